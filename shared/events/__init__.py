@@ -1,0 +1,82 @@
+"""The vocabulary: every event that passes between the services, and the table of their types."""
+
+from shared.events.base import Event, Record, stable_id
+from shared.events.drift import (
+    CategoricalDrift,
+    DriftDetected,
+    DriftedFeature,
+    DriftResolved,
+    DriftRetracted,
+    NumericDrift,
+    Window,
+    WindowClosed,
+    WindowRevised,
+)
+from shared.events.governance import (
+    ApprovalDecided,
+    ApprovalRequested,
+    Decision,
+    DeploymentChanged,
+    ModelPromoted,
+    ModelRegistered,
+)
+from shared.events.labels import LabelItem, LabelsReceived
+from shared.events.retraining import (
+    ChallengerEvaluated,
+    RetrainingDecided,
+    RetrainingFailed,
+    RetrainingStarted,
+    Score,
+    SnapshotPin,
+)
+
+EVENT_TYPES: dict[str, type[Event]] = {
+    kind.__name__: kind
+    for kind in (
+        LabelsReceived,
+        WindowClosed,
+        WindowRevised,
+        DriftDetected,
+        DriftRetracted,
+        DriftResolved,
+        RetrainingDecided,
+        RetrainingStarted,
+        ChallengerEvaluated,
+        RetrainingFailed,
+        ModelRegistered,
+        ApprovalRequested,
+        ApprovalDecided,
+        ModelPromoted,
+        DeploymentChanged,
+    )
+}
+
+__all__ = [
+    "EVENT_TYPES",
+    "ApprovalDecided",
+    "ApprovalRequested",
+    "CategoricalDrift",
+    "ChallengerEvaluated",
+    "Decision",
+    "DeploymentChanged",
+    "DriftDetected",
+    "DriftResolved",
+    "DriftRetracted",
+    "DriftedFeature",
+    "Event",
+    "LabelItem",
+    "LabelsReceived",
+    "ModelPromoted",
+    "ModelRegistered",
+    "NumericDrift",
+    "Record",
+    "RetrainingDecided",
+    "RetrainingFailed",
+    "RetrainingStarted",
+    "Score",
+    "SnapshotPin",
+    "Window",
+    "WindowClosed",
+    "WindowRevised",
+    "stable_id",
+]

@@ -1,0 +1,134 @@
+"""What drift_detection says: windows as they close, and incidents."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from shared.batch import Role
+from shared.events.base import Digest, Event, EventId, Finite, Record, UtcTime
+
+DRIFT = "driftline.drift"
+
+
+class NumericDrift(Record):
+    """Effect sizes of one numeric feature or score in one window against the reference.
+
+    `psi`, `ks`, `js` (base 2), `chi_square` have no unit, `wasserstein` has the feature's; shares are of all rows,
+    `out_of_range` of those not missing. A statistic is None where the window has no value for it.
+    `counts` of the window and `expected` shares of the reference, per bin between `edges`.
+    """
+
+    name: str
+    rows: int = Field(ge=0)
+    missing_share: Finite
+    out_of_range_share: Finite | None
+    mean: Finite | None
+    psi: Finite | None
+    ks: Finite | None
+    wasserstein: Finite | None
+    js: Finite | None
+    chi_square: Finite | None
+    edges: tuple[Finite, ...]
+    counts: tuple[int, ...]
+    expected: tuple[Finite, ...]
+
+
+class CategoricalDrift(Record):
+    """The same for a categorical feature; the last of `levels` is "rare or unseen"."""
+
+    name: str
+    rows: int = Field(ge=0)
+    missing_share: Finite
+    unseen_share: Finite | None
+    psi: Finite | None
+    js: Finite | None
+    chi_square: Finite | None
+    levels: tuple[str, ...]
+    counts: tuple[int, ...]
+    expected: tuple[Finite, ...]
+
+
+class Window(Event):
+    """One tumbling window [start, end) in event time of one (bundle digest, role); `time` is its end."""
+
+    topic: ClassVar[str] = DRIFT
+    window_id: EventId
+    revision: int = Field(ge=0)
+    digest: Digest
+    reference_digest: Digest
+    role: Role
+    start: UtcTime
+    end: UtcTime
+    rows: int = Field(ge=0)
+    repeats: int = Field(ge=0)
+    late_rows: int = Field(ge=0)
+    numeric: tuple[NumericDrift, ...]
+    categorical: tuple[CategoricalDrift, ...]
+    scores: tuple[NumericDrift, ...]
+
+
+class WindowClosed(Window):
+    """The first word on a window: the watermark has passed its end. `revision` is 0."""
+
+    type: Literal["WindowClosed"] = "WindowClosed"
+
+
+class WindowRevised(Window):
+    """Rows came late but within the allowed lateness; the same `window_id`, the next `revision`."""
+
+    type: Literal["WindowRevised"] = "WindowRevised"
+
+
+class DriftedFeature(Record):
+    """A feature that alarmed or moved beside the alarm.
+
+    `statistic` is the jump's z, `threshold` its limit, `evidence` the e-value it stands for; `effect` is the jump of
+    the pane's mean in the feature's unit.
+    """
+
+    name: str
+    rule: Literal["jump"]
+    statistic: Finite
+    threshold: Finite
+    evidence: Finite
+    effect: Finite
+
+
+class DriftDetected(Event):
+    """An alarm opened an incident, or (`revision` > 0) raised its severity. `time` is the end of the alarmed window."""
+
+    topic: ClassVar[str] = DRIFT
+    type: Literal["DriftDetected"] = "DriftDetected"
+    incident_id: EventId
+    revision: int = Field(default=0, ge=0)
+    digest: Digest
+    role: Role
+    window_id: EventId
+    start: UtcTime
+    end: UtcTime
+    onset: UtcTime
+    severity: Literal["minor", "major"]
+    features: tuple[DriftedFeature, ...] = Field(min_length=1)
+    also_moved: tuple[DriftedFeature, ...]
+    budget: Finite
+    assumption: str
+
+
+class DriftRetracted(Event):
+    """Late rows took an alarm back before anything else joined its incident."""
+
+    topic: ClassVar[str] = DRIFT
+    type: Literal["DriftRetracted"] = "DriftRetracted"
+    incident_id: EventId
+    digest: Digest
+    window_id: EventId
+
+
+class DriftResolved(Event):
+    """An incident ended: another champion serves, or its features are quiet and back in range."""
+
+    topic: ClassVar[str] = DRIFT
+    type: Literal["DriftResolved"] = "DriftResolved"
+    incident_id: EventId
+    digest: Digest
+    reason: Literal["champion_changed", "quiet"]

@@ -1,0 +1,80 @@
+"""What governance says: what is registered, who decided what, what serves."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from shared.events.base import Digest, Event, EventId, Record, UtcTime
+
+GOVERNANCE = "driftline.governance"
+DEPLOYMENTS = "driftline.deployments"
+
+
+class ModelRegistered(Event):
+    """A bundle was verified and entered in the registry."""
+
+    topic: ClassVar[str] = GOVERNANCE
+    type: Literal["ModelRegistered"] = "ModelRegistered"
+    digest: Digest
+    registered_by: str
+    parent: Digest | None
+    run_id: EventId | None
+
+
+class ApprovalRequested(Event):
+    """`required` different people of `role`, none of them the requester, must approve `digest` for `gate`."""
+
+    topic: ClassVar[str] = GOVERNANCE
+    type: Literal["ApprovalRequested"] = "ApprovalRequested"
+    approval_id: EventId
+    digest: Digest
+    gate: Literal["production"]
+    requested_by: str
+    role: str
+    required: int = Field(ge=1)
+    expires: UtcTime
+    incident_id: EventId | None
+    run_id: EventId | None
+
+
+class Decision(Record):
+    """One person's word on one approval."""
+
+    subject: str
+    decision: Literal["approve", "reject"]
+    reason: str
+
+
+class ApprovalDecided(Event):
+    """One person decided; `state` is the approval's state after it."""
+
+    topic: ClassVar[str] = GOVERNANCE
+    type: Literal["ApprovalDecided"] = "ApprovalDecided"
+    approval_id: EventId
+    digest: Digest
+    gate: Literal["production"]
+    decided: Decision
+    state: Literal["open", "approved", "rejected"]
+
+
+class ModelPromoted(Event):
+    """An approved bundle became champion."""
+
+    topic: ClassVar[str] = GOVERNANCE
+    type: Literal["ModelPromoted"] = "ModelPromoted"
+    digest: Digest
+    previous: Digest | None
+    revision: int = Field(ge=1)
+    approval_id: EventId
+    approvers: tuple[str, ...]
+
+
+class DeploymentChanged(Event):
+    """What serves now. Signed by governance; `revision` grows by one with each change of the model."""
+
+    topic: ClassVar[str] = DEPLOYMENTS
+    type: Literal["DeploymentChanged"] = "DeploymentChanged"
+    revision: int = Field(ge=1)
+    champion: Digest
+    previous: Digest | None
+    approval_id: EventId

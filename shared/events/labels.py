@@ -1,0 +1,26 @@
+"""Labels, as a client posts them and as inference passes them on."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from shared.events.base import Event, Finite, Record, UtcTime
+
+
+class LabelItem(Record):
+    """What came true for one row. (request_id, row, kind, event_time) is its identity; a later time is a correction."""
+
+    request_id: str = Field(min_length=1, max_length=256)
+    row: int = Field(default=0, ge=0, le=2**31 - 1)
+    value: Finite
+    event_time: UtcTime
+    prediction_time: UtcTime | None = None
+    kind: Literal["label", "business"] = "label"
+
+
+class LabelsReceived(Event):
+    """At most 1,000 labels of one model."""
+
+    topic: ClassVar[str] = "driftline.labels"
+    type: Literal["LabelsReceived"] = "LabelsReceived"
+    labels: Annotated[tuple[LabelItem, ...], Field(min_length=1, max_length=1_000)]

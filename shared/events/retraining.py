@@ -1,0 +1,84 @@
+"""What retrain_trigger says: each decision with its reason, each run with its result."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from shared.events.base import Digest, Event, EventId, Finite, Record, UtcTime
+
+RETRAINING = "driftline.retraining"
+
+
+class SnapshotPin(Record):
+    """The rows a run trains on, exactly: versions of the model's Delta tables (None: not there yet), event-time
+    bounds [start, end), labels known at `as_of`, count of rows and their order-independent hash.
+    """
+
+    history_version: int | None = Field(default=None, ge=0)
+    predictions_version: int | None = Field(default=None, ge=0)
+    labels_version: int | None = Field(default=None, ge=0)
+    start: UtcTime
+    end: UtcTime
+    as_of: UtcTime
+    rows: int = Field(ge=0)
+    row_hash: Digest
+
+
+class RetrainingDecided(Event):
+    """run, wait (until an event time) or skip, and why; one per incident and decision."""
+
+    topic: ClassVar[str] = RETRAINING
+    type: Literal["RetrainingDecided"] = "RetrainingDecided"
+    decision: Literal["run", "wait", "skip"]
+    reason: str = Field(min_length=1)
+    incident_id: EventId
+    run_id: EventId
+    digest: Digest
+    features: tuple[str, ...]
+    wait_until: UtcTime | None = None
+
+
+class RetrainingStarted(Event):
+    """The run's snapshot is pinned and training begins."""
+
+    topic: ClassVar[str] = RETRAINING
+    type: Literal["RetrainingStarted"] = "RetrainingStarted"
+    run_id: EventId
+    incident_id: EventId
+    snapshot: SnapshotPin
+
+
+class Score(Record):
+    """One model on the holdout; lower is better."""
+
+    digest: Digest
+    metrics: dict[str, Finite]
+
+
+class ChallengerEvaluated(Event):
+    """Champion and challenger on the same holdout of `holdout_rows` rows; `passed` by the definition's gate."""
+
+    topic: ClassVar[str] = RETRAINING
+    type: Literal["ChallengerEvaluated"] = "ChallengerEvaluated"
+    run_id: EventId
+    incident_id: EventId
+    metric: str
+    champion: Score
+    challenger: Score
+    holdout_start: UtcTime
+    holdout_end: UtcTime
+    holdout_rows: int = Field(ge=1)
+    margin: Finite
+    passed: bool
+    reason: str
+
+
+class RetrainingFailed(Event):
+    """The run ended without a challenger; `step` and `reason` say where and why."""
+
+    topic: ClassVar[str] = RETRAINING
+    type: Literal["RetrainingFailed"] = "RetrainingFailed"
+    run_id: EventId
+    incident_id: EventId
+    step: str
+    reason: str

@@ -1,0 +1,1 @@
+"""Kafka as the services use it: messages in and out, the consume loop, the producer, the topics."""

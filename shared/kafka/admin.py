@@ -1,0 +1,102 @@
+"""The topics: which there are, how many partitions, how long they are kept."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+
+PREDICTIONS = "driftline.predictions"
+LABELS = "driftline.labels"
+DRIFT = "driftline.drift"
+RETRAINING = "driftline.retraining"
+GOVERNANCE = "driftline.governance"
+DEPLOYMENTS = "driftline.deployments"
+DEAD_LETTERS = "driftline.dead-letters"
+
+
+def _kept(days: int) -> dict[str, str]:
+    return {"retention.ms": str(days * 86_400_000) if days else "-1"}
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic; `config` as Kafka names it."""
+
+    name: str
+    written_by: tuple[str, ...]
+    read_by: tuple[str, ...]
+    description: str
+    partitions: int = 1
+    config: dict[str, str] = field(default_factory=dict)
+
+
+TOPICS: tuple[Topic, ...] = (
+    Topic(
+        PREDICTIONS,
+        ("inference",),
+        ("feature_logging", "drift_detection"),
+        "Arrow IPC batches of predictions, kept 7 days.",
+        3,
+        _kept(7),
+    ),
+    Topic(LABELS, ("inference",), ("feature_logging",), "Labels as clients post them, kept 7 days.", 3, _kept(7)),
+    Topic(
+        DRIFT,
+        ("drift_detection",),
+        ("retrain_trigger", "governance", "anyone"),
+        "Windows and incidents of every model, kept 90 days.",
+        config=_kept(90),
+    ),
+    Topic(
+        RETRAINING,
+        ("retrain_trigger",),
+        ("governance", "anyone"),
+        "Retraining decisions and results, kept for ever.",
+        config=_kept(0),
+    ),
+    Topic(
+        GOVERNANCE,
+        ("governance",),
+        ("retrain_trigger", "anyone"),
+        "Registrations, approvals, promotions, kept for ever.",
+        config=_kept(0),
+    ),
+    Topic(
+        DEPLOYMENTS,
+        ("governance",),
+        ("inference", "drift_detection"),
+        "What serves now, signed, compacted by model.",
+        config={"cleanup.policy": "compact"},
+    ),
+    Topic(
+        DEAD_LETTERS,
+        ("all",),
+        ("operators",),
+        "What could not be read, with its reason, kept 30 days.",
+        config=_kept(30),
+    ),
+)
+
+
+async def ensure_topics(bootstrap: str, topics: Sequence[Topic] = TOPICS, replication: int = 1) -> None:
+    """Make the topics that are not there yet; those that are stay as they are.
+
+    Raises:
+        KafkaError: the broker can't be reached or refuses.
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
+    await admin.start()
+    try:
+        stamped = {"message.timestamp.type": "LogAppendTime"}
+        wanted = [
+            NewTopic(topic.name, topic.partitions, replication, topic_configs={**stamped, **topic.config})
+            for topic in topics
+        ]
+        response = await admin.create_topics(wanted)
+    finally:
+        await admin.close()
+    for name, code, *reason in response.topic_errors:
+        error = for_code(code)
+        if code and error is not TopicAlreadyExistsError:
+            raise error(f"topic {name}: {' '.join(map(str, reason))}")

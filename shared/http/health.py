@@ -1,0 +1,41 @@
+"""Whether a service is ready, and why not. Live, ready and metrics are the only open routes."""
+
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+
+class Health:
+    """Starts as not ready."""
+
+    def __init__(self, waiting_for: str = "starting") -> None:
+        self.reason: str | None = waiting_for
+
+    def ready(self) -> None:
+        """The service can do its work."""
+        self.reason = None
+
+    def not_ready(self, reason: str) -> None:
+        """It can't, for this reason."""
+        self.reason = reason
+
+
+def health_routes(health: Health) -> APIRouter:
+    """`/live`, `/ready` (503 with the reason while not ready) and `/metrics` (Prometheus text)."""
+    router = APIRouter(tags=["health"])
+
+    @router.get("/live")
+    async def live() -> dict[str, str]:
+        return {"status": "live"}
+
+    @router.get("/ready", responses={503: {"description": "Not ready, with the reason"}})
+    async def ready() -> JSONResponse:
+        if health.reason is None:
+            return JSONResponse({"status": "ready"})
+        return JSONResponse({"status": health.reason}, status_code=503)
+
+    @router.get("/metrics")
+    async def metrics() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return router

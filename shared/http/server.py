@@ -1,0 +1,64 @@
+"""Running a service: the HTTP server beside its background tasks, all ended by one signal."""
+
+import asyncio
+import signal
+from collections.abc import Coroutine
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from structlog import get_logger
+
+from shared.settings import ServiceSettings
+
+log = get_logger()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that leaves signals to `serve`, which has tasks to end as well."""
+
+    def capture_signals(self) -> AbstractContextManager[None]:
+        """None captured."""
+        return nullcontext()
+
+    def stop(self) -> None:
+        """Finish the requests in hand, then return from `serve`."""
+        self.should_exit = True
+
+
+async def serve(app: FastAPI, settings: ServiceSettings, *tasks: Coroutine[Any, Any, None]) -> None:
+    """Serve on the settings' host and port and run `tasks` (which run for ever) until SIGTERM or SIGINT.
+
+    At the end the server finishes its requests first, then the tasks are cancelled and awaited.
+
+    Raises:
+        SystemExit: the port is taken.
+        Exception: what a task raised; the process ends with it.
+    """
+    config = uvicorn.Config(
+        app, settings.host, settings.port, log_config=None, access_log=False, timeout_graceful_shutdown=10
+    )
+    server = _Server(config)
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, server.stop)
+    background = [asyncio.create_task(task) for task in tasks]
+    serving = asyncio.create_task(server.serve())
+    log.info("started", host=settings.host, port=settings.port)
+    try:
+        await asyncio.wait([serving, *background], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        server.stop()
+        await serving
+        await _end(background)
+    log.info("stopped")
+
+
+async def _end(background: list[asyncio.Task[None]]) -> None:
+    for task in background:
+        task.cancel()
+    results = await asyncio.gather(*background, return_exceptions=True)
+    for result in results:
+        if isinstance(result, Exception):
+            log.error("task failed", error=repr(result), exc_info=result)
+            raise result

@@ -1,0 +1,70 @@
+"""Tokens: JWTs signed by governance (EdDSA) that every service verifies offline."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from shared.errors import DriftlineError
+from shared.signing import load_public_key
+
+AUDIENCE = "driftline"
+RoleName = Literal["viewer", "client", "operator", "approver", "auditor", "admin", "service"]
+ROLES: tuple[str, ...] = get_args(RoleName)
+
+
+class BadToken(DriftlineError):
+    """The token is not one of ours, has expired, or names no known role."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who a token speaks for; `expires` is Unix time in seconds."""
+
+    subject: str
+    role: str
+    expires: float
+
+
+def issue(key: Ed25519PrivateKey, subject: str, role: RoleName, hours: float) -> str:
+    """A token for `subject`, signed with governance's key, good for `hours` from now."""
+    now = int(time.time())
+    claims = {"sub": subject, "role": role, "aud": AUDIENCE, "iat": now, "exp": now + int(hours * 3600)}
+    return jwt.encode(claims, key, algorithm="EdDSA")
+
+
+class TokenVerifier:
+    """Checks tokens against governance's public key in a trust folder."""
+
+    def __init__(self, trust: Path) -> None:
+        self._path = trust / "governance.pub"
+        self._known: dict[str, Identity] = {}
+
+    def verify(self, token: str) -> Identity:
+        """Whom the token speaks for; raises BadToken. Tokens seen before are only checked for expiry."""
+        identity = self._known.get(token)
+        if identity is None:
+            identity = self._read(token)
+            if len(self._known) >= 10_000:
+                self._known.clear()
+            self._known[token] = identity
+        if identity.expires <= time.time():
+            raise BadToken("the token has expired")
+        return identity
+
+    def _read(self, token: str) -> Identity:
+        required = ["sub", "role", "aud", "exp"]
+        try:
+            claims = jwt.decode(
+                token, load_public_key(self._path), ["EdDSA"], audience=AUDIENCE, options={"require": required}
+            )
+        except jwt.PyJWTError as error:
+            raise BadToken(f"the token is not valid: {error}") from error
+        except OSError as error:
+            raise BadToken("governance's public key is not in the trust folder") from error
+        if claims["role"] not in ROLES:
+            raise BadToken(f"the token's role must be one of {', '.join(ROLES)}")
+        return Identity(str(claims["sub"]), claims["role"], float(claims["exp"]))

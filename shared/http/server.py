@@ -2,8 +2,8 @@
 
 import asyncio
 import signal
-from collections.abc import Coroutine
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Coroutine, Generator
+from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
@@ -18,9 +18,10 @@ log = get_logger()
 class _Server(uvicorn.Server):
     """uvicorn that leaves signals to `serve`, which has tasks to end as well."""
 
-    def capture_signals(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
         """None captured."""
-        return nullcontext()
+        yield
 
     def stop(self) -> None:
         """Finish the requests in hand, then return from `serve`."""

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from shared.errors import InvalidInput
+from shared.feature_log.columns import RESERVED
 
 NAME = r"^[a-z][a-z0-9_]{0,62}$"
 
@@ -129,6 +130,8 @@ class ModelDefinition(Section):
         if len(set(names)) < len(names):
             raise ValueError("features: two features have the same name")
         for feature in self.features:
+            if feature.name in RESERVED:
+                raise ValueError(f"features: {feature.name} is a name that the feature log keeps for itself")
             if feature.kind == "categorical" and feature.min is not None:
                 raise ValueError(f"features: {feature.name} is categorical and has no range")
             if feature.kind == "numeric" and feature.categories:

@@ -1,0 +1,28 @@
+"""Names that the feature log's tables and snapshots keep for themselves; no feature may have one of them."""
+
+RESERVED = frozenset(
+    {
+        "bundle_digest",
+        "champion_scores",
+        "definition_digest",
+        "entity",
+        "event_day",
+        "event_time",
+        "kind",
+        "label",
+        "label_time",
+        "latency_us",
+        "log_time",
+        "prediction_time",
+        "repeat",
+        "request_id",
+        "role",
+        "row",
+        "score",
+        "scores",
+        "source_offset",
+        "source_partition",
+        "source_row",
+        "value",
+    }
+)

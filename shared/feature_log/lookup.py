@@ -1,0 +1,34 @@
+"""One prediction by its id, for operators and auditors."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow.dataset as ds
+
+from shared.errors import InvalidInput
+from shared.feature_log.reading import dataset, open_table
+from shared.feature_log.schema import table_path
+
+
+def find_prediction(tables: Path, model: str, request_id: bytes, row: int = 0) -> dict[str, Any]:
+    """What the log holds of one answered row, by column name (features included, null is None, times are in UTC).
+
+    `request_id` is the 16 bytes of `shared.batch.request_key`. Of several rows with this key it is the champion's
+    first that is no repeat, else the first of all.
+
+    Raises:
+        InvalidInput: the log has no such row.
+    """
+    table = open_table(table_path(tables, model, "predictions"))
+    found: list[dict[str, Any]] = []
+    if table is not None:
+        chosen = (ds.field("request_id") == request_id) & (ds.field("row") == row)
+        found = dataset(table).to_table(filter=chosen).to_pylist()
+    if not found:
+        raise InvalidInput("request_id", f"{model} has no prediction {request_id.hex()} row {row} in its log")
+    return min(found, key=_rank)
+
+
+def _rank(row: dict[str, Any]) -> tuple[object, ...]:
+    place = (row["source_partition"], row["source_offset"], row["source_row"])
+    return (row["role"] != "champion", row["repeat"], row["event_time"], *place)

@@ -1,0 +1,98 @@
+"""Schemas and places of the feature log's Delta tables: `<tables>/<model>/<kind>` and `<tables>/_rejected`."""
+
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+
+from shared.definition import Feature, ModelDefinition
+from shared.feature_log.columns import RESERVED
+
+TableKind = Literal["predictions", "labels", "history"]
+TIME = pa.timestamp("us", "UTC")
+PARTITION = "event_day"
+
+# A row's place in Kafka: (source_partition, source_offset, source_row) is unique in its table. source_row counts the
+# rows of one message, since a message may hold the same (request_id, row) twice: a client's repeat.
+_SOURCE = [("source_partition", pa.int32()), ("source_offset", pa.int64()), ("source_row", pa.int32())]
+
+PREDICTIONS = pa.schema(
+    [
+        ("request_id", pa.binary()),
+        ("row", pa.int32()),
+        ("entity", pa.string()),
+        ("event_time", TIME),
+        ("event_day", pa.date32()),
+        ("log_time", TIME),
+        ("repeat", pa.bool_()),
+        ("role", pa.string()),
+        ("bundle_digest", pa.string()),
+        ("definition_digest", pa.string()),
+        ("scores", pa.list_(pa.field("element", pa.float32()))),
+        ("latency_us", pa.int32()),
+        *_SOURCE,
+    ]
+)
+LABELS = pa.schema(
+    [
+        ("request_id", pa.binary()),
+        ("row", pa.int32()),
+        ("kind", pa.string()),
+        ("value", pa.float64()),
+        ("event_time", TIME),
+        ("event_day", pa.date32()),
+        ("prediction_time", TIME),
+        ("log_time", TIME),
+        *_SOURCE,
+    ]
+)
+HISTORY = pa.schema(
+    [
+        ("request_id", pa.binary()),
+        ("row", pa.int32()),
+        ("entity", pa.string()),
+        ("event_time", TIME),
+        ("event_day", pa.date32()),
+        ("label", pa.float64()),
+        ("label_time", TIME),
+    ]
+)
+REJECTED = pa.schema(
+    [
+        ("topic", pa.string()),
+        ("partition", pa.int32()),
+        ("offset", pa.int64()),
+        ("reason", pa.string()),
+        ("log_time", TIME),
+    ]
+)
+
+
+def table_path(tables: Path, model: str, kind: TableKind) -> Path:
+    """Where a model's table of this kind lies."""
+    return tables / model / kind
+
+
+def rejected_path(tables: Path) -> Path:
+    """Where the table of unreadable messages lies."""
+    return tables / "_rejected"
+
+
+def app_id(topic: str, partition: int) -> str:
+    """The Delta `txn` app id whose version is the next offset of a topic partition."""
+    return f"{topic}/{partition}"
+
+
+def feature_field(feature: Feature) -> pa.Field:
+    """A feature's column: float32 (numeric) or string (categorical); missing and unseen are null."""
+    return pa.field(feature.name, pa.float32() if feature.kind == "numeric" else pa.string())
+
+
+def with_features(own: pa.Schema, definition: ModelDefinition) -> pa.Schema:
+    """The schema of PREDICTIONS or HISTORY for one definition: own columns, then the features in its order."""
+    return pa.schema([*own, *map(feature_field, definition.features)])
+
+
+def features_of(schema: pa.Schema) -> list[pa.Field]:
+    """The feature columns of a table's schema, sorted by name."""
+    return sorted((field for field in schema if field.name not in RESERVED), key=lambda field: field.name)

@@ -1,0 +1,133 @@
+"""Which rows and labels belong in a snapshot: the point-in-time join."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+from deltalake import DeltaTable
+
+from shared.errors import InvalidInput
+from shared.feature_log.reading import dataset
+from shared.feature_log.schema import TIME, features_of
+
+KEY = ["request_id", "row"]
+_ROW = [("request_id", pa.binary()), ("row", pa.int32()), ("entity", pa.string()), ("event_time", TIME)]
+_LABEL = [("label", pa.float64()), ("label_time", TIME)]
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """start <= event_time < end; labels up to and with `as_of`."""
+
+    start: datetime
+    end: datetime
+    as_of: datetime
+
+
+@dataclass(frozen=True)
+class Sources:
+    """A model's tables at the versions to read; None where there is none."""
+
+    predictions: DeltaTable | None
+    labels: DeltaTable | None
+    history: DeltaTable | None
+
+
+def select_rows(sources: Sources, bounds: Bounds) -> pa.Table:
+    """The snapshot's rows, as `Snapshot.table` describes them.
+
+    Raises:
+        InvalidInput: a feature has one type in the predictions and another in the history.
+    """
+    schema = _schema(sources)
+    logged = _logged(sources, bounds, schema)
+    both = pa.concat_tables([logged, _history(sources, bounds, schema)])
+    # What was logged comes first, so it wins over a history row with the same key.
+    ranked = both.append_column("source", pa.array([0] * len(logged) + [1] * (len(both) - len(logged)), pa.int8()))
+    once = first_of_each(ranked, ["source", "event_time"]).select(schema.names)
+    return once.sort_by([(name, "ascending") for name in ("event_time", *KEY)]).combine_chunks()
+
+
+def first_of_each(table: pa.Table, order: list[str | tuple[str, str]]) -> pa.Table:
+    """Of the rows with the same (request_id, row) the first in `order` (a name, or a name and its direction)."""
+    keys = [item if isinstance(item, tuple) else (item, "ascending") for item in [*KEY, *order]]
+    ordered = table.sort_by(keys).combine_chunks()
+    if len(ordered) < 2:
+        return ordered
+    differs = [_differs(ordered.column(name).chunk(0)) for name in KEY]
+    first = pa.concat_arrays([pa.array([True]), pc.call_function("or", differs)])
+    return ordered.filter(first)
+
+
+def _differs(column: pa.Array) -> pa.Array:
+    return pc.call_function("not_equal", [column.slice(1), column.slice(0, len(column) - 1)])
+
+
+def _schema(sources: Sources) -> pa.Schema:
+    features: dict[str, pa.Field] = {}
+    for table in (sources.predictions, sources.history):
+        for field in features_of(dataset(table).schema) if table else []:
+            if features.setdefault(field.name, field).type != field.type:
+                raise InvalidInput(field.name, "has one type in the predictions and another in the history")
+    ordered = [features[name] for name in sorted(features)]
+    return pa.schema([*_ROW, *ordered, ("score", pa.float32()), *_LABEL])
+
+
+def _in_range(bounds: Bounds) -> ds.Expression:
+    day, time = ds.field("event_day"), ds.field("event_time")
+    known = time <= pa.scalar(bounds.as_of, TIME)
+    days = (day >= pa.scalar(bounds.start.date())) & (day <= pa.scalar(bounds.end.date()))
+    return days & (time >= pa.scalar(bounds.start, TIME)) & (time < pa.scalar(bounds.end, TIME)) & known
+
+
+def _logged(sources: Sources, bounds: Bounds, schema: pa.Schema) -> pa.Table:
+    if sources.predictions is None or sources.labels is None:
+        return schema.empty_table()
+    rows = _champion_rows(sources.predictions, bounds, schema)
+    labels = _latest_labels(sources.labels, bounds)
+    return rows.join(labels, keys=KEY, join_type="inner").select(schema.names).cast(schema)
+
+
+def _champion_rows(predictions: DeltaTable, bounds: Bounds, schema: pa.Schema) -> pa.Table:
+    source = dataset(predictions)
+    present = [name for name in schema.names if name in source.schema.names]
+    columns = [*present, "scores", "source_partition", "source_offset", "source_row"]
+    chosen = _in_range(bounds) & (ds.field("role") == "champion") & ~ds.field("repeat")
+    table = source.to_table(columns=columns, filter=chosen)
+    table = first_of_each(table, ["event_time", "source_partition", "source_offset", "source_row"])
+    table = table.append_column("score", pc.call_function("list_element", [table.column("scores"), 0]))
+    return _filled(table, pa.schema([field for field in schema if field.name not in ("label", "label_time")]))
+
+
+def _latest_labels(labels: DeltaTable, bounds: Bounds) -> pa.Table:
+    as_of = pa.scalar(bounds.as_of, TIME)
+    columns = ["request_id", "row", "event_time", "value", "log_time"]
+    columns += ["source_partition", "source_offset", "source_row"]
+    known = (ds.field("event_day") <= pa.scalar(bounds.as_of.date())) & (ds.field("event_time") <= as_of)
+    table = dataset(labels).to_table(columns=columns, filter=known & (ds.field("kind") == "label"))
+    # The latest event time wins; the same time again is a repeat, so then the one that was logged first.
+    order: list[str | tuple[str, str]] = [("event_time", "descending"), "log_time"]
+    order += ["source_partition", "source_offset", "source_row"]
+    latest = first_of_each(table, order).select([*KEY, "value", "event_time"])
+    return latest.rename_columns([*KEY, "label", "label_time"])
+
+
+def _history(sources: Sources, bounds: Bounds, schema: pa.Schema) -> pa.Table:
+    if sources.history is None:
+        return schema.empty_table()
+    known = _in_range(bounds) & (ds.field("label_time") <= pa.scalar(bounds.as_of, TIME)) & ds.field("label").is_valid()
+    source = dataset(sources.history)
+    present = [name for name in schema.names if name in source.schema.names]
+    table = _filled(source.to_table(columns=present, filter=known), schema)
+    # Two history rows with the same key and label time may still differ; all columns together decide which comes first.
+    return first_of_each(table, [("label_time", "descending"), *(n for n in schema.names if n not in KEY)])
+
+
+def _filled(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The columns of `schema`, those that the table lacks as nulls."""
+    missing = [field for field in schema if field.name not in table.column_names]
+    for field in missing:
+        table = table.append_column(field, pa.nulls(len(table), field.type))
+    return table.select(schema.names).cast(schema)

@@ -1,0 +1,1 @@
+"""Speed, as ratios against a baseline run beside it in the same process; never part of the tests."""

@@ -1,0 +1,9 @@
+"""Every benchmark, one after another: `make bench`."""
+
+import importlib
+
+BENCHMARKS = ("prediction_batch",)
+
+for name in BENCHMARKS:
+    print(f"== {name}")
+    importlib.import_module(f"benchmarks.{name}").main()

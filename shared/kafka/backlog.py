@@ -1,0 +1,167 @@
+"""What waits to be published: a bounded queue in memory, then the spool on disk; every row of it is counted."""
+
+from collections import Counter as Tally
+from collections import deque
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from prometheus_client import Counter, Gauge
+from structlog import get_logger
+
+from shared.kafka.spool import Spool
+
+log = get_logger()
+
+ROWS = Counter("driftline_publisher_rows_total", "Rows, by what became of them", ["topic", "outcome"])
+MESSAGES = Counter("driftline_publisher_messages_total", "Messages, by what became of them", ["topic", "outcome"])
+WAITING = Gauge("driftline_publisher_waiting_rows", "Rows not yet acknowledged", ["topic", "where"])
+
+# Kafka's default limit of a message is 1,048,588 bytes with its overhead.
+MAX_VALUE = 1_000_000
+# What is taken at once must fit into one batch of the producer, with the overhead of each record.
+TAKE_BYTES = 800_000
+TAKE_MESSAGES = 1_000
+
+Outcome = Literal["enqueued", "recovered", "spooled", "acknowledged", "dropped"]
+
+
+class Waiting(NamedTuple):
+    """A message in memory; `number` grows in the order of arrival, `end` is its place in the spool if it is there."""
+
+    number: int
+    value: bytes
+    rows: int
+    end: int | None
+
+
+class Backlog:
+    """First in, first out. `bound` in bytes of values held in memory, those out for delivery included.
+
+    `rows` and `messages` count by outcome; at any time enqueued + recovered = acknowledged + dropped + those in
+    memory + those in the spool (`spooled` tells how many went through it).
+    """
+
+    def __init__(self, topic: str, spool: Spool, bound: int) -> None:
+        self.rows: Tally[Outcome] = Tally()
+        self.messages: Tally[Outcome] = Tally()
+        self._topic = topic
+        self._spool = spool
+        self._bound = bound
+        self._queue: deque[Waiting] = deque()
+        self._out: dict[int, Waiting] = {}
+        self._spooled_out: deque[int] = deque()
+        self._spooled_done: set[int] = set()
+        self._bytes = 0
+        self._number = 0
+        self._count("recovered", spool.unread_rows, spool.unread)
+        WAITING.labels(topic, "memory").set_function(lambda: self.memory_rows)
+        WAITING.labels(topic, "spool").set_function(lambda: self.spool_rows)
+
+    @property
+    def memory_rows(self) -> int:
+        """Rows in the queue or out for delivery."""
+        return sum(message.rows for message in (*self._queue, *self._out.values()))
+
+    @property
+    def spool_rows(self) -> int:
+        """Rows in the spool that are not in memory as well."""
+        return self._spool.unread_rows
+
+    @property
+    def empty(self) -> bool:
+        """Nothing waits and nothing is out."""
+        return not (self._queue or self._out or self._spool.unread)
+
+    def _count(self, outcome: Outcome, rows: int, messages: int = 1) -> None:
+        self.rows[outcome] += rows
+        self.messages[outcome] += messages
+        ROWS.labels(self._topic, outcome).inc(rows)
+        MESSAGES.labels(self._topic, outcome).inc(messages)
+
+    def put(self, value: bytes, rows: int) -> None:
+        """Add a message at the end: to the queue, or to the spool if that is in use or the queue is full.
+
+        What no broker would take (over 1 MB) and what the disk has no room for is dropped, counted and logged.
+        """
+        self._count("enqueued", rows)
+        if len(value) > MAX_VALUE:
+            self._drop(rows, f"the message has {len(value)} bytes, at most {MAX_VALUE} are possible")
+        elif not self._spool.unread and self._bytes + len(value) <= self._bound:
+            self._hold(value, rows, None)
+        else:
+            self._to_spool(value, rows)
+
+    def _to_spool(self, value: bytes, rows: int) -> None:
+        try:
+            self._spool.append(value, rows)
+        except OSError as error:
+            self._drop(rows, f"the spool can't be written: {error}")
+        else:
+            self._count("spooled", rows)
+
+    def _hold(self, value: bytes, rows: int, end: int | None) -> None:
+        self._queue.append(Waiting(self._number, value, rows, end))
+        self._number += 1
+        self._bytes += len(value)
+
+    def _drop(self, rows: int, reason: str) -> None:
+        self._count("dropped", rows)
+        log.error("predictions dropped", topic=self._topic, rows=rows, reason=reason)
+
+    def take(self) -> list[Waiting]:
+        """The next messages that fit into a batch, at least one if any waits; they stay counted until settled."""
+        taken: list[Waiting] = []
+        size = 0
+        while len(taken) < TAKE_MESSAGES and self._fill():
+            size += len(self._queue[0].value)
+            if taken and size > TAKE_BYTES:
+                break
+            message = self._queue.popleft()
+            self._out[message.number] = message
+            taken.append(message)
+        return taken
+
+    def _fill(self) -> bool:
+        """Whether the queue has a message, if need be from the spool."""
+        if not self._queue and (spooled := self._spool.read()) is not None:
+            self._hold(*spooled)
+            self._spooled_out.append(spooled.end)
+        if self._spool.damaged_rows:
+            self._drop(self._spool.damaged_rows, "the spool was damaged")
+            self._spool.damaged_rows = 0
+        return bool(self._queue)
+
+    def settle(self, messages: Sequence[Waiting]) -> None:
+        """These are acknowledged."""
+        for message in messages:
+            self._count("acknowledged", message.rows)
+        self._forget(messages)
+
+    def refuse(self, messages: Sequence[Waiting], reason: str) -> None:
+        """These can never be delivered: dropped, counted and logged."""
+        for message in messages:
+            self._drop(message.rows, reason)
+        self._forget(messages)
+
+    def _forget(self, messages: Sequence[Waiting]) -> None:
+        for message in messages:
+            del self._out[message.number]
+            self._bytes -= len(message.value)
+            if message.end is not None:
+                self._spooled_done.add(message.end)
+        end = None
+        while self._spooled_out and self._spooled_out[0] in self._spooled_done:
+            end = self._spooled_out.popleft()
+            self._spooled_done.remove(end)
+        if end is not None:
+            self._spool.forget(end)
+
+    def close(self) -> None:
+        """Leave in the spool what is in memory, in its order, for the next start."""
+        held = sorted((*self._out.values(), *self._queue))
+        if any(message.end is None for message in held):
+            try:
+                self._spool.put_first((message.value, message.rows) for message in held)
+            except OSError as error:
+                self._drop(self.memory_rows, f"the spool can't be written: {error}")
+        self._spool.close()

@@ -1,0 +1,59 @@
+"""Environments with the packages of one service alone, from its hashed lock."""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.trial.errors import TrialFailed
+
+ROOT = Path(__file__).parents[2]
+_UV = ROOT / ".cache" / "uv-venv" / "bin" / "uv"
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment in `.envs/<service>`."""
+
+    service: str
+    root: Path = ROOT
+
+    @property
+    def folder(self) -> Path:
+        """Where it is."""
+        return self.root / ".envs" / self.service
+
+    @property
+    def python(self) -> Path:
+        """Its interpreter."""
+        return self.folder / "bin" / "python"
+
+    async def sync(self, *locks: str) -> None:
+        """Make it hold exactly what the locks of these names say.
+
+        Raises:
+            TrialFailed: a package cannot be had or has another hash.
+        """
+        if not self.python.exists():
+            await output_of(_UV, "--quiet", "venv", "--clear", "--python", self.root / ".venv/bin/python", self.folder)
+        files = [self.root / "requirements" / f"{name}.lock" for name in locks]
+        await output_of(_UV, "--quiet", "pip", "sync", "--python", self.folder, "--require-hashes", *files)
+
+
+async def output_of(*command: str | Path, cwd: Path | None = None) -> str:
+    """What a command prints.
+
+    Raises:
+        TrialFailed: its exit code is not 0; with what it printed.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        cwd=cwd,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    printed, _ = await process.communicate()
+    text = printed.decode(errors="replace").strip()
+    if process.returncode:
+        raise TrialFailed(f"{Path(command[0]).name} ended with {process.returncode}", text)
+    return text

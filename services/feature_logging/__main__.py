@@ -1,0 +1,98 @@
+"""`python -m services.feature_logging`: the service; `completeness` and `import` give one answer, as JSON."""
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from deltalake.exceptions import DeltaError
+from pydantic import ValidationError
+
+from services.feature_logging.api import build_app
+from services.feature_logging.models import Bundles
+from services.feature_logging.settings import Settings
+from services.feature_logging.store.history import import_history
+from services.feature_logging.store.log import FeatureLog, Limits
+from services.feature_logging.stream.consume import SERVICE, consume
+from services.feature_logging.stream.intake import Intake
+from shared.definition import read_definition
+from shared.errors import DriftlineError, InvalidInput, first_problem
+from shared.feature_log.completeness import completeness, open_log
+from shared.http import Health, serve
+from shared.logging import configure
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit code: 0, or 1 with one line on stderr that says what is wrong; `completeness` answers 1 for broken."""
+    options = _parser().parse_args(arguments)
+    try:
+        settings = Settings(state=options.state) if options.state else Settings()
+        return int(options.run(settings, options))
+    except ValidationError as error:
+        reason = "setting " + ": ".join(first_problem(error, "environment"))
+    except (DriftlineError, OSError, DeltaError) as error:
+        reason = str(error)
+    print(f"{SERVICE}: {reason}", file=sys.stderr)  # noqa: T201  # a command's answer
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=f"python -m services.{SERVICE}", description=__doc__)
+    parser.set_defaults(run=run_service, state=None)
+    commands = parser.add_subparsers()
+    check = commands.add_parser("completeness", help="is every message in the tables, once? (services stopped)")
+    check.set_defaults(run=show_completeness)
+    load = commands.add_parser("import", help="add rows from before Driftline to a model's history")
+    load.add_argument("--model", required=True)
+    load.add_argument("--definition", required=True, type=Path, help="the model's model.toml")
+    load.add_argument("--file", required=True, type=Path, help="a Parquet file")
+    load.set_defaults(run=load_history)
+    for command in (check, load):
+        command.add_argument("--state", type=Path, help="state folder (default: DRIFTLINE_STATE)")
+    return parser
+
+
+def run_service(settings: Settings, _: argparse.Namespace) -> int:
+    """Serve and consume until SIGTERM."""
+    configure(SERVICE, settings.log_level)
+    asyncio.run(_serve(settings))
+    return 0
+
+
+async def _serve(settings: Settings) -> None:
+    health = Health()
+
+    def on_trouble(reason: str | None) -> None:
+        health.ready() if reason is None else health.not_ready(reason)
+
+    feature_log = FeatureLog(settings.tables, Limits(settings.commit_rows, settings.compact_commits), on_trouble)
+    intake = Intake(feature_log, Bundles(settings.bundles, settings.trust).get)
+    app = build_app(settings, feature_log, health)
+    await serve(app, settings, consume(settings, feature_log, intake, health))
+
+
+def show_completeness(settings: Settings, _: argparse.Namespace) -> int:
+    """Print the report on the tables as they are."""
+    report = completeness(open_log(settings.tables))
+    _print(report.model_dump(mode="json"))
+    return 0 if report.complete else 1
+
+
+def load_history(settings: Settings, options: argparse.Namespace) -> int:
+    """Import one file and print what came of it."""
+    definition = read_definition(options.definition)
+    if definition.name != options.model:
+        raise InvalidInput("model", f"{options.definition} defines {definition.name}, not {options.model}")
+    _print(asdict(import_history(settings.tables, definition, options.file)))
+    return 0
+
+
+def _print(answer: object) -> None:
+    print(json.dumps(answer, indent=2))  # noqa: T201  # a command's answer
+
+
+if __name__ == "__main__":
+    sys.exit(main())

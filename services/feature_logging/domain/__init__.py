@@ -1,0 +1,1 @@
+"""From what came to rows of the tables: pure, without Kafka, files or clocks."""

@@ -1,0 +1,1 @@
+"""The Delta tables: written once, in order, and on disk before Kafka's offsets move."""

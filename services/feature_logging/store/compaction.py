@@ -1,0 +1,81 @@
+"""Merging a table's small files, so that its commits and reads stay quick.
+
+delta-rs's own `optimize.compact` is not used: when two workers run it at once, both commits stand and every row is
+there twice (deltalake 1.6.6: it takes removals that change no data for harmless and drops the commit's app id).
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from deltalake.transaction import AddAction, RemoveAction
+
+from services.feature_logging.domain.evolution import conform
+from services.feature_logging.store.files import write_files
+from services.feature_logging.store.table import LogTable
+from shared.feature_log.schema import PARTITION
+
+APP_ID = "driftline/compaction"
+# Files from this size on are left alone, so that no row is rewritten for ever.
+SMALL = 16 * 2**20
+# At most so much is merged into one file: it is all in memory meanwhile.
+GROUP = 64 * 2**20
+
+File = Mapping[str, Any]
+
+
+def compact(table: LogTable) -> int:
+    """Merge the small files of each day in one commit and make a checkpoint; returns how many files were merged.
+
+    The rows, their columns and the app ids of the topic partitions stay as they are; old files stay on disk.
+
+    Raises:
+        Fenced: another worker compacted at the same time, or changed the schema. Nothing is lost or doubled.
+        OSError, DeltaError: nothing was changed.
+        NotDurable: see LogTable.
+    """
+    groups = list(_groups(table))
+    actions = [action for group in groups for action in _merge(table, group)]
+    if actions:
+        table.apply(actions, {APP_ID: table.version_of(APP_ID) + 1})
+    table.delta.create_checkpoint()
+    return sum(map(len, groups))
+
+
+def _groups(table: LogTable) -> Iterator[list[File]]:
+    """Small files of the same day, oldest first, two or more together."""
+    files = pa.table(table.delta.get_add_actions(flatten=True)).to_pylist()
+    small = [file for file in files if file["size_bytes"] < SMALL]
+    by_day: dict[object, list[File]] = {}
+    for file in sorted(small, key=lambda file: (file["modification_time"], file["path"])):
+        by_day.setdefault(file.get(f"partition.{PARTITION}"), []).append(file)
+    for files_of_day in by_day.values():
+        yield from (group for group in _bounded(files_of_day) if len(group) > 1)
+
+
+def _bounded(files: list[File]) -> Iterator[list[File]]:
+    group: list[File] = []
+    for file in files:
+        if sum(member["size_bytes"] for member in group) + file["size_bytes"] > GROUP:
+            yield group
+            group = []
+        group.append(file)
+    yield group
+
+
+def _merge(table: LogTable, group: list[File]) -> list[AddAction | RemoveAction]:
+    day = group[0].get(f"partition.{PARTITION}")
+    parts = [conform(_rows(table, file, day), table.schema) for file in group]
+    now = time.time_ns() // 1_000_000
+    values = {} if day is None else {PARTITION: day.isoformat()}
+    removed = [RemoveAction(file["path"], False, now, file["size_bytes"], values) for file in group]
+    return [*write_files(table.path, pa.concat_tables(parts), data_change=False), *removed]
+
+
+def _rows(table: LogTable, file: File, day: object) -> pa.Table:
+    rows = pq.ParquetFile(table.path / file["path"]).read()
+    if day is None:
+        return rows
+    return rows.append_column(PARTITION, pa.repeat(pa.scalar(day, pa.date32()), len(rows)))

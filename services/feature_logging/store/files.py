@@ -1,0 +1,82 @@
+"""Data files of a Delta table: Parquet, one per day, on disk before any log entry names them."""
+
+import json
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from deltalake.transaction import AddAction
+
+from services.feature_logging.store.sync import make_folder, sync, sync_all
+from shared.feature_log.schema import PARTITION
+
+
+def write_files(table: Path, rows: pa.Table, *, data_change: bool = True) -> list[AddAction]:
+    """Write rows below the folder of a table, one file per day (or one, if the table has no days), all on disk.
+
+    Raises:
+        OSError: the disk is full or fails; what was begun is removed.
+    """
+    begun: list[Path] = []
+    try:
+        actions = [_write(table, day, part, begun) for day, part in _by_day(rows)]
+        sync_all(path.parent for path in begun)
+    except OSError:
+        for path in begun:
+            path.unlink(missing_ok=True)
+        raise
+    for action in actions:
+        action.data_change = data_change
+    return actions
+
+
+def _by_day(rows: pa.Table) -> Iterator[tuple[date | None, pa.Table]]:
+    if PARTITION not in rows.column_names:
+        yield None, rows
+        return
+    days = rows.column(PARTITION).to_numpy()
+    for day in np.unique(days):
+        yield day.astype(date), rows.filter(pa.array(days == day)).drop_columns([PARTITION])
+
+
+def _write(table: Path, day: date | None, rows: pa.Table, begun: list[Path]) -> AddAction:
+    folder = table if day is None else table / f"{PARTITION}={day.isoformat()}"
+    make_folder(folder)
+    path = folder / f"part-{uuid.uuid4()}.parquet"
+    begun.append(path)
+    pq.write_table(rows, path, compression="zstd")
+    sync(path)
+    return AddAction(
+        path=str(path.relative_to(table)),
+        size=path.stat().st_size,
+        partition_values={} if day is None else {PARTITION: day.isoformat()},
+        modification_time=time.time_ns() // 1_000_000,
+        data_change=True,
+        stats=json.dumps(statistics(rows)),
+    )
+
+
+def statistics(rows: pa.Table) -> dict[str, object]:
+    """Delta's statistics of a file: rows, and least, greatest and nulls of each integer and time column."""
+    least: dict[str, object] = {}
+    greatest: dict[str, object] = {}
+    for field in rows.schema:
+        if pa.types.is_integer(field.type) or pa.types.is_timestamp(field.type):
+            column = rows.column(field.name)
+            ends = pc.call_function("min_max", [column])
+            if column.null_count < len(column):
+                least[field.name], greatest[field.name] = _plain(ends["min"]), _plain(ends["max"])
+    nulls = {name: rows.column(name).null_count for name in least}
+    return {"numRecords": len(rows), "minValues": least, "maxValues": greatest, "nullCount": nulls}
+
+
+def _plain(value: pa.Scalar) -> object:
+    if pa.types.is_timestamp(value.type):
+        return f"{np.datetime_as_string(np.datetime64(value.value, 'us'))}Z"
+    return value.as_py()

@@ -1,0 +1,58 @@
+"""Taking a file of history into its table, once."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from services.feature_logging.domain.evolution import changed_type
+from services.feature_logging.domain.history import history_rows
+from services.feature_logging.store.pending import Pending
+from services.feature_logging.store.table import LogTable, Place
+from shared.definition import ModelDefinition
+from shared.errors import InvalidInput
+from shared.feature_log.reading import open_table
+from shared.feature_log.schema import table_path
+
+
+@dataclass(frozen=True)
+class Imported:
+    """`rows` of the file; `added` is False if the table had this file already; `version` of the table now."""
+
+    model: str
+    rows: int
+    added: bool
+    version: int
+
+
+def import_history(tables: Path, definition: ModelDefinition, file: Path) -> Imported:
+    """Add the rows of a Parquet file to a model's history, unless the same file was added before.
+
+    Raises:
+        InvalidInput: the file is no Parquet, or a column is not as `history_rows` and the log's tables have it.
+        OSError: the file can't be read or the table not written.
+        Fenced: another import was under way; try again.
+    """
+    content = file.read_bytes()
+    rows = history_rows(_parquet(content), definition)
+    predictions = open_table(table_path(tables, definition.name, "predictions"))
+    table = LogTable(Place(table_path(tables, definition.name, "history"), rows.schema))
+    for schema in (table.schema, pa.schema(predictions.schema()) if predictions else table.schema):
+        if changed := changed_type(schema, rows.schema):
+            raise InvalidInput(*changed)
+    app = f"history/{hashlib.sha256(content).hexdigest()}"
+    added = table.version_of(app) == 0
+    if added:
+        pending = Pending()
+        pending.add(rows, app, judged=0, version=1)
+        table.commit(pending)
+    return Imported(definition.name, len(rows), added, table.delta.version())
+
+
+def _parquet(content: bytes) -> pa.Table:
+    try:
+        return pq.read_table(pa.BufferReader(content))
+    except pa.ArrowException as error:
+        raise InvalidInput("file", f"is no Parquet file that can be read: {error}") from error

@@ -1,0 +1,179 @@
+"""All tables of the feature log behind one bounded buffer: the skip rule, commits, and waiting for a full disk."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import pyarrow as pa
+from deltalake.exceptions import DeltaError
+from prometheus_client import Counter, Gauge, Histogram
+from structlog import get_logger
+
+from services.feature_logging.domain.evolution import changed_type
+from services.feature_logging.domain.origin import Origin
+from services.feature_logging.store.compaction import compact
+from services.feature_logging.store.pending import Pending
+from services.feature_logging.store.table import Fenced, LogTable, NotDurable, Place
+from shared.errors import Unreadable
+from shared.feature_log.schema import app_id
+
+log = get_logger()
+T = TypeVar("T")
+COMMITS = Histogram("driftline_feature_log_commit_seconds", "One Delta commit, with its fsyncs", ["table"])
+ROWS = Counter("driftline_feature_log_rows_total", "Rows committed", ["table"])
+FILES = Gauge("driftline_feature_log_live_files", "Live data files after the last compaction", ["table"])
+SKIPPED = Counter("driftline_feature_log_skipped_total", "Messages read again that the log already held", ["table"])
+RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """A commit is made at `rows` waiting rows; a table is compacted after `compact_commits` commits."""
+
+    rows: int
+    compact_commits: int
+
+
+class FeatureLog:
+    """Used by one consume loop, which handles one message after the other; only `between_commits` is for others.
+
+    `on_trouble` is told the reason when the disk refuses a commit, and None when commits go on.
+    """
+
+    def __init__(self, tables: Path, limits: Limits, on_trouble: Callable[[str | None], None]) -> None:
+        self.tables = tables
+        self._limits = limits
+        self._on_trouble = on_trouble
+        self._committing = asyncio.Lock()
+        # One thread: what a cancelled commit left running ends before the next begins.
+        self._thread = ThreadPoolExecutor(1, "feature-log")
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop the buffer and all that was read; what comes next is judged by the tables as they are then."""
+        self._tables: dict[Path, LogTable] = {}
+        self._pending: dict[Path, Pending] = {}
+        self._commits: dict[Path, int] = {}
+        self._broken: Fenced | NotDurable | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Rows in the buffer."""
+        return sum(map(len, self._pending.values()))
+
+    async def table(self, place: Place) -> LogTable:
+        """The table at a place, which is made if there is none.
+
+        Raises:
+            Fenced: a commit was refused; nothing goes on before `forget`.
+        """
+        if self._broken is not None:
+            raise self._broken
+        if place.path not in self._tables:
+            self._tables[place.path] = table = await self._persist(lambda: LogTable(place))
+            self._commits[place.path] = len(table.delta.file_uris())
+        return self._tables[place.path]
+
+    async def holds(self, place: Place, origin: Origin) -> bool:
+        """The skip rule: are this message's rows in the table, or waiting for its next commit?"""
+        app = app_id(origin.topic, origin.partition)
+        waiting = self._pending[place.path].versions.get(app, 0) if place.path in self._pending else 0
+        there = (await self.table(place)).version_of(app) if self._there(place) else 0
+        held = origin.offset < max(there, waiting)
+        if held:
+            SKIPPED.labels(self._name(place.path)).inc()
+        return held
+
+    async def add(self, place: Place, rows: pa.Table, origin: Origin) -> None:
+        """Take the rows of a message that the table does not hold; commits when enough are waiting.
+
+        Raises:
+            Unreadable: a column has another type than in the table; the text names it.
+            Fenced: see `commit`.
+        """
+        table, app = await self.table(Place(place.path, rows.schema)), app_id(origin.topic, origin.partition)
+        pending = self._pending.get(place.path, Pending())
+        for schema in (table.schema, pending.schema() if pending.batches else rows.schema):
+            if changed := changed_type(schema, rows.schema):
+                raise Unreadable(": ".join(changed))
+        pending.add(rows, app, judged=table.version_of(app), version=origin.offset + 1)
+        self._pending[place.path] = pending
+        if self.waiting >= self._limits.rows:
+            await self.commit()
+
+    async def commit(self) -> None:
+        """Write all that waits, one commit per table, each on disk when this returns.
+
+        While the disk refuses, it tries again and again, so that nothing more is read meanwhile.
+
+        Raises:
+            Fenced: another writer has taken over a partition; what was taken must be read again after `forget`.
+            NotDurable: the process must end.
+        """
+        async with self._committing:
+            if self._broken is not None:
+                raise self._broken
+            try:
+                for path in list(self._pending):
+                    await self._persist(partial(self._commit_table, path))
+            except (Fenced, NotDurable) as error:
+                self._broken = error
+                raise
+
+    async def between_commits(self, read: Callable[[], T]) -> T:
+        """What `read` gives while no commit is under way; it runs in a thread of its own."""
+        async with self._committing:
+            return await asyncio.to_thread(read)
+
+    async def _persist(self, work: Callable[[], T]) -> T:
+        attempt = 0
+        while True:
+            try:
+                result = await asyncio.get_running_loop().run_in_executor(self._thread, work)
+            except (OSError, DeltaError) as error:
+                if not attempt:
+                    log.warning("the feature log can't be written; trying on", why=str(error), waiting=self.waiting)
+                    self._on_trouble(f"the feature log can't be written: {error}")
+                await asyncio.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
+                attempt += 1
+            else:
+                break
+        if attempt:
+            log.info("the feature log is written again", attempts=attempt)
+            self._on_trouble(None)
+        return result
+
+    def _commit_table(self, path: Path) -> None:
+        pending = self._pending.get(path)
+        if pending is None:  # a commit that was cancelled while it ran has done it
+            return
+        table, name = self._tables[path], self._name(path)
+        with COMMITS.labels(name).time():
+            table.commit(pending)
+        ROWS.labels(name).inc(len(pending))
+        del self._pending[path]
+        self._commits[path] += 1
+        if self._commits[path] >= self._limits.compact_commits:
+            self._compact(table, name)
+
+    def _compact(self, table: LogTable, name: str) -> None:
+        self._commits[table.path] = 0
+        try:
+            merged = compact(table)
+            FILES.labels(name).set(len(table.delta.file_uris()))
+            log.info("compacted", table=name, files=merged)
+        except Fenced:
+            table.refresh()
+            log.info("another worker compacts", table=name)
+        except (OSError, DeltaError) as error:
+            log.warning("compaction failed; it is tried again later", table=name, why=str(error))
+
+    def _there(self, place: Place) -> bool:
+        return place.path in self._tables or place.exists()
+
+    def _name(self, path: Path) -> str:
+        return str(path.relative_to(self.tables))

@@ -1,0 +1,33 @@
+"""Putting files and folders on disk; delta-rs never does."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from prometheus_client import Counter
+
+FSYNCS = Counter("driftline_feature_log_fsyncs_total", "Files and folders of the feature log put on disk")
+
+
+def sync(path: Path) -> None:
+    """Put a file's content, or a folder's entries, on disk; raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    FSYNCS.inc()
+
+
+def sync_all(paths: Iterable[Path]) -> None:
+    """Put each of them on disk once."""
+    for path in dict.fromkeys(paths):
+        sync(path)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, each entry on disk."""
+    if not path.is_dir():
+        make_folder(path.parent)
+        path.mkdir(exist_ok=True)
+        sync(path.parent)

@@ -1,0 +1,156 @@
+"""One Delta table with a fence: of two writers for the same app id, one is refused."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema, Transaction
+from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.transaction import AddAction, RemoveAction
+
+from services.feature_logging.domain.evolution import conform, new_columns
+from services.feature_logging.store.files import write_files
+from services.feature_logging.store.pending import Pending
+from services.feature_logging.store.sync import make_folder, sync, sync_all
+from shared.errors import DriftlineError
+from shared.feature_log.schema import PARTITION
+
+# Checkpoints are made beside compaction: one that fails inside a commit would make a commit that stands look failed.
+# Versions stay readable for the snapshots that are pinned to them.
+NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
+CONFIGURATION = {"delta.enableExpiredLogCleanup": "false"}
+# A writer syncs each commit before it begins the next, so after a crash only the last of each can lack it.
+UNSYNCED = 8
+
+
+class Fenced(DriftlineError):
+    """Another writer has committed for one of our app ids, or changed the schema: what we hold is out of date."""
+
+
+class NotDurable(DriftlineError):
+    """A commit stands but could not be put on disk. The process must end: a second fsync would only pretend."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a table lies, and its schema when it is new."""
+
+    path: Path
+    schema: pa.Schema
+
+    @property
+    def partition_by(self) -> list[str]:
+        """The partition columns."""
+        return [PARTITION] if PARTITION in self.schema.names else []
+
+    def exists(self) -> bool:
+        """Is the table there?"""
+        return bool(DeltaTable.is_deltatable(str(self.path)))
+
+
+class LogTable:
+    """Opens the table at a place, or makes it.
+
+    All commits are made on the object that was read, which is what delta-rs compares app ids against: by path it would
+    read the newest version first, and a writer that has lost its partition would never notice.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self.path = place.path
+        self.delta = _open(place)
+        self._seen()
+        self._sync_log(max(0, self.delta.version() - UNSYNCED))
+
+    def version_of(self, app: str) -> int:
+        """The txn version of an app id: the next offset of its topic partition. 0 where there is none."""
+        if app not in self._versions:  # delta-rs takes a millisecond to tell
+            self._versions[app] = self.delta.transaction_version(app) or 0
+        return self._versions[app]
+
+    def commit(self, pending: Pending) -> None:
+        """Write what waits as one commit and put it on disk. May be called again with the same after an error.
+
+        Raises:
+            Fenced: nothing was written, or it was written before: what was taken must be read again.
+            OSError, DeltaError: nothing was written.
+            NotDurable: it is written, but may not survive a power failure.
+        """
+        moved = [app for app, version in pending.judged.items() if self.version_of(app) != version]
+        if moved:
+            raise Fenced(f"{self.path}: another writer has moved {', '.join(moved)}")
+        self._add_columns(pending.schema())
+        if pending.files is None:
+            rows = pa.concat_tables([conform(batch, self.schema) for batch in pending.batches])
+            pending.files = write_files(self.path, rows)
+        self.apply(pending.files, pending.versions)
+
+    def apply(self, actions: Iterable[AddAction | RemoveAction], versions: dict[str, int]) -> None:
+        """Commit actions whose files are on disk, with the app ids' versions; raises as `commit` does."""
+        before = self.delta.version()
+        transactions = [Transaction(app, version) for app, version in versions.items()]
+        try:
+            self.delta.create_write_transaction(
+                list(actions),
+                "append",
+                self.delta.schema(),
+                self._place.partition_by,
+                commit_properties=CommitProperties(app_transactions=transactions),
+                post_commithook_properties=NO_HOOKS,
+            )
+        except CommitFailedError as error:
+            raise Fenced(f"{self.path}: {error}") from error
+        self._settle(before)
+
+    def refresh(self) -> None:
+        """See what others have committed; only while no rows wait that were judged by the state before."""
+        self.delta.update_incremental()
+        self._seen()
+
+    def _seen(self) -> None:
+        self.schema = _arrow(self.delta)
+        self._versions: dict[str, int] = {}
+
+    def _settle(self, before: int) -> None:
+        try:
+            self.delta.update_incremental()
+            self._sync_log(before + 1)
+        except (OSError, DeltaError) as error:
+            raise NotDurable(f"{self.path}: {error}") from error
+        self._seen()
+
+    def _add_columns(self, wanted: pa.Schema) -> None:
+        missing = new_columns(self.schema, wanted)
+        if not missing:
+            return
+        before = self.delta.version()
+        try:
+            self.delta.alter.add_columns(
+                Schema.from_arrow(pa.schema(missing)).fields, post_commithook_properties=NO_HOOKS
+            )
+        except CommitFailedError as error:
+            raise Fenced(f"{self.path}: {error}") from error
+        self._settle(before)
+
+    def _sync_log(self, first: int) -> None:
+        log = self.path / "_delta_log"
+        versions = range(first, self.delta.version() + 1)
+        sync_all([*(log / f"{version:020}.json" for version in versions), log])
+
+
+def _arrow(delta: DeltaTable) -> pa.Schema:
+    return pa.schema(delta.schema())
+
+
+def _open(place: Place) -> DeltaTable:
+    path = str(place.path)
+    if not place.exists():
+        make_folder(place.path)
+        try:
+            DeltaTable.create(path, place.schema, partition_by=place.partition_by, configuration=CONFIGURATION)
+        except DeltaError:
+            if not place.exists():  # else another worker was first
+                raise
+        sync(place.path)
+    return DeltaTable(path)

@@ -1,0 +1,1 @@
+"""The way in: predictions and labels from Kafka."""

@@ -1,0 +1,106 @@
+"""The way in: messages become rows, rows wait in the log's buffer, commits come before Kafka's offsets."""
+
+import asyncio
+import re
+from collections.abc import Callable, Sequence
+
+from structlog import get_logger
+
+from services.feature_logging.domain.labels import label_rows
+from services.feature_logging.domain.origin import Origin
+from services.feature_logging.domain.predictions import prediction_rows
+from services.feature_logging.domain.rejected import rejected_row
+from services.feature_logging.models import Known
+from services.feature_logging.store.log import FeatureLog
+from services.feature_logging.store.rejections import Rejections, recent_rejections
+from services.feature_logging.store.table import Place
+from shared.batch import decode_batch
+from shared.cloudevents import decode
+from shared.definition import NAME
+from shared.errors import Unreadable
+from shared.events import LabelsReceived
+from shared.feature_log.schema import LABELS, PREDICTIONS, REJECTED, rejected_path, table_path
+from shared.kafka.admin import PREDICTIONS as PREDICTIONS_TOPIC
+from shared.kafka.message import InMessage, OutMessage
+
+log = get_logger()
+
+
+class Intake:
+    """The handler, dead-letter hook and flush of the consume loop.
+
+    `lookup` gives what is known of a bundle by its digest, or raises Unreadable; it may take long.
+    """
+
+    def __init__(self, feature_log: FeatureLog, lookup: Callable[[str], Known]) -> None:
+        self._log = feature_log
+        self._lookup = lookup
+        self._rejected = Place(rejected_path(feature_log.tables), REJECTED)
+        self._rejections: Rejections | None = None
+        self._stale = False
+
+    async def handle(self, message: InMessage) -> Sequence[OutMessage]:
+        """Take a message's rows, unless the log has them.
+
+        Raises:
+            Unreadable: the message breaks its contract, or was found to before.
+            Fenced, NotDurable: see FeatureLog.
+        """
+        self._see_others()
+        origin = _origin(message)
+        if reason := (await self._known_rejections()).get((origin.topic, origin.partition, origin.offset)):
+            raise Unreadable(reason)
+        if message.topic == PREDICTIONS_TOPIC:
+            await self._predictions(message, origin)
+        else:
+            await self._labels(message, origin)
+        return ()
+
+    async def reject(self, message: InMessage, reason: str) -> None:
+        """Write down that a message was unreadable, so that its offset is no gap."""
+        origin = _origin(message)
+        if not await self._log.holds(self._rejected, origin):
+            await self._log.add(self._rejected, rejected_row(origin, reason), origin)
+
+    async def flush(self) -> Sequence[OutMessage]:
+        """Everything taken so far is in the tables and on disk."""
+        await self._log.commit()
+        return ()
+
+    async def assigned(self) -> None:
+        """Partitions came, perhaps from another worker, whose commits must be seen. Called beside a running handler."""
+        self._stale = True
+
+    def _see_others(self) -> None:
+        if self._stale and not self._log.waiting:
+            self._log.forget()
+            self._rejections = None
+            self._stale = False
+
+    async def _known_rejections(self) -> Rejections:
+        if self._rejections is None:
+            table = await self._log.table(self._rejected)
+            self._rejections = await asyncio.to_thread(recent_rejections, table.delta)
+        return self._rejections
+
+    async def _predictions(self, message: InMessage, origin: Origin) -> None:
+        batch = decode_batch(message.value or b"")
+        if not re.match(NAME, batch.meta.model):
+            raise Unreadable("prediction batch: metadata `model` is no model's name")
+        place = Place(table_path(self._log.tables, batch.meta.model, "predictions"), PREDICTIONS)
+        if await self._log.holds(place, origin):
+            return
+        known = await asyncio.to_thread(self._lookup, batch.meta.digest)
+        await self._log.add(place, prediction_rows(batch, known.definition, known.categories, origin), origin)
+
+    async def _labels(self, message: InMessage, origin: Origin) -> None:
+        event = decode(message)
+        if not isinstance(event, LabelsReceived):
+            raise Unreadable(f"{event.type}: is no LabelsReceived")
+        place = Place(table_path(self._log.tables, event.model, "labels"), LABELS)
+        if not await self._log.holds(place, origin):
+            await self._log.add(place, label_rows(event, origin), origin)
+
+
+def _origin(message: InMessage) -> Origin:
+    return Origin(message.topic, message.partition, message.offset, message.timestamp_ms)

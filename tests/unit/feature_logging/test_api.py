@@ -1,0 +1,112 @@
+"""The HTTP API and the commands, on real tables."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pyarrow.parquet as pq
+import pytest
+from deltalake import DeltaTable
+
+from services.feature_logging.__main__ import main
+from services.feature_logging.api import build_app
+from services.feature_logging.settings import Settings
+from services.feature_logging.stream.intake import Intake
+from shared.http import Health
+from shared.keys import make_keys
+from tests.unit.feature_logging.samples import (
+    DEFINITION,
+    DIGEST,
+    MODEL,
+    FakeBundles,
+    definition,
+    feature_log,
+    message,
+    place,
+    prediction_message,
+)
+from tests.unit.feature_logging.test_history import history
+
+
+async def fill(state: Path) -> None:
+    """Two good messages and a bad one."""
+    intake = Intake(feature_log(state / "tables"), FakeBundles({DIGEST: definition()}).get)
+    await intake.handle(prediction_message(0))
+    await intake.reject(message(b"bad", 1), "bad")
+    await intake.handle(prediction_message(2))
+    await intake.flush()
+
+
+@pytest.fixture
+async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    make_keys(tmp_path)
+    await fill(tmp_path)
+    settings = Settings(state=tmp_path)
+    app = build_app(settings, feature_log(settings.tables), Health())
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://driftline") as http:
+        yield http
+
+
+def token(state: Path, name: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {(state / 'tokens' / f'{name}.jwt').read_text().strip()}"}
+
+
+async def test_completeness_is_answered_to_viewers(client: httpx.AsyncClient, tmp_path: Path) -> None:
+    answer = await client.get("/completeness", headers=token(tmp_path, "viewer"))
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "complete": True,
+        "partitions": [
+            {
+                "topic": "driftline.predictions",
+                "partition": 0,
+                "first_offset": 0,
+                "next_offset": 3,
+                "rows": 6,
+                "messages": 3,
+                "rejected": 1,
+                "gaps": [],
+                "repeats": 0,
+                "problems": [],
+                "complete": True,
+            }
+        ],
+    }
+
+
+async def test_nobody_else_is_answered(client: httpx.AsyncClient, tmp_path: Path) -> None:
+    assert (await client.get("/completeness")).status_code == 401
+    assert (await client.get("/completeness", headers=token(tmp_path, "client"))).status_code == 403
+    assert (await client.post("/completeness", headers=token(tmp_path, "viewer"))).status_code == 405
+    assert (await client.get("/ready")).status_code == 503
+
+
+async def test_the_command_says_whether_the_log_is_complete(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    await fill(tmp_path)
+    assert main(["completeness", "--state", str(tmp_path)]) == 0
+    assert json.loads(capsys.readouterr().out)["complete"] is True
+    for file in (tmp_path / "tables" / "_rejected").rglob("*.json"):
+        file.unlink()
+    assert main(["completeness", "--state", str(tmp_path)]) == 1
+    assert json.loads(capsys.readouterr().out)["partitions"][0]["gaps"] == [{"first": 1, "last": 1}]
+
+
+def test_history_is_imported_by_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "model.toml").write_text(DEFINITION.format(origin_kind="categorical", more=""))
+    pq.write_table(history(), tmp_path / "history.parquet")
+    command = ["import", "--definition", str(tmp_path / "model.toml"), "--file", str(tmp_path / "history.parquet")]
+    command += ["--state", str(tmp_path), "--model"]
+    assert main([*command, MODEL]) == 0
+    assert json.loads(capsys.readouterr().out) == {"model": MODEL, "rows": 3, "added": True, "version": 1}
+    assert len(DeltaTable(place(tmp_path / "tables").path.with_name("history")).to_pyarrow_table()) == 3
+    assert main([*command, "wine"]) == 1
+    assert "model: " in capsys.readouterr().err
+
+
+def test_a_wrong_setting_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("DRIFTLINE_COMMIT_ROWS", "0")
+    assert main(["completeness"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("feature_logging: setting commit_rows: ")
+    assert error.count("\n") == 1

@@ -1,0 +1,94 @@
+"""Merging files moves no row, no offset and no pinned version, and two workers can't double what they merge."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable
+
+from services.feature_logging.domain.predictions import prediction_rows
+from services.feature_logging.store.compaction import compact
+from services.feature_logging.store.pending import Pending
+from services.feature_logging.store.table import Fenced, LogTable, Place
+from shared.feature_log.schema import REJECTED, app_id, rejected_path
+from tests.unit.feature_logging.samples import CATEGORIES, TOPIC, batch, definition, origin, place, rows_of
+
+P0, P1 = app_id(TOPIC, 0), app_id(TOPIC, 1)
+
+
+def commit(table: LogTable, offset: int, partition: int = 0, **columns: pa.Array) -> None:
+    """One message of two rows, a day apart from the next."""
+    at = origin(offset, partition)
+    rows = prediction_rows(batch(2, offset * 720), definition(), CATEGORIES, at)
+    for name, column in columns.items():
+        rows = rows.append_column(name, column)
+    app, pending = app_id(TOPIC, partition), Pending()
+    pending.add(rows, app, judged=table.version_of(app), version=offset + 1)
+    table.commit(pending)
+
+
+def in_order(table: pa.Table) -> pa.Table:
+    return table.sort_by(
+        [("source_partition", "ascending"), ("source_offset", "ascending"), ("source_row", "ascending")]
+    )
+
+
+def test_files_of_a_day_become_one_and_rows_stay(tmp_path: Path) -> None:
+    table = LogTable(place(tmp_path))
+    for offset in range(6):
+        commit(table, offset)
+    before, version = in_order(rows_of(place(tmp_path))), table.delta.version()
+    assert compact(table) == 6
+    assert len(table.delta.file_uris()) == 3
+    assert in_order(rows_of(place(tmp_path))).equals(before)
+    assert in_order(DeltaTable(place(tmp_path).path, version=version).to_pyarrow_table()).equals(before)
+    assert LogTable(place(tmp_path)).version_of(P0) == 6
+    assert compact(table) == 0
+
+
+def test_a_writer_goes_on_over_the_compaction_of_another(tmp_path: Path) -> None:
+    ours, theirs = LogTable(place(tmp_path)), LogTable(place(tmp_path))
+    for offset in range(4):
+        commit(ours, offset)
+        commit(theirs, offset, partition=1)
+    compact(theirs)
+    commit(ours, 4)
+    commit(theirs, 4, partition=1)
+    rows = rows_of(place(tmp_path))
+    assert len(rows) == 20
+    assert (LogTable(place(tmp_path)).version_of(P0), LogTable(place(tmp_path)).version_of(P1)) == (5, 5)
+
+
+def test_of_two_compactions_at_once_one_is_refused_and_no_row_is_doubled(tmp_path: Path) -> None:
+    ours = LogTable(place(tmp_path))
+    for offset in range(4):
+        commit(ours, offset)
+    theirs = LogTable(place(tmp_path))
+    compact(ours)
+    with pytest.raises(Fenced):
+        compact(theirs)
+    assert len(rows_of(place(tmp_path))) == 8
+    theirs.refresh()
+    commit(theirs, 4)
+    compact(theirs)
+    assert len(rows_of(place(tmp_path))) == 10
+
+
+def test_files_from_before_a_new_column_are_merged_with_those_after(tmp_path: Path) -> None:
+    table = LogTable(place(tmp_path))
+    commit(table, 0)
+    commit(table, 1, visib=pa.array([1.0, 2.0], pa.float32()))
+    assert compact(table) == 2
+    assert in_order(rows_of(place(tmp_path)))["visib"].to_pylist() == [None, None, 1.0, 2.0]
+
+
+def test_a_table_without_days_is_merged_too(tmp_path: Path) -> None:
+    table = LogTable(Place(rejected_path(tmp_path), REJECTED))
+    for offset in range(3):
+        row = {"topic": TOPIC, "partition": 0, "offset": offset, "reason": "why"}
+        pending = Pending()
+        pending.add(pa.Table.from_pylist([row], schema=REJECTED), P0, judged=offset, version=offset + 1)
+        table.commit(pending)
+    assert compact(table) == 3
+    assert sorted(DeltaTable(rejected_path(tmp_path)).to_pyarrow_table()["offset"].to_pylist()) == [0, 1, 2]
+    assert len(table.delta.file_uris()) == 1

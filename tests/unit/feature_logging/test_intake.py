@@ -1,0 +1,131 @@
+"""The handler: what is readable is logged, what is not is written down with its reason, and both only once."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from services.feature_logging.store.log import FeatureLog
+from services.feature_logging.store.table import Fenced, Place
+from services.feature_logging.stream.intake import Intake
+from shared.errors import Unreadable
+from shared.feature_log.completeness import completeness, open_log
+from shared.feature_log.schema import REJECTED, rejected_path
+from shared.kafka.message import InMessage
+from tests.unit.feature_logging.samples import (
+    DIGEST,
+    MODEL,
+    FakeBundles,
+    definition,
+    feature_log,
+    label_message,
+    message,
+    place,
+    prediction_message,
+    rows_of,
+)
+
+KNOWN = FakeBundles({DIGEST: definition()})
+POISON = [
+    b"",
+    b"not arrow",
+    prediction_message(0, digest="e" * 64).value,
+    prediction_message(0, model="../../etc").value,
+    prediction_message(0, model="wine").value,
+    None,
+]
+
+
+class Consumer:
+    """Drives an intake as the consume loop does, and keeps the dead-letters."""
+
+    def __init__(self, log: FeatureLog, bundles: FakeBundles = KNOWN) -> None:
+        self.log = log
+        self.intake = Intake(log, bundles.get)
+        self.dead: list[tuple[int, str]] = []
+
+    async def read(self, *messages: InMessage) -> None:
+        for each in messages:
+            try:
+                await self.intake.handle(each)
+            except Unreadable as error:
+                self.dead.append((each.offset, str(error)))
+                await self.intake.reject(each, str(error))
+
+
+async def test_the_offsets_of_good_and_bad_messages_leave_no_gap(tmp_path: Path) -> None:
+    consumer = Consumer(feature_log(tmp_path))
+    stream = [message(bad, offset) for offset, bad in enumerate(POISON)]
+    stream += [prediction_message(offset) for offset in range(len(POISON), len(POISON) + 4)]
+    await consumer.read(*stream, label_message(0), label_message(1, model="wine"))
+    await consumer.intake.flush()
+    assert [offset for offset, _ in consumer.dead] == list(range(len(POISON)))
+    report = completeness(open_log(tmp_path))
+    assert report.complete
+    labels, predictions = report.partitions
+    assert (labels.messages, labels.rows, labels.next_offset) == (2, 4, 2)
+    assert (predictions.messages, predictions.rejected, predictions.rows) == (10, 6, 12)
+    assert (predictions.first_offset, predictions.next_offset) == (0, 10)
+    rejected = rows_of(Place(rejected_path(tmp_path), REJECTED)).to_pylist()
+    assert {row["offset"]: row["reason"] for row in rejected} == dict(consumer.dead)
+
+
+async def test_no_folder_is_made_for_a_model_whose_bundle_is_unknown(tmp_path: Path) -> None:
+    consumer = Consumer(feature_log(tmp_path))
+    await consumer.read(prediction_message(0, model="wine", digest="e" * 64))
+    await consumer.intake.flush()
+    assert os.listdir(tmp_path) == ["_rejected"]
+
+
+async def test_a_stream_read_again_changes_nothing(tmp_path: Path) -> None:
+    stream = [prediction_message(0), message(b"bad", 1), label_message(0), prediction_message(2)]
+    for _ in range(2):
+        consumer = Consumer(feature_log(tmp_path))
+        await consumer.read(*stream)
+        await consumer.intake.flush()
+    report = completeness(open_log(tmp_path))
+    assert (report.complete, [part.rows for part in report.partitions]) == (True, [2, 6])
+
+
+async def test_a_message_that_was_rejected_stays_rejected_though_it_could_now_be_read(tmp_path: Path) -> None:
+    first = Consumer(feature_log(tmp_path), FakeBundles({}))
+    await first.read(prediction_message(0), prediction_message(1))
+    await first.intake.flush()
+    second = Consumer(feature_log(tmp_path))
+    await second.read(prediction_message(0), prediction_message(1), prediction_message(2))
+    await second.intake.flush()
+    assert second.dead == first.dead  # the dead-letter may not have been sent before the crash
+    report = completeness(open_log(tmp_path)).partitions[0]
+    assert (report.complete, report.messages, report.rejected, report.rows) == (True, 3, 2, 3)
+
+
+async def test_another_event_on_the_topic_of_labels_is_unreadable(tmp_path: Path) -> None:
+    consumer = Consumer(feature_log(tmp_path))
+    good = label_message(0)
+    headers = tuple((name, b"ModelPromoted" if name == "ce_type" else value) for name, value in good.headers)
+    await consumer.read(InMessage(good.topic, 0, 0, good.key, good.value, headers, good.timestamp_ms))
+    assert consumer.dead[0][1].startswith("ModelPromoted")
+
+
+async def test_after_partitions_came_the_commits_of_others_are_seen(tmp_path: Path) -> None:
+    ours, theirs = Consumer(feature_log(tmp_path)), Consumer(feature_log(tmp_path))
+    await ours.read(prediction_message(0))
+    await ours.intake.flush()
+    await theirs.read(prediction_message(0), prediction_message(1))
+    await theirs.intake.flush()
+    await ours.intake.assigned()
+    await ours.read(prediction_message(1), prediction_message(2))
+    await ours.intake.flush()
+    assert completeness(open_log(tmp_path)).complete
+
+
+async def test_partitions_that_come_while_rows_wait_do_not_hide_a_fence(tmp_path: Path) -> None:
+    ours, theirs = Consumer(feature_log(tmp_path)), Consumer(feature_log(tmp_path))
+    await ours.read(prediction_message(0))
+    await theirs.read(prediction_message(0))
+    await theirs.intake.flush()
+    await ours.intake.assigned()
+    await ours.read(prediction_message(1))
+    with pytest.raises(Fenced):
+        await ours.intake.flush()
+    assert len(rows_of(place(tmp_path, model=MODEL))) == 3

@@ -1,0 +1,109 @@
+"""From messages to rows: every value arrives by name, and what breaks the contract is refused with its reason."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import Any
+
+import numpy as np
+import pytest
+
+from services.feature_logging.domain.labels import label_rows
+from services.feature_logging.domain.predictions import prediction_rows
+from shared.batch import PredictionBatch, request_key
+from shared.cloudevents import decode
+from shared.errors import Unreadable
+from shared.events import LabelsReceived
+from shared.features import Rows
+from tests.unit.feature_logging.samples import (
+    CATEGORIES,
+    DIGEST,
+    MODEL,
+    batch,
+    definition,
+    key,
+    label_message,
+    origin,
+    without_rows,
+)
+
+
+def test_a_batch_becomes_rows_with_its_features_by_name() -> None:
+    rows = prediction_rows(batch(4), definition(), CATEGORIES, origin(9, 2)).to_pylist()
+    assert rows[3] == {
+        "request_id": key(3),
+        "row": 0,
+        "entity": "N3",
+        "event_time": datetime(2013, 3, 1, 0, 3, tzinfo=UTC),
+        "event_day": date(2013, 3, 1),
+        "log_time": datetime(2013, 3, 1, 0, 0, 0, 123_000, tzinfo=UTC),
+        "repeat": False,
+        "role": "champion",
+        "bundle_digest": DIGEST,
+        "definition_digest": definition().digest,
+        "scores": [0.25],
+        "latency_us": 150,
+        "source_partition": 2,
+        "source_offset": 9,
+        "source_row": 3,
+        "wind": 3.0,
+        "origin": "JFK",
+        "temp": None,
+    }
+    # Codes -2 (missing) and -1 (unseen) are null.
+    assert [row["origin"] for row in rows] == [None, None, "EWR", "JFK"]
+
+
+def widths(numeric: int, categorical: int, dtype: type = np.float32) -> dict[str, Any]:
+    return {"rows": Rows(np.zeros((3, numeric), dtype), np.zeros((3, categorical), np.int32))}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (widths(3, 1), "numeric must be 2 float32 per row, not 3 float32"),
+        (widths(2, 1, np.float64), "numeric must be 2 float32 per row, not 2 float64"),
+        (widths(2, 0), "categorical must be 1 int32 per row, not 0"),
+        ({"rows": Rows(np.zeros((3, 2), np.float32), np.full((3, 1), 3, np.int32))}, "a code of origin is outside"),
+        ({"rows": Rows(np.zeros((3, 2), np.float32), np.full((3, 1), -3, np.int32))}, "a code of origin is outside"),
+        ({"scores": np.zeros((3, 0), np.float32)}, "scores"),
+        ({"scores": np.zeros((3, 1), np.float64)}, "scores"),
+        ({"entity": [1, 2, 3]}, "entity must be a string"),
+        ({"event_time": np.array(["30000-01-01"] * 3, "datetime64[us]")}, "event_time must lie in the years 1 to 9999"),
+    ],
+)
+def test_a_batch_that_does_not_fit_its_definition_is_refused(change: dict[str, Any], reason: str) -> None:
+    with pytest.raises(Unreadable, match=reason):
+        prediction_rows(replace(batch(), **change), definition(), CATEGORIES, origin(0))
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (batch(model="wine"), "its bundle is of model flights, not wine"),
+        (batch(definition_digest="0" * 64), "definition_digest"),
+        (without_rows(batch()), "no rows"),
+    ],
+)
+def test_a_batch_of_another_model_or_without_rows_is_refused(bad: PredictionBatch, reason: str) -> None:
+    with pytest.raises(Unreadable, match=reason):
+        prediction_rows(bad, definition(), CATEGORIES, origin(0))
+
+
+def test_labels_become_rows_under_the_key_of_their_prediction() -> None:
+    message = label_message(4, count=2, partition=1)
+    event = decode(message)
+    assert isinstance(event, LabelsReceived)
+    rows = label_rows(event, origin(4, 1)).to_pylist()
+    assert rows[1] == {
+        "request_id": request_key(MODEL, "r1"),
+        "row": 0,
+        "kind": "label",
+        "value": 1.0,
+        "event_time": datetime(2013, 3, 1, 1, tzinfo=UTC),
+        "event_day": date(2013, 3, 1),
+        "prediction_time": None,
+        "log_time": datetime(2013, 3, 1, 0, 0, 0, 123_000, tzinfo=UTC),
+        "source_partition": 1,
+        "source_offset": 4,
+        "source_row": 1,
+    }

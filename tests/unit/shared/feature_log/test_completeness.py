@@ -1,0 +1,98 @@
+"""Completeness notices each way in which a log can be wrong."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from deltalake import CommitProperties, Transaction, write_deltalake
+
+from shared.feature_log.completeness import Gap, PartitionReport, completeness, open_log
+from shared.feature_log.schema import PREDICTIONS, REJECTED, app_id, rejected_path, table_path
+
+TOPIC = "driftline.predictions"
+Place = tuple[int, int]
+
+
+def write(path: Path, rows: Sequence[dict[str, Any]], schema: pa.Schema, next_offset: int, partition: int = 0) -> None:
+    table = pa.Table.from_pylist(list(rows), schema=schema)
+    commit = CommitProperties(app_transactions=[Transaction(app_id(TOPIC, partition), next_offset)])
+    write_deltalake(path, table, mode="append", commit_properties=commit)
+
+
+def predictions(tables: Path, *places: Place, next_offset: int, model: str = "flights", partition: int = 0) -> None:
+    """Rows at (offset, row in its message)."""
+    rows = [{"source_partition": partition, "source_offset": offset, "source_row": row} for offset, row in places]
+    write(table_path(tables, model, "predictions"), rows, PREDICTIONS, next_offset, partition)
+
+
+def rejected(tables: Path, *offsets: int) -> None:
+    rows = [{"topic": TOPIC, "partition": 0, "offset": offset, "reason": "why"} for offset in offsets]
+    write(rejected_path(tables), rows, REJECTED, max(offsets) + 1)
+
+
+def only(tables: Path) -> PartitionReport:
+    (report,) = completeness(open_log(tables)).partitions
+    return report
+
+
+def test_an_empty_log_is_complete(tmp_path: Path) -> None:
+    assert completeness(open_log(tmp_path / "nothing")).complete
+
+
+def test_offsets_are_united_over_models_and_rejected_messages(tmp_path: Path) -> None:
+    predictions(tmp_path, (5, 0), (5, 1), (7, 0), next_offset=8)
+    predictions(tmp_path, (6, 0), next_offset=7, model="wine")
+    rejected(tmp_path, 8)
+    report = only(tmp_path)
+    assert (report.first_offset, report.next_offset, report.messages, report.rows) == (5, 9, 4, 4)
+    assert (report.rejected, report.complete) == (1, True)
+
+
+def test_partitions_are_told_apart(tmp_path: Path) -> None:
+    predictions(tmp_path, (0, 0), next_offset=1)
+    predictions(tmp_path, (0, 0), (2, 0), next_offset=3, partition=1)
+    report = completeness(open_log(tmp_path))
+    assert [part.complete for part in report.partitions] == [True, False]
+    assert not report.complete
+
+
+def test_a_gap_is_said(tmp_path: Path) -> None:
+    predictions(tmp_path, (0, 0), (2, 0), (6, 0), next_offset=7)
+    report = only(tmp_path)
+    assert (report.gaps, report.complete) == ((Gap(first=1, last=1), Gap(first=3, last=5)), False)
+
+
+def test_a_row_that_is_there_twice_is_said(tmp_path: Path) -> None:
+    predictions(tmp_path, (0, 0), (0, 1), next_offset=1)
+    predictions(tmp_path, (0, 1), next_offset=1)
+    assert (only(tmp_path).repeats, only(tmp_path).complete) == (1, False)
+
+
+@pytest.mark.parametrize("also", ["another model", "the rejected"])
+def test_a_message_in_two_tables_is_said(tmp_path: Path, also: str) -> None:
+    predictions(tmp_path, (0, 0), next_offset=1)
+    if also == "the rejected":
+        rejected(tmp_path, 0)
+    else:
+        predictions(tmp_path, (0, 0), next_offset=1, model="wine")
+    assert (only(tmp_path).repeats, only(tmp_path).complete) == (1, False)
+
+
+def test_a_message_that_was_rejected_twice_is_said(tmp_path: Path) -> None:
+    rejected(tmp_path, 0, 0)
+    assert (only(tmp_path).repeats, only(tmp_path).complete) == (1, False)
+
+
+def test_a_row_missing_inside_a_message_is_said(tmp_path: Path) -> None:
+    predictions(tmp_path, (0, 0), (0, 2), next_offset=1)
+    assert only(tmp_path).problems == ("flights/predictions: 1 rows are missing inside messages",)
+
+
+@pytest.mark.parametrize("next_offset", [1, 3])
+def test_rows_that_contradict_the_next_offset_are_said(tmp_path: Path, next_offset: int) -> None:
+    predictions(tmp_path, (0, 0), (1, 0), next_offset=next_offset)
+    report = only(tmp_path)
+    assert report.problems == (f"flights/predictions: its next offset is {next_offset}, its rows end before 2",)
+    assert not report.complete

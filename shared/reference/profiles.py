@@ -1,0 +1,93 @@
+"""What the reference knows of each feature and score."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from shared.events.base import Finite, Record
+from shared.reference.bins import pooled_counts
+from shared.reference.jumps import Jumps
+from shared.reference.measure import Clip
+
+
+class NumericProfile(Record):
+    """A numeric feature or score over the R rows of the reference.
+
+    `edges` bound up to 60 quantile bins, `coarse_edges` up to 20; a value's bin is the number of edges at or below it.
+    `counts` and `sums` per fine bin, the sums of whole numbers on the grid of `measure.Measure`; `squares` their
+    squares' total. `low`, `high` are the 0.2 % and 99.8 % quantiles, `width` is w of `measure.Clip`. `day_low`,
+    `day_high`: least and greatest mean of a local day. Where all rows are missing, all these are 0 and `rows` is 0.
+    """
+
+    name: str
+    rows: int = Field(ge=0)
+    missing: int = Field(ge=0)
+    zeros: int = Field(ge=0)
+    minimum: Finite
+    maximum: Finite
+    low: Finite
+    high: Finite
+    width: Finite = Field(gt=0)
+    edges: tuple[Finite, ...]
+    coarse_edges: tuple[Finite, ...]
+    counts: tuple[int, ...]
+    sums: tuple[int, ...]
+    squares: int
+    day_low: Finite
+    day_high: Finite
+    jumps: Jumps
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if not len(self.counts) == len(self.sums) == len(self.edges) + 1:
+            raise ValueError("counts and sums need one entry per bin, one more than edges")
+        if list(self.edges) != sorted(set(self.edges)) or sum(self.counts) != self.rows:
+            raise ValueError("edges must rise and counts must add up to rows")
+        return self
+
+    @property
+    def clip(self) -> Clip:
+        """The range its values are clipped to."""
+        return Clip(self.low, self.high, self.width)
+
+
+class CategoricalProfile(Record):
+    """A categorical feature. `categories` are all that the model knows, a code is a position among them.
+
+    `counts` per category; `kept` are the codes with a bin of their own, the most frequent first; the last bin is "rare
+    or unseen". `unseen` rows had no known category.
+    """
+
+    name: str
+    rows: int = Field(ge=0)
+    missing: int = Field(ge=0)
+    unseen: int = Field(ge=0)
+    categories: tuple[str, ...]
+    counts: tuple[int, ...]
+    kept: tuple[int, ...]
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if len(self.counts) != len(self.categories):
+            raise ValueError("counts needs one entry per category")
+        if any(not 0 <= code < len(self.categories) for code in self.kept):
+            raise ValueError("kept holds codes of categories")
+        if sum(self.counts) + self.unseen != self.rows:
+            raise ValueError("counts and unseen must add up to rows")
+        return self
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Names of the bins."""
+        return (*(self.categories[code] for code in self.kept), "rare or unseen")
+
+    @property
+    def level_counts(self) -> tuple[int, ...]:
+        """Rows per bin."""
+        own = [self.counts[code] for code in self.kept]
+        return (*own, self.rows - sum(own))
+
+    @property
+    def pooled(self) -> tuple[int, ...]:
+        """r_b of the detector: `level_counts`, with its allowance in the last bin."""
+        return pooled_counts(self.counts, self.kept, self.unseen)

@@ -1,0 +1,67 @@
+"""The reference of a model: what its data looked like when it was trained."""
+
+import hashlib
+from functools import cached_property
+
+from pydantic import Field, ValidationError
+
+from shared.errors import InvalidInput
+from shared.events.base import Record
+from shared.reference.measure import Measure
+from shared.reference.profiles import CategoricalProfile, NumericProfile
+from shared.reference.sketch import Sketch
+
+
+class Reference(Record):
+    """Profiles of all features and scores, over `size` rows, in the definition's order.
+
+    `pane_seconds` and `time_zone` are the definition's: the jumps are those of such panes.
+    """
+
+    size: int = Field(ge=1)
+    pane_seconds: int = Field(ge=1)
+    time_zone: str
+    numeric: tuple[NumericProfile, ...]
+    categorical: tuple[CategoricalProfile, ...]
+    scores: tuple[NumericProfile, ...]
+
+    @cached_property
+    def categories(self) -> dict[str, tuple[str, ...]]:
+        """All categories of each categorical feature by its name; a category's code is its position."""
+        return {profile.name: profile.categories for profile in self.categorical}
+
+    @cached_property
+    def columns(self) -> tuple[NumericProfile, ...]:
+        """What a sketch measures as numbers: the numeric features, then the scores."""
+        return self.numeric + self.scores
+
+    @cached_property
+    def measure(self) -> Measure:
+        """How rows are measured against this reference."""
+        return Measure(self.columns, [profile.kept for profile in self.categorical])
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 of its JSON."""
+        return hashlib.sha256(self.to_json()).hexdigest()
+
+    def empty_sketch(self) -> Sketch:
+        """The sketch of no rows, for this reference's columns."""
+        return Sketch.empty(len(self.columns), len(self.categorical))
+
+    def to_json(self) -> bytes:
+        """UTF-8 JSON; equal references give equal bytes. All numbers are finite."""
+        return self.model_dump_json().encode() + b"\n"
+
+    @classmethod
+    def from_json(cls, content: bytes) -> "Reference":
+        """Read what `to_json` wrote.
+
+        Raises:
+            InvalidInput: not JSON, or a field is missing, unknown or wrong; `field` is its path.
+        """
+        try:
+            return cls.model_validate_json(content)
+        except ValidationError as error:
+            first = error.errors(include_input=False)[0]
+            raise InvalidInput(".".join(map(str, ("reference", *first["loc"]))), first["msg"]) from error

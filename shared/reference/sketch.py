@@ -1,0 +1,175 @@
+"""The sketch of a window: counts and integer sums, so that it merges exactly, in any order."""
+
+import struct
+import zlib
+from dataclasses import dataclass, fields
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.errors import Unreadable
+from shared.features import Float32, Rows
+from shared.reference.bins import LEVEL_WIDTH, NUMERIC_WIDTH
+from shared.reference.measure import Measure
+from shared.reference.panes import Int64
+
+Float64 = NDArray[np.float64]
+
+_VERSION = 1
+_HEADER = struct.Struct("<BIIQ")
+_WORD = 32
+_CHUNK = 1 << 10  # rows at once: stays in the cache, and sums of squares of 2^38 each are exact in float64
+
+
+@dataclass(frozen=True)
+class SketchResult:
+    """What a sketch says, in the features' units; N numeric columns (features, then scores), C categorical ones.
+
+    `rows` of the window. `present`, `missing`, `below`, `above`, `zeros` int64 [N]; `counts` int64 [N, 60];
+    `bin_means` float64 [N, 60] of clipped values, NaN in an empty bin; `mean` and `variance` (divided by n) float64
+    [N] of clipped values, NaN without any. `levels` int64 [C, 51], `level_missing` and `unseen` int64 [C].
+    """
+
+    rows: int
+    present: Int64
+    missing: Int64
+    below: Int64
+    above: Int64
+    zeros: Int64
+    counts: Int64
+    bin_means: Float64
+    mean: Float64
+    variance: Float64
+    levels: Int64
+    level_missing: Int64
+    unseen: Int64
+
+
+def _ratio(above: Int64 | Float64, below: Int64) -> Float64:
+    ratio: Float64 = np.full(below.shape, np.nan)
+    return np.divide(above, below, out=ratio, where=below > 0)
+
+
+@dataclass
+class Sketch:
+    """Sums over rows. All arrays are int64; a row's numeric value counts as its place on the measure's grid.
+
+    `counts`, `sums` [N, 61]: index 0 counts the missing. `squares` [2, N]: high and low 32-bit words of the sum of
+    squares, which outgrows 64 bits. `outside` [2, N]: below and above the reference's range. `levels` [C, 52].
+    """
+
+    rows: int
+    counts: Int64
+    sums: Int64
+    squares: Int64
+    outside: Int64
+    zeros: Int64
+    levels: Int64
+    unseen: Int64
+
+    @classmethod
+    def empty(cls, numeric: int, categorical: int) -> Self:
+        """The sketch of no rows, for so many columns."""
+        shapes = _shapes(numeric, categorical)
+        return cls(0, *(np.zeros(shape, dtype=np.int64) for shape in shapes))
+
+    def add(self, rows: Rows, scores: Float32, measure: Measure) -> None:
+        """Take in n rows with their scores float32 [n, k]."""
+        block = np.concatenate([rows.numeric, scores], axis=1, dtype=np.float32)
+        for begin in range(0, len(block), _CHUNK):
+            self._add_numeric(block[begin : begin + _CHUNK], measure)
+        if rows.categorical.shape[1]:
+            self._add_levels(rows, measure)
+        self.rows += len(rows)
+
+    def _add_numeric(self, block: Float32, measure: Measure) -> None:
+        places = measure.grid(block)
+        columns, width = self.counts.shape
+        cells = (measure.bins(block) + np.arange(columns) * width).reshape(-1)
+        self.counts += np.bincount(cells, minlength=self.counts.size).reshape(self.counts.shape)
+        sums = np.bincount(cells, weights=places.reshape(-1), minlength=self.sums.size)
+        self.sums += sums.reshape(self.sums.shape).astype(np.int64)
+        _add_wide(self.squares, np.einsum("ij,ij->j", places, places).astype(np.int64))
+        self.outside[0] += (block < measure.minimum).sum(axis=0)
+        self.outside[1] += (block > measure.maximum).sum(axis=0)
+        self.zeros += (block == 0).sum(axis=0)
+
+    def _add_levels(self, rows: Rows, measure: Measure) -> None:
+        columns, width = self.levels.shape
+        cells = (measure.levels(rows.categorical) + np.arange(columns) * width).reshape(-1)
+        self.levels += np.bincount(cells, minlength=self.levels.size).reshape(self.levels.shape)
+        self.unseen += measure.unseen(rows.categorical)
+
+    def merge(self, other: "Sketch") -> None:
+        """Take in all rows of another sketch on the same measure."""
+        self.rows += other.rows
+        for name in ("counts", "sums", "outside", "zeros", "levels", "unseen"):
+            getattr(self, name).__iadd__(getattr(other, name))
+        self.squares[0] += other.squares[0]
+        _add_wide(self.squares, other.squares[1])
+
+    def result(self, measure: Measure) -> SketchResult:
+        """The window in the features' units."""
+        present = self.counts[:, 1:].sum(axis=1)
+        mean = _ratio(self.sums.sum(axis=1), present)
+        squares = np.array(self.total_squares(), dtype=np.float64)
+        step = measure.step
+        return SketchResult(
+            rows=self.rows,
+            present=present,
+            missing=self.counts[:, 0],
+            below=self.outside[0],
+            above=self.outside[1],
+            zeros=self.zeros,
+            counts=self.counts[:, 1:],
+            bin_means=measure.centre[:, None] + step[:, None] * _ratio(self.sums[:, 1:], self.counts[:, 1:]),
+            mean=measure.centre + step * mean,
+            variance=step**2 * np.maximum(_ratio(squares, present) - mean**2, 0),
+            levels=self.levels[:, 1:],
+            level_missing=self.levels[:, 0],
+            unseen=self.unseen,
+        )
+
+    def total_squares(self) -> list[int]:
+        """The sums of squares of the places on the grid, exact, per numeric column."""
+        return [(high << _WORD) + low for high, low in self.squares.T.tolist()]
+
+    def to_bytes(self) -> bytes:
+        """A few bytes per occupied bin; equal sketches give equal bytes."""
+        header = _HEADER.pack(_VERSION, len(self.counts), len(self.levels), self.rows)
+        body = b"".join(array.astype("<i8").tobytes() for array in self._arrays())
+        return header + zlib.compress(body, 1)
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Self:
+        """The reverse of `to_bytes`; raises Unreadable if it is not one."""
+        try:
+            version, numeric, categorical, rows = _HEADER.unpack_from(content)
+            if version != _VERSION:
+                raise Unreadable(f"sketch: version {version}, expected {_VERSION}")
+            flat = np.frombuffer(zlib.decompress(content[_HEADER.size :]), dtype="<i8").astype(np.int64)
+            shapes = _shapes(numeric, categorical)
+            ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
+            if len(flat) != ends[-1]:
+                raise Unreadable("sketch: its length does not fit its number of columns")
+            parts = np.split(flat, ends[:-1])
+            return cls(rows, *(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)))
+        except (struct.error, zlib.error, ValueError) as error:
+            raise Unreadable(f"sketch: {error}") from error
+
+    def _arrays(self) -> list[Int64]:
+        return [getattr(self, field.name) for field in fields(self)[1:]]
+
+
+def _shapes(numeric: int, categorical: int) -> list[tuple[int, ...]]:
+    binned = (numeric, NUMERIC_WIDTH)
+    pair = (2, numeric)
+    return [binned, binned, pair, pair, (numeric,), (categorical, LEVEL_WIDTH), (categorical,)]
+
+
+def _add_wide(words: Int64, amount: Int64) -> None:
+    """Add to sums kept in two words: their form stays canonical, so equal sums have equal bytes."""
+    low = words[1] + amount
+    words[0] += low >> _WORD
+    words[1] = low & ((1 << _WORD) - 1)

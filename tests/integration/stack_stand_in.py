@@ -1,0 +1,41 @@
+"""A stand-in for a service: HTTP on DRIFTLINE_PORT, ready once it has been asked, ends on SIGTERM.
+
+Arguments change how it behaves: `stubborn` ignores SIGTERM, `unready` never is ready, `dies` ends at once,
+`spawns` starts a child of its own that outlives a careless end.
+"""
+
+import http.server
+import json
+import os
+import signal
+import subprocess
+import sys
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        ready = self.path == "/ready" and "unready" not in sys.argv
+        self.send_response(200 if ready else 503)
+        self.end_headers()
+        keys = ("KAFKA_BOOTSTRAP", "DRIFTLINE_STATE", "DRIFTLINE_HOST", "DRIFTLINE_PORT")
+        self.wfile.write(json.dumps({"status": "warming up"} | {key: os.environ[key] for key in keys}).encode())
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing: the log holds what `main` prints."""
+
+
+def main() -> None:
+    """Serves until SIGTERM."""
+    print(json.dumps({"event": "hello", "pid": os.getpid()}), flush=True)
+    if "dies" in sys.argv:
+        print("no such table: flights", file=sys.stderr)
+        sys.exit(3)
+    if "spawns" in sys.argv:
+        subprocess.Popen(["sleep", "600"])
+    signal.signal(signal.SIGTERM, signal.SIG_IGN if "stubborn" in sys.argv else lambda *_: sys.exit(0))
+    address = (os.environ["DRIFTLINE_HOST"], int(os.environ["DRIFTLINE_PORT"]))
+    http.server.ThreadingHTTPServer(address, _Handler).serve_forever()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""`driftline up` as a process: how it ends, and what it says when it cannot start."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.integration.stack_helpers import lives, taken_port, until
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = str(Path(__file__).with_name("stack_up_script.py"))
+
+
+@dataclass
+class Up:
+    process: asyncio.subprocess.Process
+    ready_file: Path
+
+    async def ready(self) -> dict[str, int]:
+        """Waits for the ready file; the pids in it."""
+        await until(lambda: self.ready_file.exists() or self.process.returncode is not None, 90)
+        assert self.process.returncode is None, await self.end()
+        pids: dict[str, int] = json.loads(self.ready_file.read_text())["pids"]
+        return pids
+
+    async def end(self) -> tuple[int, str, str]:
+        out, err = await asyncio.wait_for(self.process.communicate(), 60)
+        return self.process.returncode or 0, out.decode(), err.decode()
+
+
+@contextlib.asynccontextmanager
+async def run(state: Path, *argv: str, **env: str) -> AsyncIterator[Up]:
+    ready_file = state.with_suffix(".ready.json")
+    command = argv or (SCRIPT, str(state), str(ready_file))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *command,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | env,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield Up(process, ready_file)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+async def gone(pids: dict[str, int], seconds: float) -> None:
+    await until(lambda: not any(lives(pid) for pid in pids.values()), seconds)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+async def test_a_signal_stops_all_and_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
+    state = tmp_path / "state"
+    async with run(state) as up:
+        pids = await up.ready()
+        assert set(pids) == {"kafka", "one", "two"}
+        up.process.send_signal(number)
+        up.process.send_signal(number)  # impatience changes nothing
+        code, out, err = await up.end()
+    assert code == 0, err
+    assert err.splitlines() == ["stopping"]
+    assert [line.split()[1] for line in out.splitlines() if "ready" in line] == ["kafka", "one", "two"]
+    await gone(pids, 0)
+    assert not up.ready_file.exists()
+    assert not (state / "up.lock").exists()
+
+
+async def test_a_signal_while_it_starts_ends_it_cleanly(tmp_path: Path) -> None:
+    async with run(tmp_path / "state") as up:
+        await until((tmp_path / "state" / "logs" / "kafka.log").exists, 60)
+        up.process.send_signal(signal.SIGTERM)
+        code, _, err = await up.end()
+    assert (code, err.splitlines()) == (0, ["stopping"])
+    assert not (tmp_path / "state" / "up.lock").exists()
+
+
+async def test_a_supervisor_that_is_killed_takes_all_with_it_and_the_next_start_waits_for_that(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    async with run(state) as up:
+        first = await up.ready()
+        up.process.kill()
+        await up.process.wait()
+    async with run(state) as up:  # at once: what was left has not ended yet
+        await gone(first, 15)
+        assert not up.ready_file.exists()
+        second = await up.ready()
+        up.process.send_signal(signal.SIGTERM)
+        code, _, err = await up.end()
+    assert code == 0, err
+    assert not set(first.values()) & set(second.values())
+    await gone(second, 0)
+
+
+async def one_line(state: Path, *options: str, **env: str) -> str:
+    """Runs the real command, which must fail; its only line on standard error."""
+    async with run(state, "-m", "cli", "up", "--state", str(state), *options, **env) as up:
+        code, out, err = await up.end()
+    assert (code, out) == (1, "")
+    lines = err.splitlines()
+    assert len(lines) == 1, err
+    return lines[0]
+
+
+async def test_what_a_user_can_put_right_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    (tmp_path / "file").write_text("")
+    async with taken_port() as port:
+        busy = f"driftline: port for inference: {port} is busy or may not be used"
+        assert await one_line(state, "--port", f"inference={port}") == busy
+    unreachable = await one_line(state, KAFKA_BOOTSTRAP="127.0.0.1:9")
+    assert unreachable == "driftline: Kafka at 127.0.0.1:9 (KAFKA_BOOTSTRAP) cannot be reached: no answer"
+    assert "is not host:port" in await one_line(state, KAFKA_BOOTSTRAP="broker")
+    assert "expected SERVICE=N" in await one_line(state, "--port", "inference")
+    unwritable = await one_line(tmp_path / "file" / "state")
+    assert unwritable == f"driftline: Not a directory: {tmp_path / 'file' / 'state'}"
+
+
+async def test_no_network_on_the_first_download_is_one_line(tmp_path: Path) -> None:
+    nowhere = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), "http://127.0.0.1:9")
+    cache = str(tmp_path / "cache")
+    state = tmp_path / "state"
+    async with run(state, "-m", "cli", "up", "--state", str(state), XDG_CACHE_HOME=cache, **nowhere) as up:
+        code, _, err = await up.end()
+    assert code == 1
+    assert err.splitlines()[-1].startswith("driftline: cannot fetch ")
+    assert "Traceback" not in err

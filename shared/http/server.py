@@ -35,7 +35,7 @@ async def serve(app: FastAPI, settings: ServiceSettings, *tasks: Coroutine[Any, 
 
     Raises:
         SystemExit: the port is taken.
-        Exception: what a task raised; the process ends with it.
+        Exception: what a task raised, or RuntimeError if it just ended; the process ends with it.
     """
     config = uvicorn.Config(
         app, settings.host, settings.port, log_config=None, access_log=False, timeout_graceful_shutdown=10
@@ -43,15 +43,18 @@ async def serve(app: FastAPI, settings: ServiceSettings, *tasks: Coroutine[Any, 
     server = _Server(config)
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, server.stop)
-    background = [asyncio.create_task(task) for task in tasks]
+    background = [asyncio.create_task(task, name=getattr(task, "__qualname__", "task")) for task in tasks]
     serving = asyncio.create_task(server.serve())
     log.info("started", host=settings.host, port=settings.port)
     try:
         await asyncio.wait([serving, *background], return_when=asyncio.FIRST_COMPLETED)
     finally:
+        ended = [task.get_name() for task in background if task.done()]
         server.stop()
         await serving
         await _end(background)
+    if ended:
+        raise RuntimeError(f"{', '.join(ended)} ended by itself")
     log.info("stopped")
 
 

@@ -1,30 +1,34 @@
 """The prediction batch: one Arrow IPC stream with one record batch per Kafka message (the hot path)."""
 
 import hashlib
-import uuid
+import re
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from shared.arrow_ipc import read_record, write_record
+from shared.definition import NAME
 from shared.errors import Unreadable
-from shared.features import Float32, Rows
+from shared.features import MISSING, Float32, Int32, Rows
 
 FORMAT = "1"
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_DIGEST = r"[0-9a-f]{64}"
+# What the texts of a message's metadata must match: consumers make paths and table names of some of them.
+_TEXTS = {"model": NAME, "digest": _DIGEST, "definition_digest": _DIGEST, "role": "champion|canary|shadow"}
+_TEXTS["producer"] = r"\S{1,200}"
+# Python's datetime and pyarrow's dates hold no others; NaT lies outside, too.
+_FIRST, _LAST = np.datetime64("0001-01-01", "us"), np.datetime64("9999-12-31T23:59:59.999999", "us")
 Role = Literal["champion", "canary", "shadow"]
 
 
 def request_key(model: str, request_id: str) -> bytes:
     """The 16 bytes a request's id becomes: those of a UUID, else of sha256(model, 0x00, id)."""
-    try:
-        return uuid.UUID(request_id).bytes if len(request_id) == 36 else _hashed(model, request_id)
-    except ValueError:
-        return _hashed(model, request_id)
-
-
-def _hashed(model: str, request_id: str) -> bytes:
+    if _UUID.fullmatch(request_id):
+        return bytes.fromhex(request_id.replace("-", ""))
     return hashlib.sha256(model.encode() + b"\0" + request_id.encode()).digest()[:16]
 
 
@@ -64,16 +68,11 @@ class PredictionBatch:
         return len(self.row)
 
 
-def _fixed(block: NDArray[np.float32] | NDArray[np.int32]) -> pa.FixedSizeListArray:
+def _fixed(block: Float32 | Int32) -> pa.FixedSizeListArray:
     flat = pa.array(np.ascontiguousarray(block).reshape(-1))
     kind = pa.list_(flat.type, block.shape[1])
     # from_arrays can't tell the length of a list of width 0
     return pa.FixedSizeListArray.from_buffers(kind, len(block), [None], children=[flat])
-
-
-def _block(column: pa.FixedSizeListArray) -> NDArray[np.float32]:
-    flat = column.flatten().to_numpy(zero_copy_only=False)
-    return cast(NDArray[np.float32], flat.reshape(len(column), column.type.list_size))
 
 
 def encode_batch(batch: PredictionBatch) -> bytes:
@@ -92,63 +91,84 @@ def encode_batch(batch: PredictionBatch) -> bytes:
     if batch.champion_scores is not None:
         columns["champion_scores"] = _fixed(batch.champion_scores)
     metadata = {"format": FORMAT, **{name: str(value) for name, value in vars(batch.meta).items()}}
-    record = pa.record_batch(list(columns.values()), names=list(columns)).replace_schema_metadata(metadata)
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, record.schema) as writer:
-        writer.write_batch(record)
-    return cast(bytes, sink.getvalue().to_pybytes())
-
-
-def _read_meta(metadata: dict[bytes, bytes] | None) -> Meta:
-    text = {key.decode(): value.decode() for key, value in (metadata or {}).items()}
-    if text.pop("format", None) != FORMAT:
-        raise Unreadable(f"prediction batch: metadata `format` must be {FORMAT}")
-    try:
-        numbers = {name: int(text.pop(name)) for name in ("sequence", "rows_so_far")}
-        meta = Meta(**text, **numbers)  # type: ignore[arg-type]  # wrong names raise TypeError
-    except (KeyError, TypeError, ValueError) as error:
-        raise Unreadable(f"prediction batch: metadata {error}") from error
-    if meta.role not in ("champion", "canary", "shadow"):
-        raise Unreadable(f"prediction batch: role {meta.role!r} is none of champion, canary, shadow")
-    return meta
+    record = pa.record_batch(list(columns.values()), names=list(columns))
+    return write_record(record.replace_schema_metadata(metadata))
 
 
 def decode_batch(value: bytes) -> PredictionBatch:
     """The batch in a Kafka value.
 
     Raises:
-        Unreadable: not an Arrow stream of one batch, or a column or metadata entry is missing or of another type.
+        Unreadable: not an Arrow stream of one uncompressed batch; a column or metadata entry is missing, of another
+            type or out of bounds; a null where none is allowed; an infinite feature.
     """
     try:
-        with pa.ipc.open_stream(value) as reader:
-            record = reader.read_next_batch()
-        record.validate(full=True)
-        meta = _read_meta(record.schema.metadata)
-        return _columns(meta, {name: record.column(name) for name in record.schema.names})
-    except (pa.ArrowException, StopIteration, OSError, UnicodeDecodeError) as error:
+        record = read_record(value)
+        columns = {name: record.column(name) for name in record.schema.names}
+        return _batch(_read_meta(record.schema.metadata), columns)
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise Unreadable(f"prediction batch: {error}") from error
-    except (KeyError, AttributeError, ValueError) as error:
-        raise Unreadable(f"prediction batch: column {error}") from error
+    except KeyError as error:
+        raise Unreadable(f"prediction batch: column {error} is missing or there twice") from error
 
 
-def _columns(meta: Meta, columns: dict[str, pa.Array]) -> PredictionBatch:
-    def flat(name: str, kind: pa.DataType) -> NDArray[np.int32]:
-        if columns[name].type != kind or columns[name].null_count:
-            raise Unreadable(f"prediction batch: column {name} must be {kind} without nulls")
-        return cast(NDArray[np.int32], columns[name].to_numpy(zero_copy_only=False))
+def _read_meta(metadata: dict[bytes, bytes] | None) -> Meta:
+    told = {key.decode(): value.decode() for key, value in (metadata or {}).items()}
+    if told.get("format") != FORMAT:
+        raise Unreadable(f"prediction batch: metadata `format` must be {FORMAT}")
+    for name, pattern in _TEXTS.items():
+        if not re.fullmatch(pattern, told.get(name, "")):
+            raise Unreadable(f"prediction batch: metadata `{name}` must match {pattern}")
+    for name in ("sequence", "rows_so_far"):
+        if not re.fullmatch(r"[0-9]{1,18}", told.get(name, "")):
+            raise Unreadable(f"prediction batch: metadata `{name}` must be a whole number of at most 18 digits")
+    texts: dict[str, Any] = {name: told[name] for name in _TEXTS}
+    return Meta(**texts, sequence=int(told["sequence"]), rows_so_far=int(told["rows_so_far"]))
 
-    if columns["request_id"].type != pa.binary(16) or columns["request_id"].null_count:
-        raise Unreadable("prediction batch: column request_id must be 16 bytes without nulls")
+
+def _batch(meta: Meta, columns: dict[str, pa.Array]) -> PredictionBatch:
     shadow = columns.get("champion_scores")
-    return PredictionBatch(
+    batch = PredictionBatch(
         meta=meta,
-        request_id=columns["request_id"].to_pylist(),
-        row=flat("row", pa.int32()),
-        entity=columns["entity"].to_pylist(),
-        event_time=flat("event_time", pa.timestamp("us", "UTC")).astype("datetime64[us]"),
-        repeat=flat("repeat", pa.bool_()).astype(np.bool_),
-        rows=Rows(_block(columns["numeric"]), _block(columns["categorical"]).astype(np.int32)),
-        scores=_block(columns["scores"]),
-        latency_us=flat("latency_us", pa.int32()),
-        champion_scores=None if shadow is None else _block(shadow),
+        request_id=_plain("request_id", columns["request_id"], pa.binary(16)).tolist(),
+        row=_plain("row", columns["row"], pa.int32()),
+        entity=_plain("entity", columns["entity"], pa.string(), nulls=True).tolist(),
+        event_time=_plain("event_time", columns["event_time"], pa.timestamp("us", "UTC")).astype("datetime64[us]"),
+        repeat=_plain("repeat", columns["repeat"], pa.bool_()),
+        rows=Rows(
+            _block("numeric", columns["numeric"], pa.float32()),
+            _block("categorical", columns["categorical"], pa.int32()),
+        ),
+        scores=_block("scores", columns["scores"], pa.float32()),
+        latency_us=_plain("latency_us", columns["latency_us"], pa.int32()),
+        champion_scores=None if shadow is None else _block("champion_scores", shadow, pa.float32()),
     )
+    _check_values(batch)
+    return batch
+
+
+def _plain(name: str, column: pa.Array, kind: pa.DataType, *, nulls: bool = False) -> NDArray[Any]:
+    if column.type != kind or (column.null_count and not nulls):
+        raise Unreadable(f"prediction batch: column `{name}` must be {kind}{'' if nulls else ' without nulls'}")
+    return cast(NDArray[Any], column.to_numpy(zero_copy_only=False))
+
+
+def _block(name: str, column: pa.Array, kind: pa.DataType) -> NDArray[Any]:
+    fixed = pa.types.is_fixed_size_list(column.type) and column.type.value_type == kind
+    flat = column.flatten() if fixed else None
+    if flat is None or column.null_count or flat.null_count:
+        raise Unreadable(f"prediction batch: column `{name}` must be lists of fixed size of {kind} without nulls")
+    return cast(NDArray[Any], flat.to_numpy(zero_copy_only=False).reshape(len(column), column.type.list_size))
+
+
+def _check_values(batch: PredictionBatch) -> None:
+    times, pairs = batch.event_time, batch.champion_scores
+    for name, wrong in (
+        ("row: must not be negative", np.any(batch.row < 0)),
+        ("event_time: must lie in the years 1 to 9999", not np.all((times >= _FIRST) & (times <= _LAST))),
+        ("numeric: must not be infinite", np.any(np.isinf(batch.rows.numeric))),
+        (f"categorical: codes are at least {MISSING}", np.any(batch.rows.categorical < MISSING)),
+        ("champion_scores: must be as many as scores", pairs is not None and pairs.shape != batch.scores.shape),
+    ):
+        if wrong:
+            raise Unreadable(f"prediction batch: column {name}")

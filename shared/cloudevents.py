@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from shared.errors import Unreadable
+from shared.errors import Unreadable, first_problem
 from shared.events import EVENT_TYPES, Event
 from shared.kafka.message import InMessage, OutMessage
 from shared.signing import Signer, Trust
@@ -29,7 +29,11 @@ def encode(event: Event, source: str, signer: Signer | None = None) -> OutMessag
     }
     headers = tuple((name, text.encode()) for name, text in attributes.items())
     signature = signer.sign(value) if signer else ()
-    return OutMessage(event.topic, value, event.model.encode(), headers + signature)
+    return OutMessage(event.topic, value, _key(event), headers + signature)
+
+
+def _key(event: Event) -> bytes | None:
+    return event.model.encode() if event.keyed else None
 
 
 def decode(message: InMessage) -> Event:
@@ -42,17 +46,28 @@ def decode(message: InMessage) -> Event:
     if kind is None:
         raise Unreadable(f"ce_type: {message.header('ce_type')!r} is no known event type")
     try:
-        event = kind.model_validate_json(message.value or b"")
+        event = kind.model_validate_json(message.value or b"", strict=True)  # else true is 1, and 0 a time in 1970
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "value"
-        raise Unreadable(f"{kind.__name__}: {where}: {first['msg']}") from error
-    if event.topic != message.topic:
-        raise Unreadable(f"{kind.__name__}: belongs on {event.topic}, came on {message.topic}")
-    for name, inside in (("ce_id", event.id), ("ce_time", rfc3339(event.time)), ("ce_subject", event.model)):
-        if message.header(name) != inside:
-            raise Unreadable(f"{name}: the header says {message.header(name)!r}, the value {inside!r}")
+        raise Unreadable(": ".join((kind.__name__, *first_problem(error, "value")))) from error
+    _check_surroundings(message, event)
     return event
+
+
+def _check_surroundings(message: InMessage, event: Event) -> None:
+    """What stands beside the value must not contradict it: headers and key are not signed."""
+    if event.topic != message.topic:
+        raise Unreadable(f"{event.type}: belongs on {event.topic}, came on {message.topic}")
+    if message.key != _key(event):  # compaction and order go by it
+        raise Unreadable(f"{event.type}: key: must be {_key(event)!r}, not {message.key!r}")
+    wanted = {
+        "ce_specversion": "1.0",
+        "ce_id": event.id,
+        "ce_time": rfc3339(event.time),
+        "ce_subject": event.model,
+    }
+    for name, text in wanted.items():
+        if message.header(name) != text:
+            raise Unreadable(f"{name}: the header says {message.header(name)!r}, expected {text!r}")
 
 
 def verified(message: InMessage, trust: Trust, service: str) -> Event:

@@ -9,18 +9,20 @@ from pathlib import Path
 from typing import Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from shared.errors import InvalidInput
+from shared.errors import InvalidInput, first_problem
 from shared.feature_log.columns import RESERVED
 
 NAME = r"^[a-z][a-z0-9_]{0,62}$"
+MOST_DAYS = 3_660  # ten years: what is longer was mistyped, and a datetime can't hold any length
+MOST_HOURS = MOST_DAYS * 24
 
 
 class Section(BaseModel):
-    """A table of the definition: frozen, and an unknown key is an error."""
+    """A table of the definition: frozen, an unknown key is an error, and so are TOML's inf and nan."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Feature(Section):
@@ -34,13 +36,25 @@ class Feature(Section):
     categories: tuple[str, ...] = ()
     description: str = ""
 
+    @model_validator(mode="after")
+    def _is_sound(self) -> Self:
+        if self.name in RESERVED:
+            raise ValueError(f"{self.name} is a column of the feature log's own: take another name")
+        if self.kind == "categorical" and (self.min is not None or self.max is not None):
+            raise ValueError(f"{self.name} is categorical and has no range")
+        if self.kind == "numeric" and self.categories:
+            raise ValueError(f"{self.name} is numeric and has no categories")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"{self.name}: min is greater than max")
+        return self
+
 
 class Label(Section):
     """What the model predicts. `expected_delay_hours`: after this long nearly every label has come."""
 
     name: str = Field(pattern=NAME)
     kind: Literal["binary", "regression"]
-    expected_delay_hours: float = Field(ge=0)
+    expected_delay_hours: float = Field(ge=0, le=MOST_HOURS)
     description: str = ""
 
 
@@ -64,15 +78,23 @@ class Monitoring(Section):
 
     pane_seconds: int = Field(default=60, ge=1, le=86_400)
     time_zone: str = "UTC"
-    period_days: float = Field(default=30, gt=0)
-    lateness_seconds: int = Field(default=3_600, ge=0)
+    period_days: float = Field(default=30, gt=0, le=MOST_DAYS)
+    lateness_seconds: int = Field(default=3_600, ge=0, le=MOST_DAYS * 86_400)
 
     @model_validator(mode="after")
     def _panes_fill_the_day(self) -> Self:
         if 86_400 % self.pane_seconds:
             raise ValueError("pane_seconds must divide a day of 86400 s")
-        ZoneInfo(self.time_zone)
         return self
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_known(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (KeyError, ValueError, OSError) as error:  # unknown; a path; a folder such as America
+            raise ValueError(f"{zone!r} is no time zone of the tz database, such as America/New_York") from error
+        return zone
 
     @property
     def panes_per_period(self) -> float:
@@ -87,9 +109,9 @@ class Retraining(Section):
     `cooldown_days` must pass before the same features start another run.
     """
 
-    wait_days: float = Field(default=7, ge=0)
-    holdout_days: float = Field(default=2, gt=0)
-    cooldown_days: float = Field(default=7, ge=0)
+    wait_days: float = Field(default=7, ge=0, le=MOST_DAYS)
+    holdout_days: float = Field(default=2, gt=0, le=MOST_DAYS)
+    cooldown_days: float = Field(default=7, ge=0, le=MOST_DAYS)
     min_rows: int = Field(default=1_000, ge=1)
 
 
@@ -105,7 +127,7 @@ class Approvals(Section):
 
     role: Literal["approver"] = "approver"
     count: int = Field(default=2, ge=1)
-    expires_hours: float = Field(default=72, gt=0)
+    expires_hours: float = Field(default=72, gt=0, le=MOST_HOURS)
 
 
 class ModelDefinition(Section):
@@ -124,19 +146,14 @@ class ModelDefinition(Section):
     gate: Gate = Gate()
     approvals: Approvals = Approvals()
 
-    @model_validator(mode="after")
-    def _features_are_sound(self) -> Self:
-        names = [feature.name for feature in self.features]
-        if len(set(names)) < len(names):
-            raise ValueError("features: two features have the same name")
-        for feature in self.features:
-            if feature.name in RESERVED:
-                raise ValueError(f"features: {feature.name} is a name that the feature log keeps for itself")
-            if feature.kind == "categorical" and feature.min is not None:
-                raise ValueError(f"features: {feature.name} is categorical and has no range")
-            if feature.kind == "numeric" and feature.categories:
-                raise ValueError(f"features: {feature.name} is numeric and has no categories")
-        return self
+    @field_validator("features")
+    @classmethod
+    def _names_differ(cls, features: tuple[Feature, ...]) -> tuple[Feature, ...]:
+        names = [feature.name for feature in features]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two features have the same name: {', '.join(twice)}")
+        return features
 
     @cached_property
     def numeric(self) -> tuple[str, ...]:
@@ -167,14 +184,22 @@ def parse_definition(text: str) -> ModelDefinition:
         InvalidInput: not TOML, or a field is missing, unknown or out of bounds; `field` is its path.
     """
     try:
-        return ModelDefinition.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise InvalidInput("model.toml", str(error)) from error
+        # By way of JSON pydantic can be strict ("60" and true are no numbers) and still take an array for a tuple.
+        return ModelDefinition.model_validate_json(json.dumps(tomllib.loads(text), default=str), strict=True)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise InvalidInput(".".join(map(str, first["loc"])), first["msg"]) from error
+        raise InvalidInput(*first_problem(error, "model.toml")) from error
+    except (ValueError, RecursionError) as error:  # not TOML, a number of thousands of digits, nested too deep
+        raise InvalidInput("model.toml", str(error)) from error
 
 
 def read_definition(path: Path) -> ModelDefinition:
-    """Read a definition from a file; raises as `parse_definition` does, and OSError."""
-    return parse_definition(path.read_text(encoding="utf-8"))
+    """Read a definition from a UTF-8 file; raises as `parse_definition` does, and OSError."""
+    return decode_definition(path.read_bytes())
+
+
+def decode_definition(content: bytes) -> ModelDefinition:
+    """Read a definition from the bytes of a file; raises as `parse_definition` does."""
+    try:
+        return parse_definition(content.decode())
+    except UnicodeDecodeError as error:
+        raise InvalidInput("model.toml", f"must be UTF-8: {error}") from error

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.definition import ModelDefinition
-from shared.errors import InvalidInput
+from shared.errors import InvalidInput, Unreadable
 
 UNSEEN = -1
 MISSING = -2
@@ -38,8 +38,15 @@ def encode_categories(values: Sequence[str | None], categories: Sequence[str]) -
 
 
 def decode_categories(codes: Int32, categories: Sequence[str]) -> list[str | None]:
-    """Strings of n codes; missing and unseen are None."""
-    return [categories[code] if code >= 0 else None for code in codes.tolist()]
+    """Strings of n codes; missing and unseen are None.
+
+    Raises:
+        Unreadable: a code lies beyond the list, so these rows were not encoded with it.
+    """
+    if np.any(codes >= len(categories)):
+        raise Unreadable(f"category code {codes.max()}: the list has only {len(categories)}")
+    listed: list[int] = codes.tolist()
+    return [categories[code] if code >= 0 else None for code in listed]
 
 
 def stack_rows(
@@ -47,23 +54,43 @@ def stack_rows(
     definition: ModelDefinition,
     categories: Mapping[str, Sequence[str]],
 ) -> Rows:
-    """Rows from one column per feature.
+    """Rows from one column per feature; None and NaN are missing.
 
     Raises:
-        InvalidInput: a feature's column is missing.
+        InvalidInput: a feature's column is missing, of another length, not numbers, or holds an infinity (what float32
+            can't hold becomes one); `field` is the feature.
     """
     for feature in definition.features:
         if feature.name not in columns:
             raise InvalidInput(feature.name, "a column for this feature is needed")
-    count = len(next(iter(columns.values())))
+    count = len(columns[definition.features[0].name])
+    for feature in definition.features:
+        if len(columns[feature.name]) != count:
+            raise InvalidInput(feature.name, f"{count} values are needed, as many as the first feature has")
     numeric = np.empty((count, len(definition.numeric)), dtype=np.float32)
     categorical = np.empty((count, len(definition.categorical)), dtype=np.int32)
     for position, name in enumerate(definition.numeric):
-        numeric[:, position] = np.asarray(columns[name], dtype=np.float32)
+        numeric[:, position] = _numbers(name, columns[name])
     for position, name in enumerate(definition.categorical):
         strings = [None if value is None else str(value) for value in columns[name]]
         categorical[:, position] = encode_categories(strings, categories[name])
     return Rows(numeric, categorical)
+
+
+def _numbers(name: str, values: Sequence[float | None] | Sequence[str | None] | Float32) -> Float32:
+    fast = isinstance(values, np.ndarray) and values.dtype.kind in "fiu"
+    if not fast and any(
+        isinstance(value, (str, bytes, bool, np.bool_)) for value in values
+    ):  # numpy would make numbers of them
+        raise InvalidInput(name, "numbers are needed")
+    try:
+        with np.errstate(over="ignore"):
+            numbers = np.asarray(values, dtype=np.float32).reshape(len(values))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InvalidInput(name, "one number or null a row is needed") from error
+    if np.isinf(numbers).any():
+        raise InvalidInput(name, "must be finite and within float32")
+    return numbers
 
 
 def model_input(rows: Rows, definition: ModelDefinition) -> Float32:

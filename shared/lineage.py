@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
-from shared.errors import InvalidInput
+from shared.errors import InvalidInput, first_problem
 from shared.events.base import Digest, Record
 from shared.events.retraining import SnapshotPin
 
@@ -40,8 +40,7 @@ class Lineage(Record):
             InvalidInput: not JSON, or a field is missing, unknown or of another type; `field` is its path.
         """
         try:
-            return cls.model_validate_json(content)
+            return cls.model_validate_json(content, strict=True)
         except ValidationError as error:
-            first = error.errors()[0]
-            path = ".".join(map(str, ("lineage", *first["loc"])))
-            raise InvalidInput(path, first["msg"]) from error
+            path, expected = first_problem(error, "")
+            raise InvalidInput(f"lineage.{path}".rstrip("."), expected) from error

@@ -48,7 +48,7 @@ class CategoricalDrift(Record):
     expected: tuple[Finite, ...]
 
 
-class Window(Event):
+class Window(Event, frozen=True):
     """One tumbling window [start, end) in event time of one (bundle digest, role); `time` is its end."""
 
     topic: ClassVar[str] = DRIFT
@@ -67,13 +67,13 @@ class Window(Event):
     scores: tuple[NumericDrift, ...]
 
 
-class WindowClosed(Window):
+class WindowClosed(Window, frozen=True):
     """The first word on a window: the watermark has passed its end. `revision` is 0."""
 
     type: Literal["WindowClosed"] = "WindowClosed"
 
 
-class WindowRevised(Window):
+class WindowRevised(Window, frozen=True):
     """Rows came late but within the allowed lateness; the same `window_id`, the next `revision`."""
 
     type: Literal["WindowRevised"] = "WindowRevised"
@@ -94,7 +94,7 @@ class DriftedFeature(Record):
     effect: Finite
 
 
-class DriftDetected(Event):
+class DriftDetected(Event, frozen=True):
     """An alarm opened an incident, or (`revision` > 0) raised its severity. `time` is the end of the alarmed window."""
 
     topic: ClassVar[str] = DRIFT
@@ -114,7 +114,7 @@ class DriftDetected(Event):
     assumption: str
 
 
-class DriftRetracted(Event):
+class DriftRetracted(Event, frozen=True):
     """Late rows took an alarm back before anything else joined its incident."""
 
     topic: ClassVar[str] = DRIFT
@@ -124,7 +124,7 @@ class DriftRetracted(Event):
     window_id: EventId
 
 
-class DriftResolved(Event):
+class DriftResolved(Event, frozen=True):
     """An incident ended: another champion serves, or its features are quiet and back in range."""
 
     topic: ClassVar[str] = DRIFT

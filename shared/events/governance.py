@@ -10,7 +10,7 @@ GOVERNANCE = "driftline.governance"
 DEPLOYMENTS = "driftline.deployments"
 
 
-class ModelRegistered(Event):
+class ModelRegistered(Event, frozen=True):
     """A bundle was verified and entered in the registry."""
 
     topic: ClassVar[str] = GOVERNANCE
@@ -21,7 +21,7 @@ class ModelRegistered(Event):
     run_id: EventId | None
 
 
-class ApprovalRequested(Event):
+class ApprovalRequested(Event, frozen=True):
     """`required` different people of `role`, none of them the requester, must approve `digest` for `gate`."""
 
     topic: ClassVar[str] = GOVERNANCE
@@ -45,7 +45,7 @@ class Decision(Record):
     reason: str
 
 
-class ApprovalDecided(Event):
+class ApprovalDecided(Event, frozen=True):
     """One person decided; `state` is the approval's state after it."""
 
     topic: ClassVar[str] = GOVERNANCE
@@ -57,7 +57,7 @@ class ApprovalDecided(Event):
     state: Literal["open", "approved", "rejected"]
 
 
-class ModelPromoted(Event):
+class ModelPromoted(Event, frozen=True):
     """An approved bundle became champion."""
 
     topic: ClassVar[str] = GOVERNANCE
@@ -69,7 +69,7 @@ class ModelPromoted(Event):
     approvers: tuple[str, ...]
 
 
-class DeploymentChanged(Event):
+class DeploymentChanged(Event, frozen=True):
     """What serves now. Signed by governance; `revision` grows by one with each change of the model."""
 
     topic: ClassVar[str] = DEPLOYMENTS

@@ -24,7 +24,7 @@ class SnapshotPin(Record):
     row_hash: Digest
 
 
-class RetrainingDecided(Event):
+class RetrainingDecided(Event, frozen=True):
     """run, wait (until an event time) or skip, and why; one per incident and decision."""
 
     topic: ClassVar[str] = RETRAINING
@@ -38,7 +38,7 @@ class RetrainingDecided(Event):
     wait_until: UtcTime | None = None
 
 
-class RetrainingStarted(Event):
+class RetrainingStarted(Event, frozen=True):
     """The run's snapshot is pinned and training begins."""
 
     topic: ClassVar[str] = RETRAINING
@@ -55,7 +55,7 @@ class Score(Record):
     metrics: dict[str, Finite]
 
 
-class ChallengerEvaluated(Event):
+class ChallengerEvaluated(Event, frozen=True):
     """Champion and challenger on the same holdout of `holdout_rows` rows; `passed` by the definition's gate."""
 
     topic: ClassVar[str] = RETRAINING
@@ -73,7 +73,7 @@ class ChallengerEvaluated(Event):
     reason: str
 
 
-class RetrainingFailed(Event):
+class RetrainingFailed(Event, frozen=True):
     """The run ended without a challenger; `step` and `reason` say where and why."""
 
     topic: ClassVar[str] = RETRAINING

@@ -1,0 +1,263 @@
+import random
+import uuid
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from shared.arrow_ipc import read_record, write_record
+from shared.batch import PredictionBatch, decode_batch, encode_batch, request_key
+from shared.errors import Unreadable
+from shared.features import Rows
+from tests.unit.shared.batches import batch, record, with_columns, with_metadata
+
+
+def same(left: PredictionBatch, right: PredictionBatch) -> None:
+    for name, value in vars(left).items():
+        other = getattr(right, name)
+        if isinstance(value, Rows):
+            np.testing.assert_array_equal(value.numeric, other.numeric, strict=True)
+            np.testing.assert_array_equal(value.categorical, other.categorical, strict=True)
+        elif isinstance(value, np.ndarray):
+            np.testing.assert_array_equal(value, other, strict=True)
+        else:
+            assert value == other
+
+
+@pytest.mark.parametrize(
+    ("rows", "numeric", "categorical", "scores"), [(5, 3, 2, 1), (1, 0, 1, 3), (4, 2, 0, 1), (0, 2, 1, 1)]
+)
+def test_what_is_encoded_is_decoded(rows: int, numeric: int, categorical: int, scores: int) -> None:
+    whole = batch(rows, numeric, categorical, scores)
+    same(whole, decode_batch(encode_batch(whole)))
+    champion = replace(whole, meta=replace(whole.meta, role="champion"), champion_scores=None)
+    same(champion, decode_batch(encode_batch(champion)))
+
+
+def test_missing_numbers_stay_missing() -> None:
+    whole = batch()
+    numeric = np.full_like(whole.rows.numeric, np.nan)
+    decoded = decode_batch(encode_batch(replace(whole, rows=Rows(numeric, whole.rows.categorical))))
+    assert np.isnan(decoded.rows.numeric).all()
+
+
+def test_a_slice_of_a_larger_batch_is_encoded_as_it_is() -> None:
+    whole = batch(rows=100)
+    part = slice(37, 60, 2)
+    sliced = replace(
+        whole,
+        request_id=whole.request_id[part],
+        row=whole.row[part],
+        entity=whole.entity[part],
+        event_time=whole.event_time[part],
+        repeat=whole.repeat[part],
+        rows=whole.rows[part],
+        scores=whole.scores[part],
+        latency_us=whole.latency_us[part],
+        champion_scores=None if whole.champion_scores is None else whole.champion_scores[part],
+    )
+    same(sliced, decode_batch(encode_batch(sliced)))
+
+
+def test_a_sliced_arrow_batch_is_read_from_its_offset() -> None:
+    decoded = decode_batch(write_record(record().slice(2, 2)))
+    assert decoded.row.tolist() == [2, 3]
+    assert decoded.request_id == batch().request_id[2:4]
+    np.testing.assert_array_equal(decoded.rows.numeric, batch().rows.numeric[2:4])
+
+
+FLOATS = pa.array(np.zeros(15, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("column", "wrong"),
+    [
+        ("request_id", None),
+        ("request_id", pa.array(["a" * 16] * 5)),
+        ("request_id", pa.array([b"a" * 15] * 5, pa.binary(15))),
+        ("request_id", pa.array([b"a" * 16] * 4 + [None], pa.binary(16))),
+        ("row", pa.array(range(5), pa.int64())),
+        ("row", pa.array([0, 1, 2, 3, None], pa.int32())),
+        ("row", pa.array([0, 1, 2, 3, -1], pa.int32())),
+        ("entity", pa.array(range(5))),
+        ("entity", pa.array([["N1"]] * 5)),
+        ("entity", pa.nulls(5)),
+        ("event_time", pa.array([0] * 5, pa.timestamp("us"))),
+        ("event_time", pa.array([0] * 5, pa.timestamp("ns", "UTC"))),
+        ("event_time", pa.array([0] * 5, pa.timestamp("us", "Europe/Paris"))),
+        ("event_time", pa.array([-(2**63)] * 5, pa.int64()).view(pa.timestamp("us", "UTC"))),
+        ("event_time", pa.array([2**62] * 5, pa.int64()).view(pa.timestamp("us", "UTC"))),
+        ("repeat", pa.array([0] * 5, pa.int8())),
+        ("numeric", pa.array([[1.0, 2.0, 3.0]] * 5, pa.list_(pa.float32()))),
+        ("numeric", pa.array([[1.0, 2.0, 3.0]] * 5, pa.list_(pa.float64(), 3))),
+        ("numeric", pa.array([["a", "b", "c"]] * 5, pa.list_(pa.string(), 3))),
+        ("numeric", pa.array([[1.0, None, 3.0]] * 5, pa.list_(pa.float32(), 3))),
+        ("numeric", pa.array([None, *[[1.0, 2.0, 3.0]] * 4], pa.list_(pa.float32(), 3))),
+        ("numeric", pa.array([[1.0, float("inf"), 3.0]] * 5, pa.list_(pa.float32(), 3))),
+        ("numeric", pa.array([1.0] * 5, pa.float32())),
+        ("categorical", pa.array([[0.5, float("nan")]] * 5, pa.list_(pa.float32(), 2))),
+        ("categorical", pa.array([[0, -3]] * 5, pa.list_(pa.int32(), 2))),
+        ("scores", pa.array([None, *[[0.5]] * 4], pa.list_(pa.float32(), 1))),
+        ("latency_us", pa.array(["1"] * 5)),
+        ("champion_scores", pa.array([[0.5, 0.5]] * 5, pa.list_(pa.float32(), 2))),
+    ],
+)
+def test_a_column_of_another_type_or_out_of_bounds_is_named(column: str, wrong: pa.Array | None) -> None:
+    with pytest.raises(Unreadable, match=column):
+        decode_batch(with_columns(**{column: wrong}))
+
+
+@pytest.mark.parametrize(
+    ("entry", "wrong"),
+    [
+        ("format", "2"),
+        ("format", None),
+        ("model", "../../etc"),
+        ("model", "flights\n"),
+        ("model", None),
+        ("digest", "../" + "a" * 61),
+        ("digest", "A" * 64),
+        ("definition_digest", ""),
+        ("role", "king"),
+        ("producer", ""),
+        ("producer", "p" * 201),
+        ("sequence", "-1"),
+        ("sequence", "1e3"),
+        ("sequence", "9" * 19),
+        ("rows_so_far", None),
+        ("rows_so_far", "٣"),
+    ],
+)
+def test_metadata_that_breaks_the_contract_is_named(entry: str, wrong: str | None) -> None:
+    with pytest.raises(Unreadable, match=f"`{entry}`"):
+        decode_batch(with_metadata(**{entry: wrong}))
+
+
+def test_what_a_later_format_may_add_is_passed_over() -> None:
+    added = with_columns(more=pa.array(range(5)))
+    same(batch(), decode_batch(added))
+
+
+def test_a_column_that_is_there_twice_is_refused() -> None:
+    whole = record()
+    twice = pa.record_batch([*whole.columns, whole.column("row")], names=[*whole.schema.names, "row"])
+    with pytest.raises(Unreadable, match="row"):
+        decode_batch(write_record(twice.replace_schema_metadata(whole.schema.metadata)))
+
+
+@pytest.mark.parametrize("value", [b"", b"\0" * 8, b"not arrow at all", b"ARROW1\0\0", b'{"json": true}'])
+def test_what_is_no_arrow_stream_is_unreadable(value: bytes) -> None:
+    with pytest.raises(Unreadable):
+        decode_batch(value)
+
+
+def test_every_truncation_is_unreadable_or_lacks_only_the_end_mark() -> None:
+    value = encode_batch(batch())
+    end_mark = 8
+    for length in range(len(value) - end_mark):
+        with pytest.raises(Unreadable):
+            decode_batch(value[:length])
+    same(batch(), decode_batch(value[:-end_mark]))
+
+
+def test_two_record_batches_are_refused_so_that_no_row_is_lost_silently() -> None:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, record().schema) as writer:
+        writer.write_batch(record())
+        writer.write_batch(record())
+    with pytest.raises(Unreadable, match="more than one"):
+        decode_batch(sink.getvalue().to_pybytes())
+
+
+def test_dictionary_encoded_columns_are_refused() -> None:
+    with pytest.raises(Unreadable, match="not schema and dictionary"):
+        decode_batch(with_columns(entity=pa.array(["N1"] * 5).dictionary_encode()))
+
+
+def test_a_stream_without_a_batch_is_refused() -> None:
+    sink = pa.BufferOutputStream()
+    pa.ipc.new_stream(sink, record().schema).close()
+    with pytest.raises(Unreadable, match="no record batch"):
+        decode_batch(sink.getvalue().to_pybytes())
+
+
+@pytest.mark.parametrize("codec", ["zstd", "lz4"])
+def test_compressed_buffers_are_refused_before_they_are_expanded(codec: str) -> None:
+    sink = pa.BufferOutputStream()
+    zeros = pa.record_batch([pa.array(np.zeros(30_000_000, np.uint8))], names=["bomb"])
+    with pa.ipc.new_stream(sink, zeros.schema, options=pa.ipc.IpcWriteOptions(compression=codec)) as writer:
+        writer.write_batch(zeros)
+    bomb = sink.getvalue().to_pybytes()
+    del zeros
+    before = pa.total_allocated_bytes()
+    with pytest.raises(Unreadable, match="compressed"):
+        decode_batch(bomb)
+    assert len(bomb) < 300_000
+    assert pa.default_memory_pool().bytes_allocated() <= before
+
+
+def mutated(value: bytes, generator: random.Random) -> bytes:
+    hurt = bytearray(value)
+    for _ in range(generator.choice((1, 1, 2, 4, 16))):
+        at, how = generator.randrange(len(hurt)), generator.randrange(5)
+        if how == 0:
+            hurt[at] = generator.randrange(256)
+        elif how == 1:
+            hurt[at] ^= 1 << generator.randrange(8)
+        elif how == 2:
+            del hurt[at : at + generator.randrange(1, 9)]
+        elif how == 3:
+            hurt[at:at] = generator.randbytes(generator.randrange(1, 9))
+        else:  # lengths and offsets as large as they get
+            hurt[at : at + 8] = generator.choice((b"\xff" * 8, b"\0" * 8, b"\xff" * 7 + b"\x7f"))
+    return bytes(hurt)
+
+
+def test_of_2000_damaged_messages_each_is_unreadable_or_a_sound_batch() -> None:
+    value = encode_batch(batch())
+    generator = random.Random(20130315)  # noqa: S311  # damage, no secret
+    readable = 0
+    for _ in range(2_000):
+        try:
+            decoded = decode_batch(mutated(value, generator))
+        except Unreadable:
+            continue
+        readable += 1
+        assert all(isinstance(key, bytes) and len(key) == 16 for key in decoded.request_id)
+        assert decoded.rows.numeric.dtype == np.float32
+        assert decoded.rows.categorical.dtype == np.int32
+        assert len(decoded.event_time.tolist()) == len(decoded.rows) == len(decoded.scores) == len(decoded)
+    assert 0 < readable < 1_000  # else the damage is too great, or too small, to show anything
+
+
+def test_an_array_that_says_it_is_longer_than_its_buffers_is_refused() -> None:
+    with pytest.raises((pa.ArrowException, ValueError)):
+        read_record(write_record(record()).replace(b"\x05\0\0\0\0\0\0\0", b"\x05\0\0\0\0\0\0\x7f"))
+
+
+def test_a_uuid_is_its_own_16_bytes_in_any_case() -> None:
+    known = uuid.UUID("0192f3a4-5b6c-7d8e-9f00-112233445566")
+    assert request_key("flights", str(known)) == request_key("flights", str(known).upper()) == known.bytes
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "7",
+        "a" * 36,
+        "----0192f3a45b6c7d8e9f00112233445566",
+        "0192f3a4_5b6c-7d8e-9f00-112233445566",
+        "é" * 36,
+        "a\0b",
+    ],
+)
+def test_any_other_id_is_hashed_with_its_model(text: str) -> None:
+    keys = {request_key("flights", text), request_key("trains", text)}
+    assert len(keys) == 2
+    assert {len(key) for key in keys} == {16}
+
+
+def test_an_id_is_hashed_as_documented() -> None:
+    assert request_key("flights", "7").hex() == "869528b0d679d92ec02f0f5153bcff1c"

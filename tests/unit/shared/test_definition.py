@@ -1,0 +1,116 @@
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from shared.definition import parse_definition, read_definition
+from shared.errors import InvalidInput
+from shared.feature_log.columns import RESERVED
+
+GOOD = """
+name = "flights"
+owner = "ops"
+{top}
+[label]
+name = "late"
+kind = "binary"
+expected_delay_hours = {delay}
+{sections}
+[[features]]
+name = "{name}"
+kind = "{kind}"
+{feature}
+"""
+
+
+def text(**changed: str) -> str:
+    """A definition's TOML with parts replaced."""
+    parts = {"top": "", "delay": "6.5", "sections": "", "name": "temp", "kind": "numeric", "feature": ""}
+    return GOOD.format(**(parts | changed))
+
+
+def refusal(toml: str) -> InvalidInput:
+    with pytest.raises(InvalidInput) as raised:
+        parse_definition(toml)
+    return raised.value
+
+
+def test_a_short_definition_gets_the_defaults() -> None:
+    definition = parse_definition(text())
+    assert definition.numeric == ("temp",)
+    assert definition.categorical == ()
+    assert definition.label_delay == timedelta(hours=6.5)
+    assert definition.approvals.count == 2
+    assert definition.monitoring.panes_per_period == 30 * 86_400 / 60
+
+
+def test_the_digest_is_of_the_content_and_not_of_its_layout() -> None:
+    known = parse_definition(text())
+    assert known.digest == parse_definition("# a comment\n" + text(top='description = ""')).digest
+    assert known.digest != parse_definition(text(top='description = "other"')).digest
+    assert len(known.digest) == 64
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"top": "colour = 1"}, "colour"),
+        ({"top": 'description = "\\u0000" \n serving = 1'}, "serving"),
+        ({"name": "Temp"}, "features.0.name"),
+        ({"name": "../x"}, "features.0.name"),
+        ({"kind": "text"}, "features.0.kind"),
+        ({"feature": 'min = "3"'}, "features.0.min"),
+        ({"feature": "min = true"}, "features.0.min"),
+        ({"feature": "min = nan"}, "features.0.min"),
+        ({"feature": "max = inf"}, "features.0.max"),
+        ({"feature": "min = 2\nmax = 1"}, "features.0"),
+        ({"feature": 'categories = ["a"]'}, "features.0"),
+        ({"kind": "categorical", "feature": "min = 1"}, "features.0"),
+        ({"kind": "categorical", "feature": "max = 1"}, "features.0"),
+        ({"feature": '[[features]]\nname = "temp"\nkind = "categorical"'}, "features"),
+        ({"delay": "-1"}, "label.expected_delay_hours"),
+        ({"delay": "inf"}, "label.expected_delay_hours"),
+        ({"delay": "1e300"}, "label.expected_delay_hours"),
+        ({"sections": "[monitoring]\npane_seconds = 7"}, "monitoring"),
+        ({"sections": "[monitoring]\npane_seconds = 0"}, "monitoring.pane_seconds"),
+        ({"sections": "[monitoring]\npane_seconds = 60.5"}, "monitoring.pane_seconds"),
+        ({"sections": '[monitoring]\npane_seconds = "60"'}, "monitoring.pane_seconds"),
+        ({"sections": "[monitoring]\npane_seconds = 2013-03-15"}, "monitoring.pane_seconds"),
+        ({"sections": '[monitoring]\ntime_zone = "Mars/Olympus"'}, "monitoring.time_zone"),
+        ({"sections": '[monitoring]\ntime_zone = "America"'}, "monitoring.time_zone"),
+        ({"sections": '[monitoring]\ntime_zone = "/etc/passwd"'}, "monitoring.time_zone"),
+        ({"sections": "[retraining]\nwait_days = 1e9"}, "retraining.wait_days"),
+        ({"sections": '[training]\nfunction = "os.system"'}, "training.function"),
+        (
+            {"sections": '[training]\nfunction = "a:b"\nhyperparameters = { depth = nan }'},
+            "training.hyperparameters.depth.int",
+        ),
+        ({"sections": "[approvals]\ncount = 0"}, "approvals.count"),
+    ],
+)
+def test_what_is_wrong_is_named(changed: dict[str, str], field: str) -> None:
+    assert refusal(text(**changed)).field == field
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED))
+def test_a_feature_may_not_have_the_name_of_the_feature_logs_own_column(name: str) -> None:
+    assert name in refusal(text(name=name)).expected
+
+
+@pytest.mark.parametrize("toml", ["", "name = ", "x = " + "[" * 9_999, "x = " + "9" * 5_000, "x = 2013-02-30", "\0"])
+def test_what_is_no_definition_at_all_is_refused(toml: str) -> None:
+    assert refusal(toml).field
+
+
+def test_a_file_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.toml"
+    path.write_bytes(b'name = "\xff"')
+    with pytest.raises(InvalidInput, match="UTF-8"):
+        read_definition(path)
+    with pytest.raises(FileNotFoundError):
+        read_definition(tmp_path / "none.toml")
+
+
+def test_the_worked_example_is_sound() -> None:
+    path = Path(__file__).parents[3] / "models" / "flight_delays" / "model.toml"
+    assert read_definition(path).name == "flight_delays"

@@ -29,7 +29,7 @@ make_bootstrap() { # Debian splits venv's own pip into a package of its own
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null && grep -q ensurepip .cache/venv.log; then
         local package
         package="$("$1" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')"
-        apt-get -qq update && apt-get -qq install --yes --no-install-recommends "$package" &&
+        apt-get -qq update && apt-get -qq install --yes --no-install-recommends "$package" >/dev/null &&
             "$1" -m venv --clear .cache/uv-venv && return
     fi
     cat .cache/venv.log >&2

@@ -23,9 +23,12 @@ def up(
     ] = None,
 ) -> None:
     """Start Kafka and the five services, and keep them running until Ctrl-C."""
+    from cli.errors import UserError
     from cli.serve import serve
     from cli.stack.plan import Plan, parse_ports
 
+    if bootstrap and kafka_port is not None:
+        raise UserError("--kafka-port is the embedded broker's; with KAFKA_BOOTSTRAP there is none")
     serve(
         Plan(
             state=state,

@@ -5,7 +5,7 @@ import base64
 import shutil
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -16,7 +16,7 @@ from cli.kafka.jars import ensure_jars
 from cli.kafka.java import BROKER_OPTIONS, TOOL_OPTIONS, java_argv, java_env, run_tool
 from cli.kafka.lockfile import read_lock
 from cli.process.child import Command
-from cli.process.ports import candidates, plan_ports
+from cli.process.ports import candidates, is_free, plan_ports
 
 LOG = "kafka.log"
 
@@ -24,17 +24,18 @@ _PROPERTIES = "server.properties"
 _GRACE = 15.0  # seconds to close its files after SIGTERM; it needs a third of one
 
 
-def choose_ports(state: Path, port: int | None = None) -> KafkaPorts:
+def choose_ports(state: Path, port: int | None = None, avoid: Collection[int] = ()) -> KafkaPorts:
     """Free ports: the client's as given, else those of the last start in this state if they are still free.
 
     Raises:
-        UserError: the given port is busy.
+        UserError: the given port is busy, or one of those to avoid because others will take them.
     """
     former: list[int] = []
     with suppress(OSError):
         former = former_ports((state / "kafka" / _PROPERTIES).read_text("latin-1"))
     given = {} if port is None else {"kafka": port}
-    chosen = plan_ports(("kafka", "controller"), given, chain(former, candidates()))
+    tries = chain(former, candidates())
+    chosen = plan_ports(("kafka", "controller"), given, tries, lambda port: port not in avoid and is_free(port))
     return KafkaPorts(chosen["kafka"], chosen["controller"])
 
 

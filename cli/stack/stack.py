@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 
@@ -89,7 +89,7 @@ class Stack:
             OSError: the state folder cannot be written.
         """
         ports = plan_ports(self.plan.names, self.plan.ports, candidates())
-        await together(self._start_kafka(), asyncio.to_thread(self.plan.keys, self.plan.state))
+        await together(self._start_kafka(ports.values()), asyncio.to_thread(self.plan.keys, self.plan.state))
         await self.plan.topics(self.kafka)
         await together(*(self._start_service(service, ports[service.name]) for service in self.plan.services))
         self._started = True
@@ -106,12 +106,11 @@ class Stack:
         if kafka:
             await kafka.keeper.stop()
 
-    async def _start_kafka(self) -> None:
+    async def _start_kafka(self, avoid: Collection[int]) -> None:
         if self.plan.bootstrap:
-            check_address(self.plan.bootstrap)
             await _reach(self.plan.bootstrap, min(self.plan.timeout, _OUTSIDE_TIMEOUT))
             return
-        ports = broker.choose_ports(self.plan.state, self.plan.kafka_port)
+        ports = broker.choose_ports(self.plan.state, self.plan.kafka_port, avoid)
         self.kafka = ports.bootstrap
         member = self._add(await broker.prepare(self.plan.state, ports, self._say), partial(wait_for_kafka, self.kafka))
         await member.keeper.start()
@@ -162,6 +161,7 @@ class Stack:
 
 
 async def _reach(bootstrap: str, seconds: float) -> None:
+    check_address(bootstrap)
     until = time.monotonic() + seconds
 
     def check(reason: str) -> None:

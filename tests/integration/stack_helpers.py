@@ -34,6 +34,13 @@ async def until(true: Callable[[], bool], seconds: float = 15.0) -> None:
         await asyncio.sleep(0.05)
 
 
+# An environment in which no host can be reached: nobody listens at that proxy.
+NO_NETWORK = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), "http://127.0.0.1:9") | {
+    "NO_PROXY": "",
+    "no_proxy": "",
+}
+
+
 async def no_topics(_bootstrap: str) -> None:
     """Tests make the topics they need."""
 

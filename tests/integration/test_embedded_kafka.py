@@ -15,7 +15,7 @@ from cli.errors import UserError
 from cli.kafka.jars import cache_folder, ensure_jars, find_wrong, sha256
 from cli.kafka.lockfile import read_lock
 from cli.stack import running_stack
-from tests.integration.stack_helpers import broker_alone
+from tests.integration.stack_helpers import NO_NETWORK, broker_alone
 
 
 async def produce(bootstrap: str, topic: str, values: list[bytes]) -> list[tuple[int, int]]:
@@ -132,8 +132,8 @@ def test_a_damaged_jar_is_found_and_mended(kafka: str, tmp_path: Path) -> None:
 def test_without_a_network_the_cache_is_enough_and_what_is_missing_is_one_clear_line(
     kafka: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody listens there
+    for name, value in NO_NETWORK.items():
+        monkeypatch.setenv(name, value)
     said: list[str] = []
     assert len(ensure_jars(read_lock(), say=said.append)) == len(read_lock())
     assert said == []

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.stack_helpers import lives, taken_port, until
+from tests.integration.stack_helpers import NO_NETWORK, lives, taken_port, until
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = str(Path(__file__).with_name("stack_up_script.py"))
@@ -127,11 +127,29 @@ async def test_what_a_user_can_put_right_is_one_line_and_exit_code_1(tmp_path: P
 
 
 async def test_no_network_on_the_first_download_is_one_line(tmp_path: Path) -> None:
-    nowhere = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), "http://127.0.0.1:9")
     cache = str(tmp_path / "cache")
     state = tmp_path / "state"
-    async with run(state, "-m", "cli", "up", "--state", str(state), XDG_CACHE_HOME=cache, **nowhere) as up:
+    async with run(state, "-m", "cli", "up", "--state", str(state), XDG_CACHE_HOME=cache, **NO_NETWORK) as up:
         code, _, err = await up.end()
     assert code == 1
     assert err.splitlines()[-1].startswith("driftline: cannot fetch ")
     assert "Traceback" not in err
+
+
+async def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    namespace = ("unshare", "--user", "--map-root-user", "--mount")
+    probe = await asyncio.create_subprocess_exec(*namespace, "true", stderr=asyncio.subprocess.DEVNULL)
+    if await probe.wait():
+        pytest.skip("needs a small file system of its own, which this machine does not allow")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    script = 'mount -t tmpfs -o size=20m none "$1" && exec "$2" -m cli up --state "$1/state"'
+    up = await asyncio.create_subprocess_exec(
+        *(*namespace, "sh", "-c", script, "sh", str(disk), sys.executable),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await asyncio.wait_for(up.communicate(), 60)
+    assert (up.returncode, out) == (1, b"")
+    assert err.decode() == f"driftline: the disk is full: {disk}/state has 20 MB left, 256 MB are needed\n"

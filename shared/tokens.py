@@ -63,8 +63,8 @@ class TokenVerifier:
             )
         except jwt.PyJWTError as error:
             raise BadToken(f"the token is not valid: {error}") from error
-        except OSError as error:
-            raise BadToken("governance's public key is not in the trust folder") from error
+        except (OSError, ValueError) as error:
+            raise BadToken("governance's public key in the trust folder can't be read") from error
         if claims["role"] not in ROLES:
             raise BadToken(f"the token's role must be one of {', '.join(ROLES)}")
         return Identity(str(claims["sub"]), claims["role"], float(claims["exp"]))

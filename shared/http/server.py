@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 from collections.abc import Coroutine, Generator
 from contextlib import contextmanager
 from typing import Any
@@ -34,17 +35,15 @@ async def serve(app: FastAPI, settings: ServiceSettings, *tasks: Coroutine[Any, 
     At the end the server finishes its requests first, then the tasks are cancelled and awaited.
 
     Raises:
-        SystemExit: the port is taken.
+        SystemExit: host and port can't be listened on, for example since the port is taken; the code is 1.
         Exception: what a task raised, or RuntimeError if it just ended; the process ends with it.
     """
-    config = uvicorn.Config(
-        app, settings.host, settings.port, log_config=None, access_log=False, timeout_graceful_shutdown=10
-    )
-    server = _Server(config)
+    listener = _listen(settings, tasks)
+    server = _Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=10))
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, server.stop)
     background = [asyncio.create_task(task, name=getattr(task, "__qualname__", "task")) for task in tasks]
-    serving = asyncio.create_task(server.serve())
+    serving = asyncio.create_task(server.serve([listener]))
     log.info("started", host=settings.host, port=settings.port)
     try:
         await asyncio.wait([serving, *background], return_when=asyncio.FIRST_COMPLETED)
@@ -56,6 +55,18 @@ async def serve(app: FastAPI, settings: ServiceSettings, *tasks: Coroutine[Any, 
     if ended:
         raise RuntimeError(f"{', '.join(ended)} ended by itself")
     log.info("stopped")
+
+
+def _listen(settings: ServiceSettings, tasks: tuple[Coroutine[Any, Any, None], ...]) -> socket.socket:
+    # Before anything else starts: uvicorn would end the whole process from inside a task.
+    try:
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        return socket.create_server((settings.host, settings.port), family=family, backlog=2_048)
+    except OSError as error:
+        log.error("can't listen", host=settings.host, port=settings.port, why=error.strerror or str(error))  # noqa: TRY400
+        for task in tasks:
+            task.close()
+        raise SystemExit(1) from error
 
 
 async def _end(background: list[asyncio.Task[None]]) -> None:

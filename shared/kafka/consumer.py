@@ -37,13 +37,18 @@ PROMPTLY = CommitPolicy(every_seconds=0.2, every_messages=500)
 
 @dataclass(frozen=True)
 class ConsumerConfig:
-    """Who reads what."""
+    """Who reads what.
+
+    A worker with an `instance` of its own gets its partitions back at once when it is started again after a crash;
+    without, Kafka waits until the session of the dead one has run out.
+    """
 
     bootstrap: str
     group: str
     topics: tuple[str, ...]
     client_id: str
     policy: CommitPolicy = PROMPTLY
+    instance: str | None = None
 
 
 class ConsumeLoop:
@@ -82,6 +87,7 @@ class ConsumeLoop:
             bootstrap_servers=self.config.bootstrap,
             group_id=self.config.group,
             client_id=self.config.client_id,
+            group_instance_id=self.config.instance,
             auto_offset_reset="earliest",
             enable_auto_commit=False,
             session_timeout_ms=10_000,

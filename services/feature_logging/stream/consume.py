@@ -1,10 +1,13 @@
 """Running the consume loop, and starting it anew when another worker was quicker."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from structlog import get_logger
 
 from services.feature_logging.settings import Settings
@@ -20,6 +23,7 @@ from shared.kafka.consumer import CommitPolicy, ConsumeLoop, ConsumerConfig
 from shared.kafka.producer import Producer
 
 log = get_logger()
+T = TypeVar("T")
 SERVICE = "feature_logging"
 TOPICS = (PREDICTIONS, LABELS)
 
@@ -37,18 +41,26 @@ async def consume(settings: Settings, feature_log: FeatureLog, intake: Intake, h
     """
     health.not_ready("waiting for Kafka")
     producer = Producer(settings.kafka_bootstrap, SERVICE)
-    await _reach(producer)
+    await _once_reached(producer.start)
     try:
         tables = await asyncio.to_thread(open_log, feature_log.tables)
-        check_offsets(tables, await _end_offsets(settings.kafka_bootstrap))
+        check_offsets(tables, await _once_reached(partial(_end_offsets, settings.kafka_bootstrap)))
         while True:
             try:
                 await _loop(settings, producer, intake, health).run()
             except Fenced as error:
                 log.warning("another worker has written for our partitions; reading again from there", why=str(error))
                 feature_log.forget()
+                _end_if_cancelled()
     finally:
         await producer.stop()
+
+
+def _end_if_cancelled() -> None:
+    """The loop's last commit, made because it was cancelled, may be refused too: that must not undo the cancelling."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def check_offsets(tables: list[OpenTable], ends: Mapping[TopicPartition, int]) -> None:
@@ -71,7 +83,7 @@ def _loop(settings: Settings, producer: Producer, intake: Intake, health: Health
 
     policy = CommitPolicy(every_seconds=settings.commit_seconds, every_messages=settings.commit_rows)
     return ConsumeLoop(
-        ConsumerConfig(settings.kafka_bootstrap, SERVICE, TOPICS, SERVICE, policy),
+        ConsumerConfig(settings.kafka_bootstrap, SERVICE, TOPICS, SERVICE, policy, settings.instance),
         producer,
         intake.handle,
         flush=intake.flush,
@@ -80,28 +92,38 @@ def _loop(settings: Settings, producer: Producer, intake: Intake, health: Health
     )
 
 
-async def _reach(producer: Producer) -> None:
-    """Start the producer as soon as a broker answers."""
+async def _once_reached(work: Callable[[], Awaitable[T]]) -> T:
+    """What `work` gives as soon as a broker answers, and with what it takes."""
     said = False
     while True:
         try:
-            await producer.start()
-        except KafkaConnectionError as error:
+            return await work()
+        except KafkaError as error:
             if not said:
-                log.warning("no Kafka broker answers; trying on", why=str(error))
+                log.warning("Kafka does not answer as needed; trying on", why=str(error))
                 said = True
             await asyncio.sleep(1)
-        else:
-            return
 
 
 async def _end_offsets(bootstrap: str) -> dict[TopicPartition, int]:
+    """The next offset of each partition of the topics that are read; raises KafkaError while there are none."""
+    partitions = await _partitions(bootstrap)
+    if not partitions:
+        raise UnknownTopicOrPartitionError(" and ".join(TOPICS))
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, client_id=SERVICE)
     await consumer.start()
     try:
-        found = [(topic, consumer.partitions_for_topic(topic) or ()) for topic in TOPICS]
-        partitions = [TopicPartition(topic, number) for topic, numbers in found for number in numbers]
         ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
         return ends
     finally:
         await consumer.stop()
+
+
+async def _partitions(bootstrap: str) -> list[TopicPartition]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, client_id=SERVICE)
+    await admin.start()
+    try:
+        topics = await admin.describe_topics(list(TOPICS))
+    finally:
+        await admin.close()
+    return [TopicPartition(topic["topic"], each["partition"]) for topic in topics for each in topic["partitions"]]

@@ -1,0 +1,234 @@
+"""The real service on a real Kafka: killed, frozen and fed with rubbish, it logs every message exactly once."""
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from aiokafka import AIOKafkaProducer, TopicPartition
+from deltalake import DeltaTable
+
+from shared.batch import encode_batch
+from shared.cloudevents import encode
+from shared.events import LabelItem, LabelsReceived, stable_id
+from shared.feature_log.schema import app_id
+from shared.features import Rows
+from shared.kafka.admin import DEAD_LETTERS, LABELS, PREDICTIONS
+from shared.kafka.message import OutMessage
+from tests.integration.feature_log_service import (
+    ROOT,
+    Service,
+    batch,
+    kafka_of_its_own,
+    make_bundle,
+    read_all,
+    until_all_is_committed,
+)
+
+MODELS = ("flights", "wine")
+ROWS = 5
+Sent = Counter[tuple[str, str, int, int]]
+
+
+class Stream:
+    """Sends messages of two models and keeps count: rows by (model, kind, partition, offset)."""
+
+    def __init__(self, digests: dict[str, str]) -> None:
+        self.digests = digests
+        self.sent: Sent = Counter()
+        self._number = 0
+
+    def message(self, model: str) -> OutMessage:
+        """The next good message: mostly predictions, every fifth labels."""
+        self._number += 1
+        if self._number % 5:
+            return OutMessage(PREDICTIONS, encode_batch(batch(model, self.digests[model], self._number * ROWS, ROWS)))
+        items = tuple(
+            LabelItem(request_id=f"{self._number}-{item}", value=1.0, event_time=datetime(2013, 3, 2, tzinfo=UTC))
+            for item in range(ROWS)
+        )
+        event = LabelsReceived(id=stable_id(self._number), time=items[0].event_time, model=model, labels=items)
+        return encode(event, "inference")
+
+    async def send(self, producer: AIOKafkaProducer, count: int) -> None:
+        """Sends good messages to partitions in turn and counts them once they are acknowledged."""
+        for _ in range(count):
+            model = MODELS[self._number % 2]
+            out = self.message(model)
+            at = await producer.send_and_wait(
+                out.topic, out.value, partition=self._number % 3, headers=list(out.headers)
+            )
+            kind = "predictions" if out.topic == PREDICTIONS else "labels"
+            self.sent[model, kind, at.partition, at.offset] += ROWS
+
+
+def producing(kafka: str) -> AIOKafkaProducer:
+    return AIOKafkaProducer(bootstrap_servers=kafka, acks="all", enable_idempotence=True, linger_ms=1)
+
+
+def logged(state: Path) -> Sent:
+    """Rows by place, as plain deltalake reads them; each row of a message must be there once."""
+    found: Sent = Counter()
+    for model in MODELS:
+        for kind in ("predictions", "labels"):
+            columns = ["source_partition", "source_offset", "source_row"]
+            rows = DeltaTable(state / "tables" / model / kind).to_pyarrow_table(columns=columns).to_pylist()
+            assert len({tuple(row.values()) for row in rows}) == len(rows), f"a row of {model}/{kind} is there twice"
+            found.update((model, kind, row["source_partition"], row["source_offset"]) for row in rows)
+    return found
+
+
+def check_next_offsets(state: Path, ends: dict[TopicPartition, int]) -> None:
+    """The highest next offset in the commits of a partition's tables is Kafka's own."""
+    for place, end in ends.items():
+        kind = "predictions" if place.topic == PREDICTIONS else "labels"
+        tables = [state / "tables" / model / kind for model in MODELS] + [state / "tables" / "_rejected"]
+        there = [DeltaTable(table) for table in tables if DeltaTable.is_deltatable(str(table))]
+        assert max(table.transaction_version(app_id(place.topic, place.partition)) or 0 for table in there) == end
+
+
+def completeness(state: Path) -> dict[str, object]:
+    command = (sys.executable, "-m", "services.feature_logging", "completeness", "--state", str(state))
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    report: dict[str, object] = json.loads(answer.stdout)
+    assert answer.returncode == (0 if report["complete"] else 1)
+    return report
+
+
+async def test_killed_at_random_points_it_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
+    chance = np.random.default_rng(7)
+    stream = Stream({model: make_bundle(tmp_path, model) for model in MODELS})
+    async with kafka_of_its_own(tmp_path) as kafka, producing(kafka) as producer:
+        service, enough = Service(tmp_path, kafka, DRIFTLINE_INSTANCE="one"), asyncio.Event()
+
+        async def flow() -> None:
+            while not enough.is_set():
+                await stream.send(producer, 10)
+                await asyncio.sleep(0.01)
+
+        flowing = asyncio.create_task(flow())
+        for _ in range(6):
+            async with service.running():
+                await asyncio.sleep(chance.uniform(0.2, 2.5))
+                await service.end(signal.SIGKILL)
+        enough.set()
+        await flowing
+        async with service.running():
+            ends = await until_all_is_committed(kafka)
+            over_http = (await service.get("/completeness", "viewer")).json()
+            assert await service.end() == 0
+    assert sum(stream.sent.values()) > 1_000
+    assert logged(tmp_path) == stream.sent
+    check_next_offsets(tmp_path, ends)
+    assert over_http == completeness(tmp_path)
+    assert over_http["complete"]
+
+
+async def test_of_two_workers_the_one_that_was_frozen_doubles_nothing(tmp_path: Path) -> None:
+    stream = Stream({model: make_bundle(tmp_path, model) for model in MODELS})
+    async with kafka_of_its_own(tmp_path) as kafka, producing(kafka) as producer:
+        # The first holds rows back for long, so that it freezes with a full buffer.
+        slow = Service(tmp_path, kafka, DRIFTLINE_COMMIT_SECONDS="20", DRIFTLINE_COMMIT_ROWS="100000")
+        async with slow.running():
+            await stream.send(producer, 60)
+            await asyncio.sleep(3)
+            slow.send(signal.SIGSTOP)
+            async with Service(tmp_path, kafka).running() as other:
+                await until_all_is_committed(kafka)
+                slow.send(signal.SIGCONT)
+                await stream.send(producer, 60)
+                ends = await until_all_is_committed(kafka)
+                assert await other.end() == 0
+            assert await slow.end() == 0
+    assert logged(tmp_path) == stream.sent
+    check_next_offsets(tmp_path, ends)
+    assert completeness(tmp_path)["complete"]
+
+
+def poison(stream: Stream) -> list[OutMessage]:
+    """Unreadable messages of many kinds."""
+    good = batch("flights", stream.digests["flights"], 0, 3)
+    label = next(out for out in (stream.message("wine") for _ in range(5)) if out.topic == LABELS)
+    value = encode_batch(good)
+
+    def labels(old: bytes, new: bytes) -> OutMessage:
+        assert old in label.value
+        return replace(label, value=label.value.replace(old, new))
+
+    def wider(numeric: int, codes: int) -> bytes:
+        return encode_batch(
+            replace(good, rows=Rows(np.zeros((3, numeric), np.float32), np.full((3, 1), codes, np.int32)))
+        )
+
+    bad = [
+        b"",
+        b"\x00\xff rubbish",
+        value[: len(value) // 2],
+        encode_batch(replace(good, meta=replace(good.meta, digest="f" * 64))),
+        encode_batch(replace(good, meta=replace(good.meta, model="wine"))),
+        encode_batch(replace(good, meta=replace(good.meta, role="boss"))),  # type: ignore[arg-type]  # that is the fault
+        wider(numeric=2, codes=0),
+        wider(numeric=1, codes=9),
+    ]
+    return [
+        *(OutMessage(PREDICTIONS, each) for each in bad),
+        labels(b'"value":1.0', b'"value":NaN'),
+        labels(b'"kind":"label"', b'"kind":"rumour"'),
+        labels(b'"row":0', b'"row":0,"more":1'),
+        replace(label, value=label.value[:-9]),
+        replace(label, headers=()),
+        replace(label, headers=tuple((n, b"0" * 32 if n == "ce_id" else v) for n, v in label.headers)),
+    ]
+
+
+async def test_one_percent_of_rubbish_goes_to_the_dead_letters_and_nothing_else_suffers(tmp_path: Path) -> None:
+    stream = Stream({model: make_bundle(tmp_path, model) for model in MODELS})
+    buried: dict[tuple[str, int, int], bytes] = {}
+    async with kafka_of_its_own(tmp_path) as kafka, producing(kafka) as producer:
+        for number, out in enumerate(poison(stream)):
+            await stream.send(producer, 99)
+            at = await producer.send_and_wait(out.topic, out.value, partition=number % 3, headers=list(out.headers))
+            buried[at.topic, at.partition, at.offset] = out.value
+        async with Service(tmp_path, kafka).running() as service:
+            ends = await until_all_is_committed(kafka)
+            assert await service.end() == 0
+        letters = await read_all(kafka, DEAD_LETTERS, len(buried))
+    found = {
+        (
+            str(each.header("driftline-topic")),
+            int(each.header("driftline-partition") or -1),
+            int(each.header("driftline-offset") or -1),
+        ): each
+        for each in letters
+    }
+    assert {place: each.value for place, each in found.items()} == buried
+    assert len(letters) == len(buried)
+    assert all(each.header("driftline-reason") for each in letters)
+    assert logged(tmp_path) == stream.sent
+    check_next_offsets(tmp_path, ends)
+    report = completeness(tmp_path)
+    assert report["complete"]
+    rejected = DeltaTable(tmp_path / "tables" / "_rejected").to_pyarrow_table().to_pylist()
+    reasons = {(row["topic"], row["partition"], row["offset"]): row["reason"] for row in rejected}
+    assert reasons == {place: each.header("driftline-reason") for place, each in found.items()}
+
+
+async def test_tables_of_another_kafka_are_not_written_to(tmp_path: Path) -> None:
+    stream = Stream({model: make_bundle(tmp_path, model) for model in MODELS})
+    async with kafka_of_its_own(tmp_path / "first") as kafka, producing(kafka) as producer:
+        await stream.send(producer, 12)
+        async with Service(tmp_path, kafka).running() as service:
+            await until_all_is_committed(kafka)
+            assert await service.end() == 0
+    async with kafka_of_its_own(tmp_path / "second") as kafka:
+        service = Service(tmp_path, kafka)
+        with pytest.raises(AssertionError, match="another Kafka"):
+            await service.start()
+        assert service.process.returncode == 1

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from services.feature_logging.domain.labels import label_rows
 from services.feature_logging.domain.predictions import prediction_rows
 from services.feature_logging.store.log import FeatureLog, Limits
-from services.feature_logging.store.table import Fenced, LogTable, Place
+from services.feature_logging.store.table import Fenced, LogTable, NotDurable, Place
 from shared.cloudevents import decode
 from shared.errors import Unreadable
 from shared.events import LabelsReceived
@@ -29,6 +29,7 @@ from tests.unit.feature_logging.samples import (
     place,
     rows_of,
 )
+from tests.unit.feature_logging.test_table import failing_once
 
 
 async def take(log: FeatureLog, where: Place, *offsets: int, partition: int = 0, count: int = 3) -> None:
@@ -210,3 +211,16 @@ async def test_a_commit_that_was_cancelled_while_it_ran_counts_once(tmp_path: Pa
     await asyncio.gather(commit, return_exceptions=True)
     await log.commit()
     assert offsets_of(where) == [0, 1]
+
+
+async def test_after_a_commit_that_may_not_survive_nothing_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, where = feature_log(tmp_path), place(tmp_path)
+    await take(log, where, 0)
+    failing_once(monkeypatch, f"{1:020}.json")
+    for _ in range(2):
+        with pytest.raises(NotDurable):
+            await log.commit()
+    with pytest.raises(NotDurable):
+        await take(log, where, 1)

@@ -11,7 +11,7 @@ from deltalake import DeltaTable
 from services.feature_logging.domain.predictions import prediction_rows
 from services.feature_logging.store.pending import Pending
 from services.feature_logging.store.sync import FSYNCS
-from services.feature_logging.store.table import Fenced, LogTable, Place
+from services.feature_logging.store.table import Fenced, LogTable, NotDurable, Place
 from shared.feature_log.schema import REJECTED, app_id, rejected_path
 from tests.unit.feature_logging.samples import CATEGORIES, TOPIC, batch, definition, origin, place, rows_of
 
@@ -149,3 +149,41 @@ def test_a_table_without_days_is_one_folder(tmp_path: Path) -> None:
     pending.add(pa.Table.from_pylist([row], schema=REJECTED), P0, judged=0, version=6)
     table.commit(pending)
     assert DeltaTable(where.path).to_pyarrow_table().to_pylist() == [row]
+
+
+def failing_once(monkeypatch: pytest.MonkeyPatch, at: str) -> None:
+    """The first fsync of a file or folder whose path holds `at` fails."""
+    failed: list[str] = []
+    real = os.open
+
+    def opened(path: str | Path, flags: int) -> int:
+        if at in str(path) and not failed:
+            failed.append(str(path))
+            raise OSError(5, "Input/output error", str(path))
+        return real(path, flags)
+
+    monkeypatch.setattr(os, "open", opened)
+
+
+def test_data_files_that_do_not_reach_the_disk_are_written_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = LogTable(place(tmp_path))
+    pending = Pending()
+    rows = prediction_rows(batch(count=2_000), definition(), CATEGORIES, origin(0))
+    pending.add(rows, P0, judged=0, version=1)
+    failing_once(monkeypatch, "event_day=2013-03-02/part")
+    with pytest.raises(OSError, match="Input/output"):
+        table.commit(pending)
+    assert not list(tmp_path.rglob("*.parquet"))
+    table.commit(pending)
+    assert len(rows_of(place(tmp_path))) == 2_000
+
+
+def test_a_commit_that_does_not_reach_the_disk_is_not_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = LogTable(place(tmp_path))
+    failing_once(monkeypatch, f"{1:020}.json")
+    with pytest.raises(NotDurable):
+        table.commit(waiting(table, 0))

@@ -78,6 +78,8 @@ def test_repeats_shadows_other_kinds_and_unlabelled_rows_stay_out(log: Log) -> N
     log.predict(2, hours(1), role="shadow")
     log.predict(3, hours(1))
     log.predict(4, hours(1))
+    log.predict(5, hours(1), repeat=True)
+    log.label(5, hours(9), 1.0)
     log.label(1, hours(9), 1.0)
     log.label(2, hours(9), 1.0)
     log.label(3, hours(9), 1.0, kind="business")

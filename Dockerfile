@@ -45,6 +45,10 @@ COPY services/drift_detection/ services/drift_detection/
 CMD ["python", "-m", "services.drift_detection"]
 
 FROM base AS retrain_trigger
+# Lineage names what trained: --build-arg CODE_COMMIT=$(git rev-parse HEAD), and the lock.
+ARG CODE_COMMIT=unknown
+ENV DRIFTLINE_CODE_COMMIT=${CODE_COMMIT}
+COPY requirements/retrain_trigger.lock requirements/retrain_trigger.lock
 # The training functions that model definitions name.
 COPY models/ models/
 COPY services/retrain_trigger/ services/retrain_trigger/

@@ -7,6 +7,7 @@ from pathlib import Path
 from scripts.trial.errors import TrialFailed
 
 ROOT = Path(__file__).parents[2]
+_ENOUGH = 6_000  # characters to see what went wrong
 _UV = ROOT / ".cache" / "uv-venv" / "bin" / "uv"
 
 
@@ -40,7 +41,7 @@ class Environment:
 
 
 async def output_of(*command: str | Path, cwd: Path | None = None) -> str:
-    """What a command prints.
+    """What a command prints, the end of it if it is long.
 
     Raises:
         TrialFailed: its exit code is not 0; with what it printed.
@@ -53,7 +54,7 @@ async def output_of(*command: str | Path, cwd: Path | None = None) -> str:
         stderr=asyncio.subprocess.STDOUT,
     )
     printed, _ = await process.communicate()
-    text = printed.decode(errors="replace").strip()
+    text = printed.decode(errors="replace").strip()[-_ENOUGH:]
     if process.returncode:
         raise TrialFailed(f"{Path(command[0]).name} ended with {process.returncode}", text)
     return text

@@ -1,0 +1,123 @@
+"""A version of a model: a verified bundle, who made it, who entered it."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from services.governance.domain.errors import Conflict
+from shared.bundle import Bundle
+from shared.definition import ModelDefinition
+from shared.errors import InvalidInput
+from shared.events import ChallengerEvaluated
+from shared.events.base import Digest, EventId, ModelName, Record, UtcTime
+from shared.lineage import Lineage
+
+RETRAINER = "service:retrain_trigger"
+
+
+class ModelEntry(Record):
+    """What the newest version's definition says of the model."""
+
+    name: ModelName
+    owner: str
+    description: str
+    intended_use: str
+
+
+class Version(Record):
+    """What the registry knows of one bundle.
+
+    `time` is event time: that of the evaluation for a challenger, else the end of the snapshot it was trained on.
+    `signer` is whose key the bundle's signature was verified with.
+    """
+
+    digest: Digest
+    model: ModelName
+    definition: ModelDefinition
+    lineage: Lineage
+    evaluation: dict[str, Any]
+    signer: str
+    registered_by: str
+    time: UtcTime
+    incident_id: EventId | None = None
+    run_id: EventId | None = None
+
+    @property
+    def parent(self) -> str | None:
+        """The digest of the champion it was made to follow."""
+        return self.lineage.parent
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The evaluation's finite numbers; a nested one's name is its path."""
+        return dict(_numbers(self.evaluation, ""))
+
+
+def _numbers(found: Mapping[str, Any], path: str) -> list[tuple[str, float]]:
+    numbers: list[tuple[str, float]] = []
+    for name, value in found.items():
+        if isinstance(value, Mapping):
+            numbers += _numbers(value, f"{path}{name}.")
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            numbers.append((path + name, float(value)))
+    return numbers
+
+
+def registered(bundle: Bundle, by: str) -> Version:
+    """The version of a bundle that a person registers.
+
+    Raises:
+        InvalidInput: the evaluation is not a table of finite numbers and text.
+    """
+    return _version(bundle, by, bundle.lineage.snapshot.end)
+
+
+def challenger(bundle: Bundle, event: ChallengerEvaluated) -> Version:
+    """The version of the bundle that a retraining run made.
+
+    Raises:
+        InvalidInput: it is another model's, or retrain_trigger has not signed it.
+    """
+    if bundle.definition.name != event.model:
+        raise InvalidInput("model", f"the challenger is a bundle of {bundle.definition.name}, not of {event.model}")
+    if f"service:{bundle.signer}" != RETRAINER:
+        raise InvalidInput("challenger.digest", f"signed by {bundle.signer}, not by retrain_trigger")
+    version = _version(bundle, RETRAINER, event.time)
+    return version.model_copy(update={"incident_id": event.incident_id, "run_id": event.run_id})
+
+
+def _version(bundle: Bundle, by: str, time: datetime) -> Version:
+    try:
+        evaluation = json.loads(json.dumps(dict(bundle.evaluation), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise InvalidInput("evaluation.json", "must be a table of finite numbers and text") from error
+    return Version(
+        digest=bundle.digest,
+        model=bundle.definition.name,
+        definition=bundle.definition,
+        lineage=bundle.lineage,
+        evaluation=evaluation,
+        signer=bundle.signer,
+        registered_by=by,
+        time=time,
+    )
+
+
+class Deployment(Record):
+    """What serves since `revision`; `time` is event time, `at` wall clock."""
+
+    model: ModelName
+    revision: int
+    champion: Digest
+    previous: Digest | None
+    approval_id: EventId
+    approvers: tuple[str, ...]
+    time: UtcTime
+    at: UtcTime
+
+
+def refuse_if_serving(version: Version, current: Deployment | None) -> None:
+    """Raises Conflict if `version` is the champion already."""
+    if current and current.champion == version.digest:
+        raise Conflict("digest", f"{version.digest} serves already, as revision {current.revision}")

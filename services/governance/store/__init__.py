@@ -1,0 +1,1 @@
+"""The database that governance owns: every change of state is one transaction with its audit entry and its events."""

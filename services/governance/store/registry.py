@@ -1,0 +1,81 @@
+"""The registry: models, their versions, what serves."""
+
+import json
+
+from sqlalchemy import Connection, func, insert, select
+
+from services.governance.domain.errors import NotFound
+from services.governance.domain.registry import Deployment, ModelEntry, Version
+from services.governance.store.tables import deployments, models, versions
+
+_VERSION = [column for column in versions.c if column.name != "position"]
+
+
+def model(connection: Connection, name: str) -> ModelEntry | None:
+    """A model by its name."""
+    row = connection.execute(select(models).where(models.c.name == name)).mappings().first()
+    return None if row is None else ModelEntry.model_validate(dict(row))
+
+
+def all_models(connection: Connection) -> list[ModelEntry]:
+    """Every model, by name."""
+    rows = connection.execute(select(models).order_by(models.c.name)).mappings()
+    return [ModelEntry.model_validate(dict(row)) for row in rows]
+
+
+def version(connection: Connection, digest: str) -> Version | None:
+    """A version by its digest."""
+    row = connection.execute(select(*_VERSION).where(versions.c.digest == digest)).mappings().first()
+    return None if row is None else Version.model_validate(dict(row))
+
+
+def versions_of(connection: Connection, name: str, limit: int) -> list[Version]:
+    """The newest versions of a model, newest first."""
+    query = select(*_VERSION).where(versions.c.model == name).order_by(versions.c.position.desc()).limit(limit)
+    return [Version.model_validate(dict(row)) for row in connection.execute(query).mappings()]
+
+
+def add_version(connection: Connection, new: Version) -> None:
+    """Enter a version; the model's description is that of its newest version."""
+    words = new.definition.model_dump(include={"owner", "description", "intended_use"})
+    if model(connection, new.model) is None:
+        connection.execute(insert(models).values(name=new.model, **words))
+    else:
+        connection.execute(models.update().where(models.c.name == new.model).values(**words))
+    position = connection.execute(select(func.count()).select_from(versions)).scalar_one()
+    content = json.loads(new.model_dump_json(exclude={"time"}))  # as JSON, where a bound that is infinite is null
+    connection.execute(insert(versions).values(**content, time=new.time, position=position))
+
+
+def deployment(connection: Connection, name: str) -> Deployment | None:
+    """What serves now."""
+    found = deployments_of(connection, name, 1)
+    return found[0] if found else None
+
+
+def deployments_of(connection: Connection, name: str, limit: int) -> list[Deployment]:
+    """The newest deployments of a model, newest first."""
+    query = select(deployments).where(deployments.c.model == name).order_by(deployments.c.revision.desc()).limit(limit)
+    return [Deployment.model_validate(dict(row)) for row in connection.execute(query).mappings()]
+
+
+def add_deployment(connection: Connection, new: Deployment) -> None:
+    """Enter the next revision; a revision can only be entered once."""
+    connection.execute(insert(deployments).values(**new.model_dump()))
+
+
+def known_model(connection: Connection, name: str) -> ModelEntry:
+    """A model by its name; raises NotFound."""
+    found = model(connection, name)
+    if found is None:
+        raise NotFound("model", f"no model {name} is registered")
+    return found
+
+
+def known_version(connection: Connection, name: str, digest: str) -> Version:
+    """A version of a model by its digest; raises NotFound."""
+    known_model(connection, name)
+    found = version(connection, digest)
+    if found is None or found.model != name:
+        raise NotFound("digest", f"no version {digest} of {name} is registered")
+    return found

@@ -1,0 +1,1 @@
+"""Kafka: what governance hears of drift and retraining, and what it says."""

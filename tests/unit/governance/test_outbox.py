@@ -1,0 +1,84 @@
+"""What the state says is sent, in order, at least once, with the same bytes."""
+
+import asyncio
+
+import pytest
+from aiokafka.errors import KafkaError
+
+from services.governance.store import outbox
+from services.governance.store.desk import Desk
+from services.governance.stream.outbox import OutboxSender
+from shared.cloudevents import decode
+from tests.bundles import as_read
+from tests.unit.governance.conftest import Bundles
+from tests.unit.governance.test_registrar import promote_champion
+from tests.unit.governance.world import RecordingProducer
+
+
+class Killed(BaseException):
+    """The process ended here."""
+
+
+def sender(desk: Desk, producer: RecordingProducer) -> OutboxSender:
+    return OutboxSender(desk, producer, pause=0.01)  # type: ignore[arg-type]  # it only sends
+
+
+async def test_events_go_out_once_and_in_order(desk: Desk, bundles: Bundles) -> None:
+    promote_champion(desk, bundles)
+    producer = RecordingProducer()
+    assert await sender(desk, producer).send_waiting() == 6
+    assert await sender(desk, producer).send_waiting() == 0
+    types = [message.header("ce_type") for message in map(as_read, producer.sent)]
+    assert types[0] == "ModelRegistered"
+    assert types[-2:] == ["ModelPromoted", "DeploymentChanged"]
+    with desk.database.read() as connection:
+        assert outbox.backlog(connection) == 0
+
+
+async def test_a_crash_before_the_send_loses_nothing(desk: Desk, bundles: Bundles) -> None:
+    promote_champion(desk, bundles)
+    producer = RecordingProducer(failures=[Killed()])  # type: ignore[list-item]
+    with pytest.raises(Killed):
+        await sender(desk, producer).send_waiting()
+    after_restart = RecordingProducer()
+    assert await sender(desk, after_restart).send_waiting() == 6
+
+
+async def test_a_crash_after_the_send_repeats_the_same_ids_and_bytes(
+    desk: Desk, bundles: Bundles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promote_champion(desk, bundles)
+    before, after = RecordingProducer(), RecordingProducer()
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(outbox, "mark", killed)
+        with pytest.raises(Killed):
+            await sender(desk, before).send_waiting()
+    await sender(desk, after).send_waiting()
+    assert before.sent == after.sent
+    assert len({decode(as_read(message)).id for message in before.sent + after.sent}) == 6
+
+
+async def test_an_unreachable_broker_is_tried_again(
+    desk: Desk, bundles: Bundles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    real = asyncio.sleep
+
+    async def quick(seconds: float) -> None:
+        waited.append(seconds)
+        await real(0)
+
+    monkeypatch.setattr(asyncio, "sleep", quick)
+    promote_champion(desk, bundles)
+    producer = RecordingProducer(failures=[KafkaError(), KafkaError()])
+    running = asyncio.create_task(sender(desk, producer).run())
+    async with asyncio.timeout(5):
+        while len(producer.sent) < 6:
+            await real(0.01)
+    running.cancel()
+    assert len(producer.sent) == 6
+    assert waited[:2] == [1, 1]

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import re
+import stat
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from cryptography.exceptions import InvalidSignature
 
-from shared.definition import ModelDefinition, parse_definition
+from shared.definition import ModelDefinition, decode_definition
 from shared.errors import InvalidInput
 from shared.lineage import Lineage
 from shared.reference import Reference
@@ -26,6 +28,8 @@ LINEAGE = "lineage.json"
 EVALUATION = "evaluation.json"
 SIGNATURE = "model.sig"
 SIGNED_FILES = frozenset({MODEL, DEFINITION, REFERENCE, LINEAGE, EVALUATION})
+MOST_BYTES = 2**31  # of one file; protobuf, and so ONNX, can't hold more
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -100,11 +104,14 @@ def write_bundle(store: Path, contents: BundleContents, keys: Path, signer: str)
             _write(staged / name, content)
         config = signing.Config().use_elliptic_key_signer(private_key=keys / f"{signer}.bundle.pem")
         config.set_hashing_config(_hashing()).sign(staged, staged / SIGNATURE)
+        _sync(staged / SIGNATURE)
+        _sync(staged)
         try:
             staged.rename(target)
         except OSError:
             if not target.exists():  # another process may have written the same bundle meanwhile
                 raise
+    _sync(store)
     return digest
 
 
@@ -116,10 +123,17 @@ def _hashing() -> "hashing.Config":
 
 
 def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    path.write_bytes(content)
+    _sync(path)
+
+
+def _sync(path: Path) -> None:
+    """To the disk, so that a bundle that is there after a power cut is whole."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def open_bundle(store: Path, digest: str, trust: Path) -> Bundle:
@@ -129,7 +143,7 @@ def open_bundle(store: Path, digest: str, trust: Path) -> Bundle:
         InvalidInput: there is none, or something about it is wrong; `field` names the file or the check.
     """
     path = store / digest
-    if len(digest) != 64 or not path.is_dir():
+    if not _DIGEST.fullmatch(digest) or path.is_symlink() or not path.is_dir():
         raise InvalidInput("digest", f"no bundle {digest!r} in the store")
     files = {name: _read(path / name) for name in sorted(SIGNED_FILES)}
     extra = {entry.name for entry in path.iterdir()} - SIGNED_FILES - {SIGNATURE}
@@ -137,39 +151,59 @@ def open_bundle(store: Path, digest: str, trust: Path) -> Bundle:
         raise InvalidInput(min(extra), "a bundle holds no other files")
     if bundle_digest(files) != digest:
         raise InvalidInput("digest", f"the files of bundle {digest} do not have its digest")
-    signer = _check_signature(path, trust)
+    signer = _signer({**files, SIGNATURE: _read(path / SIGNATURE)}, trust)
     return Bundle(
         digest=digest,
         path=path,
         onnx=files[MODEL],
-        definition=parse_definition(files[DEFINITION].decode()),
+        definition=decode_definition(files[DEFINITION]),
         reference=Reference.from_json(files[REFERENCE]),
         lineage=Lineage.from_json(files[LINEAGE]),
-        evaluation=json.loads(files[EVALUATION]),
+        evaluation=_evaluation(files[EVALUATION]),
         signer=signer,
     )
 
 
 def _read(path: Path) -> bytes:
     """A regular file with one name: a link could change what it holds after it was verified."""
-    try:
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
-            if os.fstat(file.fileno()).st_nlink != 1:
-                raise InvalidInput(path.name, "must not be a hard link")
+    try:  # O_NONBLOCK: opening a pipe would wait for its other end
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            told = os.fstat(file.fileno())
+            if not stat.S_ISREG(told.st_mode) or told.st_nlink != 1 or told.st_size > MOST_BYTES:
+                raise InvalidInput(path.name, f"must be a regular file without links, of at most {MOST_BYTES} bytes")
             return file.read()
     except OSError as error:
         raise InvalidInput(path.name, f"must be a regular file: {error.strerror}") from error
 
 
-def _check_signature(path: Path, trust: Path) -> str:
-    """The name of the trusted signer whose key fits."""
+def _evaluation(content: bytes) -> Mapping[str, Any]:
+    try:
+        read = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(EVALUATION, f"must be JSON: {error}") from error
+    if not isinstance(read, dict):
+        raise InvalidInput(EVALUATION, "must be a JSON object")
+    return read
+
+
+def _signer(files: Mapping[str, bytes], trust: Path) -> str:
+    """The name of the trusted signer whose key fits these very bytes: those in the store may change meanwhile."""
+    with tempfile.TemporaryDirectory(prefix="driftline-bundle-") as private:
+        for name, content in files.items():
+            (Path(private) / name).write_bytes(content)
+        for key in sorted(trust.glob("*.bundle.pub")):
+            if _fits(Path(private), key):
+                return key.name.removesuffix(".bundle.pub")
+    raise InvalidInput(SIGNATURE, "no trusted key fits the bundle's signature")
+
+
+def _fits(folder: Path, key: Path) -> bool:
     from model_signing import verifying
 
-    for key in sorted(trust.glob("*.bundle.pub")):
-        try:
-            config = verifying.Config().set_hashing_config(_hashing())
-            config.use_elliptic_key_verifier(public_key=key).verify(path, path / SIGNATURE)
-        except (ValueError, OSError, LookupError, TypeError, AttributeError, InvalidSignature):  # a hostile file
-            continue
-        return key.name.removesuffix(".bundle.pub")
-    raise InvalidInput(SIGNATURE, "no trusted key fits the bundle's signature")
+    try:
+        config = verifying.Config().set_hashing_config(_hashing())
+        config.use_elliptic_key_verifier(public_key=key).verify(folder, folder / SIGNATURE)
+    except (ValueError, OSError, LookupError, TypeError, AttributeError, RecursionError, InvalidSignature):
+        return False  # a hostile file fails in many ways
+    return True

@@ -1,0 +1,79 @@
+"""Events of drift_detection and governance, each turned into a decision in the journal."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+
+from structlog import get_logger
+
+from services.retrain_trigger.domain.decide import Outcome, View, decide, ended, unusable
+from services.retrain_trigger.store import Journal
+from services.retrain_trigger.stream.bundles import Champions
+from shared.cloudevents import decode
+from shared.definition import parse_definition
+from shared.errors import InvalidInput, Unreadable
+from shared.events import DriftDetected, DriftResolved, DriftRetracted, ModelPromoted
+from shared.kafka.message import InMessage, OutMessage
+
+log = get_logger()
+LabelledTo = Callable[[str], Awaitable[datetime | None]]
+
+
+class Intake:
+    """The handler of the consume loop; what it says goes through the journal's outbox, so it returns no messages.
+
+    `on_news` is called when the journal has changed.
+    """
+
+    def __init__(
+        self, journal: Journal, champions: Champions, labelled_to: LabelledTo, on_news: Callable[[], None]
+    ) -> None:
+        self._journal = journal
+        self._champions = champions
+        self._labelled_to = labelled_to
+        self._on_news = on_news
+
+    async def handle(self, message: InMessage) -> Sequence[OutMessage]:
+        """Take one event in.
+
+        Raises:
+            Unreadable: it can't be understood.
+        """
+        match decode(message):
+            case DriftDetected() as event:
+                await self._detected(event)
+            case DriftRetracted() | DriftResolved() as event:
+                self._over(event)
+            case ModelPromoted() as event:
+                self._journal.promoted(event)
+                self._on_news()
+            case _:
+                pass
+        return ()
+
+    async def _detected(self, event: DriftDetected) -> None:
+        labelled_to = await self._labelled_to(event.model)
+        try:
+            text = await self._champions.definition(event.digest)
+        except InvalidInput as error:
+            reason = f"the bundle that drifted can't be used: {error}"
+            self._note(unusable(event, self._view(event, labelled_to), reason))
+            return
+        try:
+            self._note(decide(event, parse_definition(text), self._view(event, labelled_to)))
+        except InvalidInput as error:
+            raise Unreadable(f"DriftDetected: {error}") from error
+
+    def _view(self, event: DriftDetected, labelled_to: datetime | None) -> View:
+        was_replaced = self._journal.was_replaced(event.model, event.digest)
+        return View(self._journal.runs(event.model), was_replaced, labelled_to)
+
+    def _over(self, event: DriftRetracted | DriftResolved) -> None:
+        run = self._journal.run_of(event.incident_id)
+        self._note(ended(run, event) if run else None)
+
+    def _note(self, outcome: Outcome | None) -> None:
+        if outcome is None:
+            return
+        self._journal.record(outcome.run, outcome.event)
+        log.info("decided", run=outcome.run.run_id, decision=outcome.event.decision, why=outcome.event.reason)
+        self._on_news()

@@ -1,0 +1,213 @@
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from services.retrain_trigger.domain.decide import View, decide
+from services.retrain_trigger.domain.runs import STEPS, Run
+from services.retrain_trigger.settings import Settings
+from services.retrain_trigger.store import Journal
+from services.retrain_trigger.stream.bundles import Champions
+from services.retrain_trigger.stream.runner import Runner
+from shared.bundle import open_bundle
+from shared.cloudevents import decode, encode
+from shared.definition import parse_definition
+from shared.events import ChallengerEvaluated, Event, RetrainingDecided, RetrainingFailed, RetrainingStarted
+from shared.kafka.message import InMessage
+from tests.unit.retrain_trigger.stand import LABELLED_AT, WAIT_UNTIL, Stand, incident
+
+ROOT = Path(__file__).parents[3]
+SCRIPT = """
+import asyncio
+from pathlib import Path
+from tests.unit.retrain_trigger.test_runner import at_once, open_journal, runner
+from services.retrain_trigger.settings import Settings
+async def main():
+    settings = Settings(state=Path({state!r}), poll_seconds=0.05)
+    await runner(settings, open_journal(settings)).run()
+asyncio.run(main())
+"""
+
+
+def open_journal(settings: Settings) -> Journal:
+    return Journal(settings.journal, partial(encode, source="retrain_trigger"))
+
+
+async def at_once(_: str) -> datetime:
+    """Every label is there."""
+    return LABELLED_AT
+
+
+def runner(settings: Settings, journal: Journal) -> Runner:
+    return Runner(settings, journal, Champions(settings.bundles, settings.trust), at_once)
+
+
+def note_incident(stand: Stand, journal: Journal, digest: str | None = None) -> Run:
+    """Journal the waiting run of an incident."""
+    outcome = decide(incident(digest or stand.champion), parse_definition(stand.definition), View())
+    assert outcome is not None
+    journal.record(outcome.run, outcome.event)
+    return outcome.run
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings, journal: Journal) -> AsyncIterator[None]:
+    task = asyncio.create_task(runner(settings, journal).run())
+    try:
+        yield
+        assert not task.done()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def ended(settings: Settings, journal: Journal) -> Run:
+    """The run after its end."""
+    async with running(settings, journal), asyncio.timeout(60):
+        while (run := journal.runs()[0]).is_open:  # noqa: ASYNC110  # a run ends in the journal, which has no event
+            await asyncio.sleep(0.02)
+    return run
+
+
+def said(journal: Journal) -> list[Event]:
+    sent = [entry.message for entry in journal.unsent()]
+    return [decode(InMessage(out.topic, 0, 0, out.key, out.value, out.headers, 0)) for out in sent]
+
+
+async def test_a_waiting_run_is_trained_evaluated_and_bundled_when_its_labels_are_there(tmp_path: Path) -> None:
+    stand = Stand(tmp_path)
+    journal = open_journal(stand.settings)
+    note_incident(stand, journal)
+    run = await ended(stand.settings, journal)
+    assert run.state == "evaluated"
+    wait, decided, started, result = said(journal)
+    assert isinstance(wait, RetrainingDecided)
+    assert isinstance(decided, RetrainingDecided)
+    assert (wait.decision, decided.decision) == ("wait", "run")
+    assert isinstance(started, RetrainingStarted)
+    assert (started.snapshot.end, started.snapshot.as_of) == (WAIT_UNTIL, LABELLED_AT)
+    assert isinstance(result, ChallengerEvaluated)
+    assert result.passed
+    assert result.champion.digest == stand.champion
+    assert result.champion.metrics["log_loss"] - result.challenger.metrics["log_loss"] > 0.01 == result.margin
+    assert (result.holdout_start, result.holdout_end) == (WAIT_UNTIL - timedelta(days=2), WAIT_UNTIL)
+    settings = stand.settings
+    assert open_bundle(settings.bundles, result.challenger.digest, settings.trust).lineage.parent == stand.champion
+    async with running(settings, journal):
+        await asyncio.to_thread(until, lambda: not any(settings.work.iterdir()))
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [("crash", "ZeroDivisionError: no such luck"), ("die", "the worker was ended by SIGKILL")],
+)
+async def test_a_crash_of_training_fails_the_run_with_step_and_reason(
+    tmp_path: Path, function: str, reason: str
+) -> None:
+    stand = Stand(tmp_path, function)
+    journal = open_journal(stand.settings)
+    note_incident(stand, journal)
+    run = await ended(stand.settings, journal)
+    assert (run.state, run.reason) == ("failed", f"train: {reason}")
+    failed = said(journal)[-1]
+    assert isinstance(failed, RetrainingFailed)
+    assert (failed.step, failed.reason) == ("train", reason)
+
+
+async def test_training_that_hangs_is_ended_and_fails_the_run(tmp_path: Path) -> None:
+    stand = Stand(tmp_path, "hang")
+    journal = open_journal(stand.settings)
+    note_incident(stand, journal)
+    run = await ended(stand.settings.model_copy(update={"run_seconds": 4.0}), journal)
+    assert (run.state, run.reason) == ("failed", "train: took longer than 4 s")
+
+
+async def test_a_champion_that_does_not_verify_fails_the_run(tmp_path: Path) -> None:
+    stand = Stand(tmp_path)
+    journal = open_journal(stand.settings)
+    note_incident(stand, journal)
+    (stand.settings.bundles / stand.champion / "model.onnx").write_bytes(b"")
+    run = await ended(stand.settings, journal)
+    assert run.state == "failed"
+    assert run.reason.startswith("pin: digest:")
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", maxsplit=1)[1].split()[0] != "Z"
+
+
+def until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    """Returns when the condition holds."""
+    for _ in range(int(seconds / 0.02)):
+        if condition():
+            return
+        time.sleep(0.02)
+    raise AssertionError("waited in vain")
+
+
+async def test_a_service_that_is_killed_while_it_trains_leaves_no_worker_and_goes_on_where_it_was(
+    tmp_path: Path,
+) -> None:
+    diary, go = tmp_path / "diary", tmp_path / "go"
+    stand = Stand(tmp_path / "state", diary=str(diary), wait_for=str(go))
+    with contextlib.closing(open_journal(stand.settings)) as journal:
+        note_incident(stand, journal)
+    script = SCRIPT.format(state=str(stand.settings.state))
+    service = await asyncio.create_subprocess_exec(sys.executable, "-c", script, cwd=ROOT)
+    try:
+        await asyncio.to_thread(until, diary.exists)
+    finally:
+        service.send_signal(signal.SIGKILL)
+        await service.wait()
+    (worker,) = map(int, diary.read_text().split())
+    until(lambda: not alive(worker), 10)
+    journal = open_journal(stand.settings)
+    (before,) = journal.runs()
+    assert before.state == "running"
+    assert set(journal.results(before.run_id)) == {"pin"}
+    pinned = journal.results(before.run_id)["pin"]
+    go.touch()
+    run = await ended(stand.settings, journal)
+    assert run.state == "evaluated"
+    assert len(diary.read_text().split()) == 2
+    assert journal.results(run.run_id)["pin"] == pinned
+    kinds = [type(event) for event in said(journal)]
+    assert kinds == [RetrainingDecided, RetrainingDecided, RetrainingStarted, ChallengerEvaluated]
+
+
+async def test_a_cancelled_runner_takes_its_worker_with_it_and_the_run_goes_on_later(tmp_path: Path) -> None:
+    diary, go = tmp_path / "diary", tmp_path / "go"
+    stand = Stand(tmp_path / "state", diary=str(diary), wait_for=str(go))
+    journal = open_journal(stand.settings)
+    note_incident(stand, journal)
+    async with running(stand.settings, journal):
+        await asyncio.to_thread(until, diary.exists)
+    assert not alive(int(diary.read_text()))
+    assert journal.runs()[0].state == "running"
+    go.touch()
+    assert (await ended(stand.settings, journal)).state == "evaluated"
+
+
+async def test_a_run_whose_last_step_was_written_is_not_done_again(tmp_path: Path) -> None:
+    stand = Stand(tmp_path, diary=str(tmp_path / "diary"))
+    journal = open_journal(stand.settings)
+    note_incident(stand, journal)
+    run = await ended(stand.settings, journal)
+    events = said(journal)
+    async with running(stand.settings, journal):
+        await asyncio.sleep(0.3)
+    assert said(journal) == events
+    assert set(journal.results(run.run_id)) == set(STEPS)
+    assert len((tmp_path / "diary").read_text().split()) == 1

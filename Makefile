@@ -40,7 +40,7 @@ check-mypy:
 check-pyright:
 	@$(RUN)/pyright --warnings
 check-imports:
-	@$(RUN)/lint-imports
+	@$(RUN)/lint-imports --no-logo
 check-deploy:
 	@$(RUN)/python -m scripts.check_deploy
 check-services:

@@ -45,7 +45,7 @@ def import_history(tables: Path, definition: ModelDefinition, file: Path) -> Imp
     app = f"history/{hashlib.sha256(content).hexdigest()}"
     added = table.version_of(app) == 0
     if added:
-        pending = Pending()
+        pending = Pending(rows.schema)
         pending.add(rows, app, judged=0, version=1)
         table.commit(pending)
     return Imported(definition.name, len(rows), added, table.delta.version())

@@ -96,8 +96,8 @@ class FeatureLog:
             Fenced: see `commit`.
         """
         table, app = await self.table(Place(place.path, rows.schema)), app_id(origin.topic, origin.partition)
-        pending = self._pending.get(place.path, Pending())
-        for schema in (table.schema, pending.schema() if pending.batches else rows.schema):
+        pending = self._pending.get(place.path) or Pending(rows.schema)
+        for schema in (table.schema, pending.schema):
             if changed := changed_type(schema, rows.schema):
                 raise Unreadable(": ".join(changed))
         pending.add(rows, app, judged=table.version_of(app), version=origin.offset + 1)

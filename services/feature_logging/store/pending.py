@@ -9,23 +9,28 @@ from deltalake.transaction import AddAction
 @dataclass
 class Pending:
     """`versions`: the txn version that the commit sets per app id; `judged`: the version that the table had when the
-    first of these rows was taken; `files`: the rows as data files, once they are written.
+    first of these rows was taken; `schema`: all columns of the rows; `files`: the rows as data files, once written.
     """
 
+    schema: pa.Schema
     batches: list[pa.Table] = field(default_factory=list)
+    count: int = 0
     versions: dict[str, int] = field(default_factory=dict)
     judged: dict[str, int] = field(default_factory=dict)
     files: list[AddAction] | None = None
 
     def add(self, rows: pa.Table, app: str, judged: int, version: int) -> None:
         """Take rows after which the app id stands at `version`; `judged` is where the table stands now."""
+        if rows.schema != self.schema:
+            self.schema = pa.unify_schemas([self.schema, rows.schema])
         self.batches.append(rows)
+        self.count += len(rows)
         self.judged.setdefault(app, judged)
         self.versions[app] = version
 
     def __len__(self) -> int:
-        return sum(len(batch) for batch in self.batches)
+        return self.count
 
-    def schema(self) -> pa.Schema:
-        """All columns of the waiting rows."""
-        return pa.unify_schemas([batch.schema for batch in self.batches])
+    def rows(self) -> pa.Table:
+        """All rows that wait, in the order they came; what an older definition lacks is null."""
+        return pa.concat_tables(self.batches, promote_options="default")

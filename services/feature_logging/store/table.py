@@ -80,10 +80,9 @@ class LogTable:
         moved = [app for app, version in pending.judged.items() if self.version_of(app) != version]
         if moved:
             raise Fenced(f"{self.path}: another writer has moved {', '.join(moved)}")
-        self._add_columns(pending.schema())
+        self._add_columns(pending.schema)
         if pending.files is None:
-            rows = pa.concat_tables([conform(batch, self.schema) for batch in pending.batches])
-            pending.files = write_files(self.path, rows)
+            pending.files = write_files(self.path, conform(pending.rows(), self.schema))
         self.apply(pending.files, pending.versions)
 
     def apply(self, actions: Iterable[AddAction | RemoveAction], versions: dict[str, int]) -> None:

@@ -1,5 +1,6 @@
 """The HTTP API and the commands, on real tables."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -80,6 +81,29 @@ async def test_nobody_else_is_answered(client: httpx.AsyncClient, tmp_path: Path
     assert (await client.get("/completeness", headers=token(tmp_path, "client"))).status_code == 403
     assert (await client.post("/completeness", headers=token(tmp_path, "viewer"))).status_code == 405
     assert (await client.get("/ready")).status_code == 503
+
+
+async def test_while_the_disk_refuses_a_commit_the_answer_is_503(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_keys(tmp_path)
+    monkeypatch.setattr("services.feature_logging.api.WAIT_SECONDS", 0.05)
+    monkeypatch.setattr("services.feature_logging.store.files.pq.write_table", no_space)
+    settings = Settings(state=tmp_path)
+    log = feature_log(settings.tables)
+    await Intake(log, FakeBundles({DIGEST: definition()}).get).handle(prediction_message(0))
+    commit = asyncio.create_task(log.commit())
+    transport = httpx.ASGITransport(build_app(settings, log, Health()))
+    async with httpx.AsyncClient(transport=transport, base_url="http://driftline") as http:
+        await asyncio.sleep(0)
+        answer = await http.get("/completeness", headers=token(tmp_path, "viewer"))
+    commit.cancel()
+    assert answer.status_code == 503
+    assert "commit" in answer.json()["error"]["expected"]
+
+
+def no_space(*_: object, **__: object) -> None:
+    raise OSError(28, "No space left on device")
 
 
 async def test_the_command_says_whether_the_log_is_complete(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,7 +22,7 @@ def commit(table: LogTable, offset: int, partition: int = 0, **columns: pa.Array
     rows = prediction_rows(batch(2, offset * 720), definition(), CATEGORIES, at)
     for name, column in columns.items():
         rows = rows.append_column(name, column)
-    app, pending = app_id(TOPIC, partition), Pending()
+    app, pending = app_id(TOPIC, partition), Pending(rows.schema)
     pending.add(rows, app, judged=table.version_of(app), version=offset + 1)
     table.commit(pending)
 
@@ -86,7 +86,7 @@ def test_a_table_without_days_is_merged_too(tmp_path: Path) -> None:
     table = LogTable(Place(rejected_path(tmp_path), REJECTED))
     for offset in range(3):
         row = {"topic": TOPIC, "partition": 0, "offset": offset, "reason": "why"}
-        pending = Pending()
+        pending = Pending(REJECTED)
         pending.add(pa.Table.from_pylist([row], schema=REJECTED), P0, judged=offset, version=offset + 1)
         table.commit(pending)
     assert compact(table) == 3

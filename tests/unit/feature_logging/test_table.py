@@ -22,7 +22,7 @@ def waiting(table: LogTable, offset: int, partition: int = 0, into: Pending | No
     """A message's three rows, as the log would hold them for `table`."""
     at = origin(offset, partition)
     rows = prediction_rows(batch(first=partition * 1_000 + offset * 10), definition(), CATEGORIES, at)
-    pending = into or Pending()
+    pending = into if into is not None else Pending(rows.schema)
     pending.add(
         rows, app_id(at.topic, partition), judged=table.version_of(app_id(at.topic, partition)), version=offset + 1
     )
@@ -81,7 +81,7 @@ def test_new_features_become_columns_and_old_rows_have_null(tmp_path: Path) -> N
     table.commit(waiting(table, 0))
     block = pa.array([1.0, 2.0, 3.0], pa.float32())
     rows = prediction_rows(batch(first=50), definition(), CATEGORIES, origin(1)).append_column("visib", block)
-    pending = Pending()
+    pending = Pending(rows.schema)
     pending.add(rows, P0, judged=1, version=2)
     table.commit(pending)
     table.commit(waiting(table, 2))  # a writer of the older definition goes on
@@ -94,7 +94,7 @@ def test_a_writer_that_does_not_know_a_new_column_is_refused_and_then_goes_on(tm
     rows = prediction_rows(batch(), definition(), CATEGORIES, origin(0)).append_column(
         "visib", pa.nulls(3, pa.float32())
     )
-    pending = Pending()
+    pending = Pending(rows.schema)
     pending.add(rows, P0, judged=0, version=1)
     new.commit(pending)
     with pytest.raises(Fenced):
@@ -128,7 +128,7 @@ def test_every_commit_is_on_disk_before_it_returns(tmp_path: Path, monkeypatch: 
 def test_a_day_gets_its_own_folder_and_files_can_be_skipped_by_time(tmp_path: Path) -> None:
     table = LogTable(place(tmp_path))
     late = batch(count=2_000)  # one row a minute: two days
-    pending = Pending()
+    pending = Pending(table.schema)
     pending.add(prediction_rows(late, definition(), CATEGORIES, origin(0)), P0, judged=0, version=1)
     table.commit(pending)
     files = pa.table(table.delta.get_add_actions(flatten=True)).to_pylist()
@@ -145,7 +145,7 @@ def test_a_table_without_days_is_one_folder(tmp_path: Path) -> None:
     where = Place(rejected_path(tmp_path), REJECTED)
     table = LogTable(where)
     row = {"topic": TOPIC, "partition": 0, "offset": 5, "reason": "why", "log_time": None}
-    pending = Pending()
+    pending = Pending(REJECTED)
     pending.add(pa.Table.from_pylist([row], schema=REJECTED), P0, judged=0, version=6)
     table.commit(pending)
     assert DeltaTable(where.path).to_pyarrow_table().to_pylist() == [row]
@@ -169,8 +169,8 @@ def test_data_files_that_do_not_reach_the_disk_are_written_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = LogTable(place(tmp_path))
-    pending = Pending()
     rows = prediction_rows(batch(count=2_000), definition(), CATEGORIES, origin(0))
+    pending = Pending(rows.schema)
     pending.add(rows, P0, judged=0, version=1)
     failing_once(monkeypatch, "event_day=2013-03-02/part")
     with pytest.raises(OSError, match="Input/output"):

@@ -11,10 +11,11 @@ from shared.settings import ServiceSettings
 class Settings(ServiceSettings):
     """While a run waits, the labels are looked at every `poll_seconds`; a run's steps together may take `run_seconds`.
 
-    `code_commit` is what lineage says of the code where there is no git checkout, as in an image.
+    `retrain_group` is the consumer group; `code_commit` is what lineage says of the code where there is no git
+    checkout, as in an image.
     """
 
-    group: str = "retrain_trigger"
+    retrain_group: str = "retrain_trigger"
     poll_seconds: float = Field(default=1, gt=0, le=3_600)
     run_seconds: float = Field(default=3_600, gt=0)
     code_commit: Commit = "unknown"

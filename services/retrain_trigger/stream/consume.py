@@ -29,7 +29,7 @@ async def work(settings: Settings, journal: Journal, health: Health) -> None:
     runner = Runner(settings, journal, champions, labels)
     intake = Intake(journal, champions, labels, runner.wake)
     producer = Producer(settings.kafka_bootstrap, SERVICE)
-    config = ConsumerConfig(settings.kafka_bootstrap, settings.group, (DRIFT, GOVERNANCE), SERVICE)
+    config = ConsumerConfig(settings.kafka_bootstrap, settings.retrain_group, (DRIFT, GOVERNANCE), SERVICE)
     loop = ConsumeLoop(config, producer, intake.handle)
     await _reach(producer)
     try:

@@ -6,6 +6,7 @@ from datetime import datetime
 from structlog import get_logger
 
 from services.retrain_trigger.domain.decide import Outcome, View, decide, ended, unusable
+from services.retrain_trigger.domain.runs import Run
 from services.retrain_trigger.store import Journal
 from services.retrain_trigger.stream.bundles import Champions
 from shared.cloudevents import decode
@@ -36,7 +37,7 @@ class Intake:
         """Take one event in.
 
         Raises:
-            Unreadable: it can't be understood.
+            Unreadable: it can't be understood, or it contradicts what is known of its incident or bundle.
         """
         match decode(message):
             case DriftDetected() as event:
@@ -51,6 +52,7 @@ class Intake:
         return ()
 
     async def _detected(self, event: DriftDetected) -> None:
+        self._run_of(event)
         labelled_to = await self._labelled_to(event.model)
         try:
             text = await self._champions.definition(event.digest)
@@ -58,8 +60,11 @@ class Intake:
             reason = f"the bundle that drifted can't be used: {error}"
             self._note(unusable(event, self._view(event, labelled_to), reason))
             return
+        definition = parse_definition(text)
+        if definition.name != event.model:
+            raise Unreadable(f"DriftDetected: digest: a bundle of {definition.name}, not of {event.model}")
         try:
-            self._note(decide(event, parse_definition(text), self._view(event, labelled_to)))
+            self._note(decide(event, definition, self._view(event, labelled_to)))
         except InvalidInput as error:
             raise Unreadable(f"DriftDetected: {error}") from error
 
@@ -68,8 +73,14 @@ class Intake:
         return View(self._journal.runs(event.model), was_replaced, labelled_to)
 
     def _over(self, event: DriftRetracted | DriftResolved) -> None:
-        run = self._journal.run_of(event.incident_id)
+        run = self._run_of(event)
         self._note(ended(run, event) if run else None)
+
+    def _run_of(self, event: DriftDetected | DriftRetracted | DriftResolved) -> Run | None:
+        run = self._journal.run_of(event.incident_id)
+        if run is not None and run.model != event.model:
+            raise Unreadable(f"{event.type}: incident_id: an incident of {run.model}, not of {event.model}")
+        return run
 
     def _note(self, outcome: Outcome | None) -> None:
         if outcome is None:

@@ -27,11 +27,11 @@ DAYS, A_DAY = 33, 50
 TRAINERS = "tests.unit.retrain_trigger.trainers"
 
 
-def definition_text(function: str = "fit", **hyperparameters: object) -> str:
+def definition_text(function: str = "fit", model: str = MODEL, **hyperparameters: object) -> str:
     """The model's definition as TOML."""
     settings = "\n".join(f"{name} = {value!r}" for name, value in hyperparameters.items())
     return f"""
-name = "{MODEL}"
+name = "{model}"
 owner = "ops"
 features = [{{ name = "temp", kind = "numeric" }}, {{ name = "carrier", kind = "categorical" }}]
 label = {{ name = "late", kind = "binary", expected_delay_hours = 1 }}
@@ -70,7 +70,7 @@ def history(days: int = DAYS) -> pa.Table:
     return pa.table(columns).select(schema.names).cast(schema)
 
 
-def label_known_at(tables: Path, moment: datetime) -> None:
+def label_known_at(tables: Path, model: str, moment: datetime) -> None:
     """Put a label with this event time into the feature log."""
     row = dict.fromkeys(LABELS.names) | {
         "request_id": b"0" * 16,
@@ -80,24 +80,25 @@ def label_known_at(tables: Path, moment: datetime) -> None:
         "event_time": moment,
         "event_day": moment.date(),
     }
-    place = table_path(tables, MODEL, "labels")
+    place = table_path(tables, model, "labels")
     write_deltalake(place, pa.Table.from_pylist([row], LABELS), mode="append", partition_by=["event_day"])
 
 
 class Stand:
     """A state folder with keys, a history and a champion that was trained on the rows before the feed went wrong."""
 
-    def __init__(self, state: Path, function: str = "fit", **hyperparameters: object) -> None:
+    def __init__(self, state: Path, function: str = "fit", model: str = MODEL, **hyperparameters: object) -> None:
+        self.model = model
         self.settings = Settings(state=state, poll_seconds=0.05)
         make_keys(state)
-        place = table_path(self.settings.tables, MODEL, "history")
+        place = table_path(self.settings.tables, model, "history")
         write_deltalake(place, history(), partition_by=["event_day"])
-        self.definition = definition_text(function, **hyperparameters)
+        self.definition = definition_text(function, model, **hyperparameters)
         self.champion = self._champion()
 
     def _champion(self) -> str:
         """Trained by `fit`, whatever function the definition in its bundle names for the next one."""
-        first = self.job(champion=None, end=ONSET, text=definition_text())
+        first = self.job(champion=None, end=ONSET, text=definition_text(model=self.model))
         done = self.done(first)
         del done["bundle"]
         job = first.model_copy(update={"definition": self.definition})
@@ -130,7 +131,7 @@ class Stand:
 
 def incident(digest: str = "a" * 64, number: int = 1, **changes: object) -> DriftDetected:
     """An alarm for `temp` with `dewp` beside it."""
-    incident_id = stable_id("incident", number)
+    incident_id = stable_id("incident", changes.get("model", MODEL), number)
     told = {
         "id": stable_id("DriftDetected", incident_id, changes.get("revision", 0)),
         "time": ONSET + timedelta(hours=1),

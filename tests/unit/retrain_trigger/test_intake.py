@@ -135,3 +135,20 @@ async def test_an_incident_beyond_all_time_is_unreadable(stand: Stand, desk: Des
     with pytest.raises(Unreadable, match="onset"):
         await desk.take(incident(stand.champion, onset=datetime.fromisoformat("9999-12-31T00:00:00Z")))
     assert desk.journal.runs() == []
+
+
+async def test_an_incident_of_another_model_with_a_known_id_is_unreadable(stand: Stand, desk: Desk) -> None:
+    event = incident(stand.champion)
+    await desk.take(event)
+    with pytest.raises(Unreadable, match="incident_id: an incident of turncoat, not of other"):
+        await desk.take(event.model_copy(update={"model": "other"}))
+    over = event.model_dump(include={"incident_id", "digest", "window_id"})
+    with pytest.raises(Unreadable, match="incident_id"):
+        await desk.take(DriftRetracted(id=stable_id("over"), time=ONSET, model="other", **over))
+    assert [run.state for run in desk.journal.runs()] == ["waiting"]
+
+
+async def test_an_incident_that_names_another_models_bundle_is_unreadable(stand: Stand, desk: Desk) -> None:
+    with pytest.raises(Unreadable, match="a bundle of turncoat, not of other"):
+        await desk.take(incident(stand.champion, model="other"))
+    assert desk.journal.runs() == []

@@ -126,7 +126,7 @@ def test_a_wrong_token_is_told_so(service: Service, browser: Browser) -> None:
     page.goto(service.url)
     page.get_by_label("Token").fill("not a token")
     page.get_by_role("button", name="Sign in").click()
-    expect(page.locator("#problem")).to_contain_text("token is not valid")
+    expect(page.locator("#said")).to_contain_text("token is not valid")
     page.close()
 
 
@@ -155,6 +155,19 @@ def test_what_was_typed_stays_while_the_page_refreshes_itself(service: Service, 
     page.wait_for_timeout(300)
     expect(page.get_by_label("Your reason")).to_have_value("half a thou")
     expect(page.locator("#plot canvas")).to_be_visible()
+
+
+def test_a_refusal_is_told_and_leaves_the_page_as_it_is(service: Service, browser: Browser) -> None:
+    page = browser.new_page()
+    log_in(page, service.url, service.token("linus"))
+    page.goto(f"{service.url}/page/models/small")
+    page.get_by_label("Your reason").fill("for another digest")
+    page.locator("input[name=digest]").evaluate("input => { input.value = 'f'.repeat(64); }")
+    page.get_by_role("button", name="Approve").click()
+    expect(page.locator("#said .problem")).to_contain_text("the approval is for")
+    expect(page.locator("#plot canvas")).to_be_visible()
+    expect(page.get_by_role("button", name="Approve")).to_be_visible()
+    page.close()
 
 
 def test_two_people_approve_in_the_browser_and_the_challenger_serves(

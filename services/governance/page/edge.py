@@ -63,7 +63,9 @@ def to_login(request: Request) -> Response:
 def refusal(request: Request, status: int, why: str) -> Response:
     """A page, or a part of one, that says no."""
     if is_fragment(request):
-        return page("problem.html", status, why=why)
+        answer = page("problem.html", status, why=why)
+        answer.headers.update({"HX-Retarget": "#said", "HX-Reselect": ".problem", "HX-Reswap": "innerHTML"})
+        return answer
     return page("refusal.html", status, why=why, status=status)
 
 

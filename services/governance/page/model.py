@@ -6,7 +6,6 @@ from fastapi import APIRouter, Form, Query, Response
 from pydantic import BaseModel, ConfigDict
 
 from services.governance.domain.approval import Reason
-from services.governance.domain.errors import Refused
 from services.governance.page import cards
 from services.governance.page.edge import FromThisPage, Office, Visitor
 from services.governance.page.render import page
@@ -36,7 +35,7 @@ def show_overview(who: Visitor, office: Office) -> Response:
 @router.get("/models/{name}")
 def show_model(name: ModelName, who: Visitor, office: Office) -> Response:
     """One model: what serves, what waits, what drifts."""
-    return page("model.html", who=who, model=cards.model_page(office, name, who), said=None)
+    return page("model.html", who=who, model=cards.model_page(office, name, who))
 
 
 @router.get("/models/{name}/versions/{digest}")
@@ -52,20 +51,10 @@ def show_version(name: ModelName, digest: Digest, who: Visitor, office: Office) 
 
 @router.post("/approvals/{approval_id}/decision", dependencies=[FromThisPage])
 def decide(approval_id: EventId, form: Annotated[DecisionForm, Form()], who: Visitor, office: Office) -> Response:
-    """Approve or reject, and show the approval as it stands then."""
-    said, status = "", 200
-    try:
-        office.registrar.decide(
-            approval_id, Word(who.subject, who.role, form.digest, form.decision, form.reason.strip())
-        )
-    except Refused as error:
-        said, status = error.expected, error.status
-    with office.database.read() as connection:
-        approval = approvals.known_approval(connection, approval_id, office.clock())
-        card = cards.approval_card(connection, approval, who)
-    answer = page("approval.html", status, who=who, card=card, said=said)
-    answer.headers["HX-Trigger"] = "changed"
-    return answer
+    """Approve or reject, and show the model as it stands then."""
+    word = Word(who.subject, who.role, form.digest, form.decision, form.reason.strip())
+    approval = office.registrar.decide(approval_id, word)
+    return page("model.html", who=who, model=cards.model_page(office, approval.model, who))
 
 
 @router.get("/audit")

@@ -6,7 +6,7 @@ from typing import Annotated, cast
 
 from fastapi import APIRouter, Form, Request, Response
 
-from services.governance.page.edge import PREFIX, FromThisPage
+from services.governance.page.edge import PREFIX, FromThisPage, refusal
 from services.governance.page.render import page
 from shared.http.auth import COOKIE
 from shared.tokens import BadToken, TokenVerifier
@@ -26,7 +26,7 @@ async def login(request: Request, token: Annotated[str, Form(max_length=4_096)] 
     try:
         who = cast(TokenVerifier, request.app.state.tokens).verify(token.strip())
     except BadToken as error:
-        return page("problem.html", HTTPStatus.UNAUTHORIZED, why=str(error))
+        return refusal(request, HTTPStatus.UNAUTHORIZED, str(error))
     answer = Response(status_code=HTTPStatus.NO_CONTENT, headers={"HX-Redirect": f"{PREFIX}/"})
     answer.set_cookie(
         COOKIE,

@@ -168,7 +168,7 @@ windows = Table(
     Column("rows", BigInteger, nullable=False),
     Column("repeats", BigInteger, nullable=False),
     Column("late_rows", BigInteger, nullable=False),
-    Column("payload", JSON, nullable=False),
+    Column("payload", Text, nullable=False),  # the event's JSON: read whole or not at all
     Index("windows_in_time", "model", "role", "start"),
     Index("windows_ended", "model", "end"),
 )

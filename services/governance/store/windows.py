@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from pydantic import TypeAdapter
 from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, select
 
 from services.governance.domain.windows import LOOK_BACK, Part, Statistic, WindowSummary, bucket_seconds
@@ -14,6 +15,7 @@ from shared.events import Window, WindowClosed, WindowRevised
 
 MOST = timedelta(days=366)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_WINDOW: TypeAdapter[WindowClosed | WindowRevised] = TypeAdapter(WindowClosed | WindowRevised)
 _SUMMARY = [windows.c[name] for name in WindowSummary.model_fields]
 
 
@@ -60,7 +62,7 @@ def keep(connection: Connection, window: Window) -> None:
         connection.execute(delete(figures).where(figures.c.window_id == window.window_id))
         connection.execute(delete(windows).where(windows.c.window_id == window.window_id))
     summary = window.model_dump(include=set(WindowSummary.model_fields))
-    connection.execute(insert(windows).values(**summary, model=window.model, payload=window.model_dump(mode="json")))
+    connection.execute(insert(windows).values(**summary, model=window.model, payload=window.model_dump_json()))
     shared = {"window_id": window.window_id, "model": window.model, "role": window.role}
     rows = [{**shared, "start_s": int(window.start.timestamp()), **row.model_dump()} for row in figures_of(window)]
     if rows:
@@ -97,10 +99,7 @@ def listed(connection: Connection, model: str, role: Role, span: Span, limit: in
 def window(connection: Connection, window_id: str) -> WindowClosed | WindowRevised | None:
     """The newest revision of a window, with its histograms."""
     payload = connection.execute(select(windows.c.payload).where(windows.c.window_id == window_id)).scalar()
-    if payload is None:
-        return None
-    kind = WindowRevised if payload["type"] == "WindowRevised" else WindowClosed
-    return kind.model_validate(payload)
+    return None if payload is None else _WINDOW.validate_json(payload)
 
 
 def streams(connection: Connection, model: str) -> list[tuple[Part, str]]:

@@ -96,7 +96,7 @@ def test_without_bounds_the_span_is_three_weeks_up_to_the_newest_window(desk: De
 def test_thirty_thousand_windows_are_drawn_in_a_moment(desk: Desk) -> None:
     count, features = 30_000, 4
     shared = {"model": "small", "role": "champion"}
-    whole = {"revision": 0, "digest": "a" * 64, "rows": 9, "repeats": 0, "late_rows": 0, "payload": {}}
+    whole = {"revision": 0, "digest": "a" * 64, "rows": 9, "repeats": 0, "late_rows": 0, "payload": ""}
     with desk.database.write() as connection:
         for first in range(0, count, 5_000):
             minutes = range(first, first + 5_000)

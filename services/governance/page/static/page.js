@@ -132,5 +132,8 @@
   }
 
   document.addEventListener("DOMContentLoaded", start);
+  document.addEventListener("htmx:before:request", (event) => {
+    if (event.detail.ctx.request.method.toUpperCase() === "POST") document.getElementById("said").replaceChildren();
+  });
   document.addEventListener("htmx:after:swap", start); // the first window may close while the page is open
 })();

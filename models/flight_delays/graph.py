@@ -45,22 +45,22 @@ def to_onnx(trees: HistGradientBoostingClassifier, calibration: Calibration, wid
         helper.make_node("Sigmoid", ["calibrated"], ["probabilities"]),
         helper.make_node("ArgMax", ["probabilities"], ["label"], axis=1, keepdims=0),
     ]
-    intercept = [-calibration.intercept, calibration.intercept]
-    graph = helper.make_graph(
-        nodes,
-        "flight_delays",
-        [helper.make_tensor_value_info("features", TensorProto.FLOAT, [None, width])],
-        [
-            helper.make_tensor_value_info("label", TensorProto.INT64, [None]),
-            helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [None, 2]),
-        ],
-        [
-            helper.make_tensor("slope", TensorProto.FLOAT, [1], [calibration.slope]),
-            helper.make_tensor("intercept", TensorProto.FLOAT, [2], intercept),
-        ],
-    )
+    inputs = [helper.make_tensor_value_info("features", TensorProto.FLOAT, [None, width])]
+    outputs = [
+        helper.make_tensor_value_info("label", TensorProto.INT64, [None]),
+        helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [None, 2]),
+    ]
+    graph = helper.make_graph(nodes, "flight_delays", inputs, outputs, _constants(calibration))
     model = helper.make_model(graph, opset_imports=OPSETS, ir_version=IR_VERSION, producer_name="driftline")
     return cast(bytes, model.SerializeToString(deterministic=True))
+
+
+def _constants(calibration: Calibration) -> list[TensorProto]:
+    both = [-calibration.intercept, calibration.intercept]
+    return [
+        helper.make_tensor("slope", TensorProto.FLOAT, [1], [calibration.slope]),
+        helper.make_tensor("intercept", TensorProto.FLOAT, [2], both),
+    ]
 
 
 def probabilities(onnx: bytes, features: Float32) -> Float32:

@@ -76,32 +76,29 @@ def train(settings: Settings, options: argparse.Namespace) -> int:
     """Train, measure on the holdout, write the bundle, signed by `operator`; its digest is in the last line."""
     from services.retrain_trigger.pipeline.steps import work as steps  # loads ONNX and its runtime
 
-    text = options.definition.read_text(encoding="utf-8")
-    end = _moment("end", options.end)
     settings.journal.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="train-", dir=settings.journal.parent) as folder:
-        job = Job(
-            places=Places(
-                tables=settings.tables,
-                bundles=settings.bundles,
-                keys=settings.keys,
-                trust=settings.trust,
-                work=Path(folder),
-            ),
-            definition=text,
-            champion=None,
-            start=_moment("start", options.start),
-            end=end,
-            as_of=end + parse_definition(text).label_delay,
-            signer="operator",
-            code_commit=code_commit(settings.code_commit),
-        )
-        space = Workspace(job, {})
+        space = Workspace(_first_job(settings, options, Path(folder)), {})
         for step, _ in steps(space):
             print(f"{step} done", file=sys.stderr)  # noqa: T201
     answer = {"digest": space.done["bundle"]["digest"], "metrics": space.done["evaluate"]["challenger"]}
     print(json.dumps(answer))  # noqa: T201
     return 0
+
+
+def _first_job(settings: Settings, options: argparse.Namespace, folder: Path) -> Job:
+    text = options.definition.read_text(encoding="utf-8")
+    end = _moment("end", options.end)
+    return Job(
+        places=Places.of(settings, folder),
+        definition=text,
+        champion=None,
+        start=_moment("start", options.start),
+        end=end,
+        as_of=end + parse_definition(text).label_delay,
+        signer="operator",
+        code_commit=code_commit(settings.code_commit),
+    )
 
 
 def _moment(field: str, text: str) -> datetime:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from services.retrain_trigger.domain.runs import Step
 from shared.bundle import Bundle, open_bundle
@@ -16,6 +16,7 @@ from shared.events import SnapshotPin
 from shared.events.base import Digest, Record, UtcTime
 from shared.feature_log.snapshot import Snapshot, read_snapshot
 from shared.lineage import Commit
+from shared.settings import ServiceSettings
 
 Result = dict[str, Any]
 
@@ -28,6 +29,13 @@ class Places(Record):
     keys: Path
     trust: Path
     work: Path
+
+    @classmethod
+    def of(cls, settings: ServiceSettings, work: Path) -> Self:
+        """Those of the settings' stack."""
+        return cls(
+            tables=settings.tables, bundles=settings.bundles, keys=settings.keys, trust=settings.trust, work=work
+        )
 
 
 class Job(Record):

@@ -90,13 +90,7 @@ class Runner:
             raise InvalidInput("wait_until", f"run {run.run_id} was begun without it")
         settings = self._settings
         return Job(
-            places=Places(
-                tables=settings.tables,
-                bundles=settings.bundles,
-                keys=settings.keys,
-                trust=settings.trust,
-                work=settings.work / run.run_id,
-            ),
+            places=Places.of(settings, settings.work / run.run_id),
             definition=await self._champions.definition(run.digest),
             champion=run.digest,
             start=ALWAYS,

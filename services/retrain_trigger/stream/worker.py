@@ -34,13 +34,8 @@ async def run_worker(
     Raises:
         WorkerFailed: a step can't be done, the process crashed, or it took longer than `seconds`.
     """
-    process = await asyncio.create_subprocess_exec(
-        *COMMAND,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        limit=LINE_LIMIT,
-    )
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*COMMAND, stdin=pipe, stdout=pipe, stderr=pipe, limit=LINE_LIMIT)
     last_words: deque[str] = deque(maxlen=1)
     listening = asyncio.create_task(_listen(process, last_words))
     try:

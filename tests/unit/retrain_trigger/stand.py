@@ -108,13 +108,7 @@ class Stand:
         """A job on the history up to `end`."""
         settings = self.settings
         return Job(
-            places=Places(
-                tables=settings.tables,
-                bundles=settings.bundles,
-                keys=settings.keys,
-                trust=settings.trust,
-                work=settings.state / "own" / name,
-            ),
+            places=Places.of(settings, settings.state / "own" / name),
             definition=text or self.definition,
             champion=champion,
             start=START,

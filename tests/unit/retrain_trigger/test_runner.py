@@ -127,7 +127,8 @@ async def test_training_that_hangs_is_ended_and_fails_the_run(tmp_path: Path) ->
     journal = open_journal(stand.settings)
     note_incident(stand, journal)
     run = await ended(stand.settings.model_copy(update={"run_seconds": 4.0}), journal)
-    assert (run.state, run.reason) == ("failed", "train: took longer than 4 s")
+    assert run.state == "failed"
+    assert run.reason.endswith(": took longer than 4 s")
 
 
 async def test_a_champion_that_does_not_verify_fails_the_run(tmp_path: Path) -> None:

@@ -1,0 +1,82 @@
+"""`python -m services.inference`: puts the parts together and serves."""
+
+import asyncio
+import uuid
+from functools import partial
+
+import uvloop
+from aiokafka.errors import KafkaError
+from structlog import get_logger
+
+from services.inference.api.app import Parts, build_app
+from services.inference.api.core import Core
+from services.inference.domain.recent import RecentIds
+from services.inference.models.catalogue import Catalogue
+from services.inference.models.deployments import Deployments
+from services.inference.models.loaded import LoadedModel, load
+from services.inference.settings import InferenceSettings
+from services.inference.store.labels import LabelSender
+from services.inference.store.predictions import GatherPolicy, PredictionLog
+from shared.bundle import open_bundle
+from shared.http import Health, serve
+from shared.kafka.admin import DEPLOYMENTS, PREDICTIONS
+from shared.kafka.dead_letters import dead_letter
+from shared.kafka.follow import follow
+from shared.kafka.message import InMessage
+from shared.kafka.producer import Producer
+from shared.kafka.publisher import Publisher
+from shared.logging import configure
+from shared.signing import Trust
+
+log = get_logger()
+
+SERVICE = "inference"
+
+
+async def run(settings: InferenceSettings) -> None:
+    """Serve until SIGTERM; then finish the requests, publish what was answered, and leave the rest in the spool."""
+    publisher = Publisher(settings.kafka_bootstrap, PREDICTIONS, settings.spool, settings.queue_bytes)
+    producer = Producer(settings.kafka_bootstrap, SERVICE)
+    health, catalogue = Health("waiting for deployments"), Catalogue()
+    policy = GatherPolicy(settings.gather_ms / 1000, settings.gather_rows)
+    predictions = PredictionLog(publisher.enqueue, str(uuid.uuid4()), policy)
+    labels = LabelSender(producer.send, settings.label_patience_seconds)
+    core = Core(predictions, RecentIds(settings.recent_ids), settings.inline_rows)
+    deployments = Deployments(Trust(settings.trust), catalogue, partial(_load, settings), health)
+    app = build_app(settings, Parts(health, catalogue, core, labels))
+    await publisher.start()
+    try:
+        tasks = (_follow(settings, deployments, producer), deployments.run(), labels.run(), publisher.watch())
+        await serve(app, settings, *tasks)
+    finally:
+        predictions.flush()
+        await publisher.stop(settings.flush_seconds)
+        await producer.stop()
+
+
+def _load(settings: InferenceSettings, digest: str) -> LoadedModel:
+    return load(open_bundle(settings.bundles, digest, settings.trust))
+
+
+async def _follow(settings: InferenceSettings, deployments: Deployments, producer: Producer) -> None:
+    async def bury(message: InMessage, reason: str) -> None:
+        await producer.send([dead_letter(message, reason, SERVICE)])
+
+    on_message = partial(deployments.on_message, bury=bury)
+    while True:
+        try:
+            await follow(settings.kafka_bootstrap, [DEPLOYMENTS], on_message, deployments.caught_up, SERVICE)
+        except KafkaError as error:
+            log.warning("deployments can't be read, trying again", error=str(error))
+            await asyncio.sleep(1)
+
+
+def main() -> None:
+    """Run the service; the environment says where Kafka and the state folder are."""
+    settings = InferenceSettings()
+    configure(SERVICE, settings.log_level)
+    uvloop.run(run(settings))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The way in: the Open Inference Protocol v2 and labels over HTTP."""

@@ -1,0 +1,45 @@
+"""The application: all routes over the parts they need."""
+
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+
+from services.inference.api.bodies import DRAINED_LIMITS
+from services.inference.api.core import Core
+from services.inference.api.errors import add_protocol_errors
+from services.inference.api.infer import infer_routes
+from services.inference.api.labels import label_routes
+from services.inference.api.metadata import metadata_routes, open_routes
+from services.inference.models.catalogue import Catalogue
+from services.inference.settings import InferenceSettings
+from services.inference.store.labels import LabelSender
+from shared.http import Health, create_app
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the routes work with."""
+
+    health: Health
+    catalogue: Catalogue
+    core: Core
+    labels: LabelSender
+
+
+def build_app(settings: InferenceSettings, parts: Parts) -> FastAPI:
+    """The FastAPI application of inference."""
+    # Bodies are bounded where they are read, so that the refusal has the protocol's form; this is the second fence.
+    fence = 2 * DRAINED_LIMITS * settings.body_bytes
+    app = create_app(
+        "inference",
+        settings,
+        parts.health,
+        description="The Open Inference Protocol v2, and labels.",
+        body_limit=fence,
+    )
+    add_protocol_errors(app)
+    app.include_router(open_routes(parts.health))
+    app.include_router(metadata_routes(parts.catalogue))
+    app.include_router(infer_routes(parts.core, parts.catalogue, settings.body_bytes))
+    app.include_router(label_routes(parts.labels, parts.catalogue, settings.body_bytes))
+    return app

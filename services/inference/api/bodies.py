@@ -1,0 +1,48 @@
+"""Reading a request's body within its bound."""
+
+import asyncio
+from contextlib import suppress
+
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+
+from shared.errors import InvalidInput
+
+# A client that is still sending when the connection closes never reads the answer: so much, so long is waited for.
+DRAINED_LIMITS = 8
+_DRAIN_SECONDS = 10
+
+
+class TooLarge(InvalidInput):
+    """The body goes beyond the bound."""
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The whole body.
+
+    Raises:
+        TooLarge: it has more than `limit` bytes; no more are kept.
+        InvalidInput: the client went away before its end.
+    """
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > limit:
+                await _drain(request, limit * DRAINED_LIMITS)
+                raise TooLarge("body", f"at most {limit} bytes")
+            if chunk:
+                chunks.append(chunk)
+    except ClientDisconnect:
+        raise InvalidInput("body", "all of it") from None
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+async def _drain(request: Request, most: int) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            async for chunk in request.stream():
+                most -= len(chunk)
+                if most < 0:
+                    break

@@ -1,0 +1,73 @@
+"""Errors as each protocol writes them: below `/v2` the Open Inference Protocol's, one string that names the field."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from structlog import get_logger
+
+from services.inference.api.bodies import TooLarge
+from services.inference.models.catalogue import NotServed
+from services.inference.models.loaded import ModelFailed
+from services.inference.store.labels import LabelsNotTaken
+from shared.errors import InvalidInput
+from shared.http.errors import error_response
+
+log = get_logger()
+
+_MOST = 300  # characters: names that a client chose may stand in it
+# Where the fault lies when it is the framework that says so.
+_PLACES: dict[int, str] = {
+    HTTPStatus.BAD_REQUEST: "body",
+    HTTPStatus.NOT_FOUND: "path",
+    HTTPStatus.METHOD_NOT_ALLOWED: "method",
+}
+
+
+def _answer(
+    request: Request, status: int, field: str, expected: str, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    if request.url.path.startswith("/v2"):
+        text = f"{field}: {expected}" if field else expected
+        return JSONResponse({"error": text[:_MOST]}, status, dict(headers or {}))
+    return error_response(status, expected, field, headers)
+
+
+def add_protocol_errors(app: FastAPI) -> None:
+    """Take the place of the common handlers: the same answers, and those of the protocol below `/v2`."""
+
+    @app.exception_handler(InvalidInput)
+    async def invalid(request: Request, error: InvalidInput) -> JSONResponse:
+        if isinstance(error, TooLarge):
+            headers = {"Connection": "close"}
+            return _answer(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, error.field, error.expected, headers)
+        return _answer(request, HTTPStatus.BAD_REQUEST, error.field, error.expected)
+
+    @app.exception_handler(NotServed)
+    async def unknown(request: Request, error: NotServed) -> JSONResponse:
+        return _answer(request, HTTPStatus.NOT_FOUND, "model", str(error))
+
+    @app.exception_handler(ModelFailed)
+    async def failed(request: Request, error: ModelFailed) -> JSONResponse:
+        log.error("model failed", why=str(error))
+        return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, "model", "the model could not compute an answer")
+
+    @app.exception_handler(LabelsNotTaken)
+    async def later(request: Request, error: LabelsNotTaken) -> JSONResponse:
+        headers = {"Retry-After": "2"}
+        return _answer(request, HTTPStatus.SERVICE_UNAVAILABLE, "", str(error), headers)
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> JSONResponse:
+        told: Any = error.detail  # `require` puts field and expected there
+        where = _PLACES.get(error.status_code, "")
+        field, expected = (told["field"], told["expected"]) if isinstance(told, dict) else (where, str(told))
+        return _answer(request, error.status_code, field, expected, error.headers)
+
+    @app.exception_handler(Exception)
+    async def broken(request: Request, error: Exception) -> JSONResponse:  # the server logs it with its traceback
+        text = f"the service failed: {type(error).__name__}"
+        return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, "", text)

@@ -1,0 +1,32 @@
+"""`POST /v1/models/{model}/labels`: what came true."""
+
+from http import HTTPStatus
+
+from fastapi import APIRouter, Depends, Request
+
+from services.inference.api.bodies import read_body
+from services.inference.api.schema import LABELS_BODY
+from services.inference.domain.labels import read_labels
+from services.inference.models.catalogue import Catalogue
+from services.inference.store.labels import LabelSender
+from shared.http import require
+
+
+def label_routes(sender: LabelSender, catalogue: Catalogue, body_bytes: int) -> APIRouter:
+    """Labels, from clients."""
+    router = APIRouter(tags=["labels"], dependencies=[Depends(require("client"))])
+
+    @router.post(
+        "/v1/models/{model}/labels",
+        status_code=HTTPStatus.ACCEPTED,
+        openapi_extra=LABELS_BODY,
+        responses={503: {"description": "Kafka has not confirmed them; send them again after Retry-After seconds"}},
+    )
+    async def labels(request: Request, model: str) -> dict[str, int]:
+        """Take labels; 202 when Kafka has them. The same label again is a repeat, a later event_time a correction."""
+        catalogue.get(model)
+        found = read_labels(await read_body(request, body_bytes))
+        await sender.post(model, found)
+        return {"accepted": len(found)}
+
+    return router

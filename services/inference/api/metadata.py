@@ -1,0 +1,84 @@
+"""What is here and what serves: health and metadata of the Open Inference Protocol, and `GET /v1/models`."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from fastapi import APIRouter, Depends
+from fastapi.responses import JSONResponse
+
+from services.inference.domain.encoder import TensorSpec
+from services.inference.models.catalogue import Catalogue, Served
+from shared.http import Health, require
+
+
+def open_routes(health: Health) -> APIRouter:
+    """Live and ready, without a token."""
+    router = APIRouter(prefix="/v2/health", tags=["Open Inference Protocol"])
+
+    @router.get("/live")
+    async def live() -> dict[str, bool]:
+        """The process answers."""
+        return {"live": True}
+
+    @router.get("/ready", responses={400: {"description": "Not ready"}})
+    async def ready() -> JSONResponse:
+        """All deployments are known and loaded; the protocol wants 4xx if not."""
+        is_ready = health.reason is None
+        return JSONResponse({"ready": is_ready}, HTTPStatus.OK if is_ready else HTTPStatus.BAD_REQUEST)
+
+    return router
+
+
+def metadata_routes(catalogue: Catalogue) -> APIRouter:
+    """Metadata, for viewers and clients."""
+    router = APIRouter(tags=["Open Inference Protocol"], dependencies=[Depends(require("viewer", "client"))])
+
+    @router.get("/v2")
+    async def server() -> dict[str, Any]:
+        """The server's name, version and extensions of the protocol."""
+        return {"name": "driftline", "version": _version(), "extensions": []}
+
+    @router.get("/v2/models/{model}")
+    @router.get("/v2/models/{model}/versions/{version}")
+    async def model(model: str, version: str | None = None) -> dict[str, Any]:
+        """Versions (bundle digests), inputs and outputs of a model."""
+        return _described(catalogue.get(model, version))
+
+    @router.get("/v2/models/{model}/ready")
+    @router.get("/v2/models/{model}/versions/{version}/ready")
+    async def model_ready(model: str, version: str | None = None) -> dict[str, Any]:
+        """200 if the model answers, else 404."""
+        return {"name": catalogue.get(model, version).model.name, "ready": True}
+
+    @router.get("/v1/models", tags=["models"])
+    async def models() -> list[dict[str, Any]]:
+        """What serves: name, bundle digest, revision of the deployment."""
+        return [
+            {"name": served.model.name, "digest": served.model.digest, "revision": served.revision}
+            for served in catalogue.all()
+        ]
+
+    return router
+
+
+def _version() -> str:
+    try:
+        return version("driftline")
+    except PackageNotFoundError:  # run from a checkout
+        return "0"
+
+
+def _described(served: Served) -> dict[str, Any]:
+    return {
+        "name": served.model.name,
+        "versions": [served.model.digest],
+        "platform": "onnx_onnxv1",
+        "inputs": _tensors(served.model.encoder.inputs),
+        "outputs": _tensors(served.model.outputs),
+    }
+
+
+def _tensors(specs: Sequence[TensorSpec]) -> list[dict[str, Any]]:
+    return [{"name": spec.name, "datatype": spec.datatype, "shape": list(spec.shape)} for spec in specs]

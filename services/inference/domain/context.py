@@ -1,0 +1,73 @@
+"""What a request says beside its features: when each row happened, whom it is about, which request it was."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.inference.domain.tensor import Tensor, check_strings
+from shared.errors import InvalidInput
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+LONGEST_ENTITY = 256
+
+
+def _microseconds(text: str | None, where: str) -> int:
+    """Microseconds since 1970; a UUIDv7 can't say an earlier time."""
+    if text is not None and _RFC3339.fullmatch(text):
+        try:
+            found = (datetime.fromisoformat(text.upper()) - _EPOCH) // _MICROSECOND
+        except (ValueError, OverflowError):  # the 30th of February
+            found = -1
+        if found >= 0:
+            return found
+    raise InvalidInput(where, "a time from 1970 on as RFC 3339 writes it, such as 2013-03-15T16:00:00Z")
+
+
+def event_times(given: Tensor | str | None, rows: int, now_us: int) -> NDArray[np.datetime64]:
+    """datetime64[us] [rows] in UTC: from a BYTES tensor of `rows` values, one text for all, or `now_us`.
+
+    Raises:
+        InvalidInput: not RFC 3339, before 1970, missing for a row, or another number of rows.
+    """
+    if given is None:
+        return np.full(rows, now_us, dtype="datetime64[us]")
+    if isinstance(given, str):
+        return np.full(rows, _microseconds(given, "parameters.event_time"), dtype="datetime64[us]")
+    texts = _column(given, rows)
+    found = [_microseconds(text, f"{given.where}.data[{position}]") for position, text in enumerate(texts)]
+    return np.array(found, dtype="datetime64[us]")
+
+
+def entities(given: Tensor | str | None, rows: int) -> list[str | None]:
+    """One entity per row, None where there is none; raises InvalidInput as `event_times` does."""
+    if given is None or isinstance(given, str):
+        return [given] * rows
+    texts = _column(given, rows)
+    for position, text in enumerate(texts):
+        if text is not None and len(text) > LONGEST_ENTITY:
+            raise InvalidInput(f"{given.where}.data[{position}]", f"at most {LONGEST_ENTITY} characters")
+    return texts
+
+
+def _column(tensor: Tensor, rows: int) -> list[str | None]:
+    if tensor.shape not in ((rows,), (rows, 1)):
+        raise InvalidInput(f"{tensor.where}.shape", f"[{rows}] or [{rows}, 1], one for each row")
+    return check_strings(tensor)
+
+
+def uuid7(milliseconds: int, random: bytes) -> bytes:
+    """The 16 bytes of a UUIDv7 (RFC 9562) of a Unix time and 10 random bytes."""
+    low = int.from_bytes(random, "big")
+    value = (milliseconds & (2**48 - 1)) << 80 | 7 << 76 | (low >> 68) << 64 | 2 << 62 | (low & (2**62 - 1))
+    return value.to_bytes(16, "big")
+
+
+def uuid_text(key: bytes) -> str:
+    """A UUID's 16 bytes as it is written."""
+    digits = key.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

@@ -1,0 +1,1 @@
+"""The models that serve: loaded from bundles, checked, warmed, published and dropped."""

@@ -1,0 +1,48 @@
+"""Which model answers under which name: read by every request, changed by one assignment."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from services.inference.models.loaded import LoadedModel
+from shared.batch import Role
+from shared.errors import DriftlineError
+
+
+class NotServed(DriftlineError):
+    """No model of this name, or not in this version."""
+
+
+class Served(NamedTuple):
+    """A model in its role; `revision` of the deployment that says so."""
+
+    model: LoadedModel
+    role: Role
+    revision: int
+
+
+class Catalogue:
+    """A request keeps what `get` gave it, so a model that was replaced is dropped when its last request is done."""
+
+    def __init__(self) -> None:
+        self._serving: Mapping[str, Served] = {}
+
+    def get(self, name: str, version: str | None = None) -> Served:
+        """What answers for `name`; a `version` is a bundle digest. Raises NotServed."""
+        served = self._serving.get(name)
+        if served is None:
+            raise NotServed(f"no model {name!r} is deployed")
+        if version is not None and version != served.model.digest:
+            raise NotServed(f"model {name!r} does not serve version {version!r}")
+        return served
+
+    def find(self, name: str) -> Served | None:
+        """What answers for `name`, None if nothing does."""
+        return self._serving.get(name)
+
+    def all(self) -> list[Served]:
+        """All that answers, by name."""
+        return [self._serving[name] for name in sorted(self._serving)]
+
+    def publish(self, served: Served) -> None:
+        """From here on new requests for its name are answered by this one."""
+        self._serving = {**self._serving, served.model.name: served}

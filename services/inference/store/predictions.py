@@ -1,0 +1,120 @@
+"""The prediction log: answered rows gathered for a moment, then handed to the publisher as one message."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from services.inference.domain.answer import Answered
+from shared.batch import Meta, PredictionBatch, Role, encode_batch
+from shared.features import Rows
+
+# A Kafka message holds at most 1 MB; these many bytes leave room for what Arrow adds.
+_MESSAGE_BYTES = 700_000
+_ROW_BYTES = 48  # of a row's own columns, without features, scores and entity
+
+
+class GatherPolicy(NamedTuple):
+    """How long rows are gathered, and how many at most: whichever comes first."""
+
+    seconds: float
+    rows: int
+
+
+class Source(NamedTuple):
+    """What answered: the rows of a message share it."""
+
+    model: str
+    digest: str
+    definition_digest: str
+    role: Role
+
+
+@dataclass
+class _Gathered:
+    answers: list[Answered] = field(default_factory=list)
+    rows: int = 0
+
+
+class PredictionLog:
+    """`enqueue` takes a message's value and its number of rows; `producer` is a new name for each process."""
+
+    def __init__(self, enqueue: Callable[[bytes, int], None], producer: str, policy: GatherPolicy) -> None:
+        self._enqueue = enqueue
+        self._producer = producer
+        self._policy = policy
+        self._gathered: dict[Source, _Gathered] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._sequence = 0
+        self._rows = 0
+
+    def add(self, source: Source, answered: Answered) -> None:
+        """Log the rows of one request; they are on their way within the policy's time."""
+        gathered = self._gathered.setdefault(source, _Gathered())
+        gathered.answers.append(answered)
+        gathered.rows += len(answered)
+        if gathered.rows >= self._policy.rows:
+            self._send(source, self._gathered.pop(source))
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._policy.seconds, self.flush)
+
+    def flush(self) -> None:
+        """Hand over all that is gathered."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        gathered, self._gathered = self._gathered, {}
+        for source, rows in gathered.items():
+            self._send(source, rows)
+
+    def _send(self, source: Source, gathered: _Gathered) -> None:
+        columns = _columns(gathered.answers)
+        for part in _parts(columns, self._policy.rows):
+            self._rows += len(columns.row[part])
+            meta = Meta(*source, self._producer, self._sequence, self._rows)
+            self._sequence += 1
+            batch = columns.batch(meta, part)
+            self._enqueue(encode_batch(batch), len(batch))
+
+
+class _Columns(NamedTuple):
+    request_id: list[bytes]
+    row: "np.ndarray[tuple[int], np.dtype[np.int32]]"
+    entity: list[str | None]
+    event_time: "np.ndarray[tuple[int], np.dtype[np.datetime64]]"
+    repeat: "np.ndarray[tuple[int], np.dtype[np.bool_]]"
+    rows: Rows
+    scores: "np.ndarray[tuple[int, int], np.dtype[np.float32]]"
+    latency_us: "np.ndarray[tuple[int], np.dtype[np.int32]]"
+
+    def batch(self, meta: Meta, part: slice) -> PredictionBatch:
+        return PredictionBatch(meta, *(column[part] for column in self))  # type: ignore[arg-type]  # in the same order
+
+
+def _columns(answers: Sequence[Answered]) -> _Columns:
+    counts = [len(answered) for answered in answers]
+    row = np.concatenate([np.arange(count, dtype=np.int32) for count in counts])
+    return _Columns(
+        request_id=[answered.key for answered in answers for _ in range(len(answered))],
+        row=row,
+        entity=[entity for answered in answers for entity in answered.entity],
+        event_time=np.concatenate([answered.event_time for answered in answers]),
+        repeat=row < np.repeat([answered.seen for answered in answers], counts),
+        rows=Rows(
+            np.concatenate([answered.rows.numeric for answered in answers]),
+            np.concatenate([answered.rows.categorical for answered in answers]),
+        ),
+        scores=np.concatenate([answered.scores for answered in answers]),
+        latency_us=np.repeat(np.array([answered.latency_us for answered in answers], dtype=np.int32), counts),
+    )
+
+
+def _parts(columns: _Columns, most: int) -> Iterator[slice]:
+    """Slices of at most `most` rows and one Kafka message."""
+    width = columns.rows.numeric.shape[1] + columns.rows.categorical.shape[1] + columns.scores.shape[1]
+    entity = max((len(entity.encode()) for entity in columns.entity if entity), default=0)
+    rows = max(1, min(most, _MESSAGE_BYTES // (_ROW_BYTES + 4 * width + entity)))
+    for start in range(0, len(columns.row), rows):
+        yield slice(start, start + rows)

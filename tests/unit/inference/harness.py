@@ -1,0 +1,47 @@
+"""The application with a Kafka that only remembers."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import httpx
+
+from services.inference.models.catalogue import Catalogue
+from services.inference.store.predictions import PredictionLog
+from shared.batch import PredictionBatch, decode_batch
+from shared.http import Health
+from shared.kafka.message import OutMessage
+
+
+@dataclass
+class Kafka:
+    """What was sent; `send` fails with `error` if there is one."""
+
+    values: list[bytes] = field(default_factory=list)
+    messages: list[OutMessage] = field(default_factory=list)
+    error: Exception | None = None
+
+    def enqueue(self, value: bytes, rows: int) -> None:
+        assert rows == len(decode_batch(value))
+        self.values.append(value)
+
+    async def send(self, messages: Sequence[OutMessage]) -> None:
+        await asyncio.sleep(0.01)
+        if self.error:
+            raise self.error
+        self.messages += messages
+
+
+@dataclass
+class Service:
+    """The application over a catalogue with `small` (a category) and `block` (all numeric)."""
+
+    client: httpx.AsyncClient
+    catalogue: Catalogue
+    kafka: Kafka
+    log: PredictionLog
+    health: Health
+
+    def logged(self) -> list[PredictionBatch]:
+        self.log.flush()
+        return [decode_batch(value) for value in self.kafka.values]

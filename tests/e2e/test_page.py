@@ -21,13 +21,13 @@ from services.governance.settings import GovernanceSettings
 from services.governance.store.desk import Desk, open_desk
 from services.governance.store.registrar import Word
 from services.governance.stream.intake import Intake
-from shared.cloudevents import encode
 from tests.bundles import as_read
 from tests.unit.governance.world import (
     evaluated,
     incident_opened,
     make_version,
     run_decided,
+    said,
     token,
     window,
 )
@@ -53,9 +53,9 @@ async def tell(desk: Desk, champion: str, challenger: str) -> None:
     """What the other services would have said on Kafka: 700 windows, an incident, a run, a challenger."""
     intake = Intake(desk)
     windows = [window(hour, psi=2.0 if hour >= 336 else 0.05, digest=champion) for hour in range(700)]
-    said = [*windows, incident_opened(digest=champion), run_decided("wait"), run_decided("run")]
-    for event in [*said, evaluated(challenger, champion)]:
-        await intake.handle(as_read(encode(event, "test")))
+    events = [*windows, incident_opened(digest=champion), run_decided("wait"), run_decided("run")]
+    for event in [*events, evaluated(challenger, champion)]:
+        await intake.handle(as_read(said(desk.settings.state, event)))
 
 
 def prepare(state: Path) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from shared.cloudevents import encode, verified
+from shared.cloudevents import verified
 from shared.errors import Unreadable
 from shared.events import DeploymentChanged, Event, stable_id
 from shared.kafka.admin import DEAD_LETTERS, DEPLOYMENTS, GOVERNANCE, ensure_topics
@@ -23,7 +23,7 @@ from shared.kafka.follow import follow
 from shared.kafka.message import InMessage
 from shared.kafka.producer import Producer
 from shared.signing import Trust
-from tests.unit.governance.world import bearer, evaluated, make_version
+from tests.unit.governance.world import bearer, evaluated, make_version, said
 
 SECONDS = 40.0
 COMMAND = (sys.executable, "-m", "services.governance")
@@ -95,7 +95,7 @@ class Governance:
         """As retrain_trigger would."""
         producer = Producer(self.kafka, "test")
         await producer.start()
-        await producer.send([encode(event, "retrain_trigger") for event in events])
+        await producer.send([said(self.state, event) for event in events])
         await producer.stop()
 
     async def heard(self, topic: str, enough: Callable[[list[InMessage]], bool]) -> list[InMessage]:
@@ -150,8 +150,8 @@ async def test_a_challenger_is_approved_by_two_people_and_the_signed_deployment_
     assert (changed.model, changed.revision, changed.champion) == (governance.model, 1, digest)
     with pytest.raises(Unreadable, match="signed by"):
         verified(message, Trust(governance.state / "trust"), "retrain_trigger")
-    said = await governance.heard(GOVERNANCE, lambda found: len(found) >= 5)
-    assert [message.header("ce_type") for message in said] == [
+    told = await governance.heard(GOVERNANCE, lambda found: len(found) >= 5)
+    assert [message.header("ce_type") for message in told] == [
         "ModelRegistered",
         "ApprovalRequested",
         "ApprovalDecided",
@@ -172,8 +172,8 @@ async def test_a_repeated_challenger_opens_one_approval_also_after_kill_9(govern
     buried = await governance.heard(DEAD_LETTERS, bool)
     assert b"f" * 64 in (buried[0].value or b"")
     assert [approval["approval_id"] for approval in await governance.open_approvals()] == [first["approval_id"]]
-    said = await governance.heard(GOVERNANCE, lambda found: len(found) >= 2)
-    assert len({message.header("ce_id") for message in said}) == 2
+    told = await governance.heard(GOVERNANCE, lambda found: len(found) >= 2)
+    assert len({message.header("ce_id") for message in told}) == 2
 
 
 async def test_what_was_decided_before_kill_9_is_said_after_the_restart(governance: Governance) -> None:
@@ -191,5 +191,5 @@ async def test_what_was_decided_before_kill_9_is_said_after_the_restart(governan
         env=os.environ | {"DRIFTLINE_STATE": str(governance.state)},
         stdout=asyncio.subprocess.PIPE,
     )
-    said, _ = await verify.communicate()
-    assert (verify.returncode, b"the chain is whole" in said) == (0, True)
+    printed, _ = await verify.communicate()
+    assert (verify.returncode, b"the chain is whole" in printed) == (0, True)

@@ -1,7 +1,7 @@
 """A version of a model: a verified bundle, who made it, who entered it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -49,19 +49,24 @@ class Version(Record):
         return self.lineage.parent
 
     @property
+    def facts(self) -> dict[str, Any]:
+        """The evaluation's values by their path, such as `holdout.rows`."""
+        return dict(_leaves(self.evaluation, ""))
+
+    @property
     def metrics(self) -> dict[str, float]:
-        """The evaluation's finite numbers; a nested one's name is its path."""
-        return dict(_numbers(self.evaluation, ""))
+        """How good it was: the numbers of the evaluation's table `metrics`, of all of it if there is no such table."""
+        told = self.evaluation.get("metrics")
+        leaves = _leaves(told if isinstance(told, Mapping) else self.evaluation, "")
+        return {path: float(value) for path, value in leaves if type(value) in (int, float)}
 
 
-def _numbers(found: Mapping[str, Any], path: str) -> list[tuple[str, float]]:
-    numbers: list[tuple[str, float]] = []
+def _leaves(found: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:
     for name, value in found.items():
         if isinstance(value, Mapping):
-            numbers += _numbers(value, f"{path}{name}.")
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            numbers.append((path + name, float(value)))
-    return numbers
+            yield from _leaves(value, f"{path}{name}.")
+        else:
+            yield path + name, value
 
 
 def registered(bundle: Bundle, by: str) -> Version:

@@ -23,6 +23,15 @@ def number(value: float | None) -> str:
     return "—" if value is None else f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
 
 
+def fact(value: object) -> str:
+    """Any JSON value that is not a table."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return number(value)
+    if isinstance(value, list):
+        return "; ".join(map(fact, value)) or "none"
+    return {True: "yes", False: "no", None: "—"}[value] if value is None or isinstance(value, bool) else str(value)
+
+
 def short(name: str | None) -> str:
     """The first digits of a digest or id, enough for people to tell it by; any other name as it is."""
     return "—" if not name else name[:12] if _HEX.fullmatch(name) else name
@@ -40,7 +49,7 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_templates.filters.update(when=when, number=number, short=short, words=words)
+_templates.filters.update(fact=fact, when=when, number=number, short=short, words=words)
 
 
 def page(name: str, status_code: int = HTTPStatus.OK, **context: Any) -> HTMLResponse:

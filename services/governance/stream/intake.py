@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from services.governance.domain.registry import challenger
 from services.governance.domain.windows import check_shapes
 from services.governance.store.desk import Desk
-from shared.cloudevents import decode
+from shared.cloudevents import decode, verified
 from shared.errors import InvalidInput, Unreadable
 from shared.events import (
     ChallengerEvaluated,
@@ -19,7 +19,9 @@ from shared.events import (
     RetrainingStarted,
     Window,
 )
+from shared.kafka.admin import RETRAINING
 from shared.kafka.message import InMessage, OutMessage
+from shared.signing import Trust
 
 NOTED = (
     Window,
@@ -37,14 +39,18 @@ class Intake:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._trust = Trust(desk.settings.trust)
 
     async def handle(self, message: InMessage) -> Sequence[OutMessage]:
         """Take one event in.
 
         Raises:
-            Unreadable: it can't be understood, or the challenger it speaks of is not what it says.
+            Unreadable: it can't be understood, retrain_trigger did not sign what it is to have said, or the challenger
+                is not what it says.
         """
-        event = decode(message)
+        # People approve by the figures of a run, so these must be the run's own; a window is only looked at.
+        signed = message.topic == RETRAINING
+        event = verified(message, self._trust, "retrain_trigger") if signed else decode(message)
         try:
             await asyncio.to_thread(self._take, event)
         except InvalidInput as error:

@@ -73,7 +73,7 @@ async def test_a_version_shows_lineage_evaluation_signer_and_parent(
     answer = await people.get(f"/v1/models/small/versions/{bundles.challenger}")
     version = answer.json()
     assert version["lineage"]["snapshot"]["rows"] == 600
-    assert version["evaluation"]["holdout"]["log_loss"] == 0.50
+    assert version["evaluation"]["metrics"]["log_loss"] == 0.50
     assert (version["signer"], version["parent_digest"]) == ("retrain_trigger", bundles.champion)
 
 

@@ -199,7 +199,14 @@ async def test_bad_questions_to_the_page_are_refused(client: httpx.AsyncClient, 
 async def test_lineage_and_audit_are_shown(client: httpx.AsyncClient, bundles: Bundles, story: Desk) -> None:
     await enter(client, bundles, "otto", "auditor")
     html = (await client.get(f"/page/models/small/versions/{bundles.challenger}")).text
-    for shown in (bundles.challenger, bundles.champion, "600 rows", "retrain_trigger", "holdout.log loss"):
+    for shown in (
+        bundles.challenger,
+        bundles.champion,
+        "600 rows",
+        "retrain_trigger",
+        "metrics.log loss",
+        "a feature was all missing",
+    ):
         assert shown in html, shown
     assert "model.promoted" in (await client.get("/page/audit")).text
     assert "model.promoted" in (await client.get("/page/")).text

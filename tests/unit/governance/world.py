@@ -9,6 +9,7 @@ from typing import Any
 from services.governance.settings import GovernanceSettings
 from services.governance.store.desk import Desk, open_desk
 from shared.bundle import BundleContents, write_bundle
+from shared.cloudevents import encode
 from shared.definition import parse_definition
 from shared.events import (
     ChallengerEvaluated,
@@ -23,9 +24,10 @@ from shared.events import (
     WindowRevised,
     stable_id,
 )
+from shared.kafka.admin import RETRAINING
 from shared.kafka.message import OutMessage
 from shared.keys import make_keys
-from shared.signing import load_private_key
+from shared.signing import Signer, load_private_key
 from shared.tokens import RoleName, issue
 from tests.bundles import DATA, definition_text, small_lineage, small_reference
 
@@ -57,7 +59,12 @@ def make_version(
         definition=text,
         reference=small_reference(parse_definition(text)),
         lineage=small_lineage().model_copy(update={"seed": seed, "snapshot": pin, "parent": parent}),
-        evaluation={"holdout": {"log_loss": 0.52 - seed / 100, "rows": 2_000}, "note": "small"},
+        evaluation={
+            "metrics": {"log_loss": 0.52 - seed / 100, "brier": 0.2},
+            "holdout": {"rows": 2_000},
+            "gate": {"passed": True},
+            "notes": ["a feature was all missing"],
+        },
     )
     return write_bundle(state / "bundles", contents, state / "keys", signer)
 
@@ -196,6 +203,12 @@ def evaluated(
         passed=passed,
         reason="0.475 is below 0.523" if passed else "the margin was not reached",
     )
+
+
+def said(state: Path, event: Event, signer: str = "") -> OutMessage:
+    """The event as the service that says such things sends it; `signer` signs it in that one's place."""
+    source = "retrain_trigger" if event.topic == RETRAINING else "drift_detection"
+    return encode(event, source, Signer.load(state / "keys", signer or source))
 
 
 @dataclass

@@ -124,9 +124,9 @@ class Stack:
         await member.wait(check)
 
     async def _start_service(self, service: Service, port: int) -> None:
-        address = self.addresses[service.name] = f"http://{HOST}:{port}"
+        self.addresses[service.name] = f"http://{HOST}:{port}"
         command = service_command(service, self.plan, port, self.kafka, os.environ)
-        await self._add(command, partial(wait_until_ready, address)).keeper.start()
+        await self._add(command, partial(wait_until_ready, HOST, port)).keeper.start()
         await self.wait_ready(service.name)
 
     def _add(self, command: Command, wait: Callable[[Check], Awaitable[None]]) -> _Member:

@@ -1,5 +1,6 @@
-"""Runs `serve`, as `driftline up` does, on an embedded broker with stand-ins: `STATE READY_FILE [BEHAVIOUR]`."""
+"""Runs `serve`, as `driftline up` does, with stand-ins for the services: `STATE READY_FILE`."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -13,10 +14,11 @@ async def _no_topics(_bootstrap: str) -> None:
 
 def main() -> None:
     """Serves until a signal."""
-    state, ready_file, *behaviour = sys.argv[1:]
-    stand_in = (sys.executable, str(Path(__file__).with_name("stack_stand_in.py")), *behaviour)
+    state, ready_file = map(Path, sys.argv[1:])
+    stand_in = (sys.executable, str(Path(__file__).with_name("stack_stand_in.py")))
     services = (Service("one", stand_in), Service("two", stand_in))
-    serve(Plan(Path(state), services, ready_file=Path(ready_file), topics=_no_topics, keys=lambda _: None))
+    bootstrap = os.environ.get("KAFKA_BOOTSTRAP")
+    serve(Plan(state, services, bootstrap=bootstrap, ready_file=ready_file, topics=_no_topics, keys=lambda _: None))
 
 
 if __name__ == "__main__":

@@ -67,13 +67,21 @@ async def test_a_misspelt_topic_is_not_made(kafka: str, topic_name: str) -> None
     assert described[0]["error_code"] == UnknownTopicOrPartitionError.errno
 
 
-async def test_data_and_ports_are_kept_over_a_clean_restart(tmp_path: Path) -> None:
+async def test_data_outlives_a_clean_stop_a_taken_port_and_a_kill(tmp_path: Path) -> None:
     async with running_stack(broker_alone(tmp_path)) as stack:
         first = stack.kafka
         await create(first, "kept")
-        await produce(first, "kept", [b"a", b"b"])
+        await produce(first, "kept", [b"a"])
+    blockers = [await asyncio.start_server(lambda _r, w: w.close(), "127.0.0.1", port) for port in _ports(tmp_path)]
     async with running_stack(broker_alone(tmp_path)) as stack:
-        assert stack.kafka == first
+        second = stack.kafka
+        assert second != first
+        await produce(second, "kept", [b"b"])
+        os.kill(stack.pids["kafka"], signal.SIGKILL)  # and no time to start it again
+    for blocker in blockers:
+        blocker.close()
+    async with running_stack(broker_alone(tmp_path)) as stack:
+        assert stack.kafka == second  # addresses stay as long as they can
         assert await consume(stack.kafka, "kept", 2) == [b"a", b"b"]
 
 
@@ -89,19 +97,6 @@ async def test_a_killed_broker_is_started_again_with_its_data(tmp_path: Path) ->
         await produce(stack.kafka, "kept", [b"c"])
         assert await consume(stack.kafka, "kept", 3) == [b"a", b"b", b"c"]
     assert said[0] == f"kafka ended (signal SIGKILL; log: {tmp_path}/logs/kafka.log); starting it again now"
-
-
-async def test_ports_that_are_taken_meanwhile_do_not_prevent_the_next_start(tmp_path: Path) -> None:
-    async with running_stack(broker_alone(tmp_path)) as stack:
-        await create(stack.kafka, "kept")
-        await produce(stack.kafka, "kept", [b"a"])
-    blockers = [await asyncio.start_server(lambda _r, w: w.close(), "127.0.0.1", port) for port in _ports(tmp_path)]
-    try:
-        async with running_stack(broker_alone(tmp_path)) as stack:
-            assert await consume(stack.kafka, "kept", 1) == [b"a"]
-    finally:
-        for blocker in blockers:
-            blocker.close()
 
 
 def _ports(state: Path) -> list[int]:
@@ -140,12 +135,3 @@ def test_without_a_network_the_cache_is_enough_and_what_is_missing_is_one_clear_
     with pytest.raises(UserError, match=r"^cannot fetch [\w.:\-]+: is there a network\? \(\w+\)$"):
         ensure_jars(read_lock()[:1], tmp_path / "empty", said.append)
     assert list((tmp_path / "empty").glob("*.jar")) == []
-
-
-async def test_a_broker_that_another_process_killed_outright_leaves_nothing_that_blocks(tmp_path: Path) -> None:
-    async with running_stack(broker_alone(tmp_path)) as stack:
-        await create(stack.kafka, "kept")
-        await produce(stack.kafka, "kept", [b"a"])
-        os.kill(stack.pids["kafka"], signal.SIGKILL)
-    async with running_stack(broker_alone(tmp_path)) as stack:
-        assert await consume(stack.kafka, "kept", 1) == [b"a"]

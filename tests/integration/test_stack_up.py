@@ -39,11 +39,12 @@ class Up:
 async def run(state: Path, *argv: str, **env: str) -> AsyncIterator[Up]:
     ready_file = state.with_suffix(".ready.json")
     command = argv or (SCRIPT, str(state), str(ready_file))
+    own = {name: value for name, value in os.environ.items() if name != "KAFKA_BOOTSTRAP"}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *command,
         cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)} | env,
+        env=own | {"PYTHONPATH": str(ROOT)} | env,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -59,18 +60,23 @@ async def gone(pids: dict[str, int], seconds: float) -> None:
     await until(lambda: not any(lives(pid) for pid in pids.values()), seconds)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-async def test_a_signal_stops_all_and_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "embedded"), [(signal.SIGTERM, True), (signal.SIGINT, False), (signal.SIGHUP, False)]
+)
+async def test_a_signal_stops_all_and_leaves_nothing(
+    kafka: str, tmp_path: Path, number: signal.Signals, embedded: bool
+) -> None:
     state = tmp_path / "state"
-    async with run(state) as up:
+    async with run(state, **({} if embedded else {"KAFKA_BOOTSTRAP": kafka})) as up:
         pids = await up.ready()
-        assert set(pids) == {"kafka", "one", "two"}
+        assert set(pids) == {"one", "two"} | ({"kafka"} if embedded else set())
         up.process.send_signal(number)
         up.process.send_signal(number)  # impatience changes nothing
         code, out, err = await up.end()
     assert code == 0, err
     assert err.splitlines() == ["stopping"]
-    assert [line.split()[1] for line in out.splitlines() if "ready" in line] == ["kafka", "one", "two"]
+    told = [line.split()[1] for line in out.splitlines() if "127.0.0.1" in line]
+    assert told == ["kafka", "one", "two"]
     await gone(pids, 0)
     assert not up.ready_file.exists()
     assert not (state / "up.lock").exists()

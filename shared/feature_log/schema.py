@@ -11,6 +11,18 @@ from shared.feature_log.columns import RESERVED
 TableKind = Literal["predictions", "labels", "history"]
 TIME = pa.timestamp("us", "UTC")
 PARTITION = "event_day"
+# The columns that files have statistics of. None of them is ever null: where a file lacks the least value of a column
+# that the table says is indexed, deltalake's readers leave that file out of any filter on the column.
+INDEXED = (
+    "row",
+    "event_time",
+    "log_time",
+    "source_partition",
+    "source_offset",
+    "source_row",
+    "partition",
+    "offset",
+)
 
 # A row's place in Kafka: (source_partition, source_offset, source_row) is unique in its table. source_row counts the
 # rows of one message, since a message may hold the same (request_id, row) twice: a client's repeat.

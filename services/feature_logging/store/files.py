@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from deltalake.transaction import AddAction
 
 from services.feature_logging.store.sync import make_folder, sync, sync_all
-from shared.feature_log.schema import PARTITION
+from shared.feature_log.schema import INDEXED, PARTITION
 
 
 def write_files(table: Path, rows: pa.Table, *, data_change: bool = True) -> list[AddAction]:
@@ -63,17 +63,14 @@ def _write(table: Path, day: date | None, rows: pa.Table, begun: list[Path]) -> 
 
 
 def statistics(rows: pa.Table) -> dict[str, object]:
-    """Delta's statistics of a file: rows, and least, greatest and nulls of each integer and time column."""
+    """Delta's statistics of a file: rows, and least, greatest and nulls of each INDEXED column."""
     least: dict[str, object] = {}
     greatest: dict[str, object] = {}
-    for field in rows.schema:
-        if pa.types.is_integer(field.type) or pa.types.is_timestamp(field.type):
-            column = rows.column(field.name)
-            ends = pc.call_function("min_max", [column])
-            if column.null_count < len(column):
-                least[field.name], greatest[field.name] = _plain(ends["min"]), _plain(ends["max"])
-    nulls = {name: rows.column(name).null_count for name in least}
-    return {"numRecords": len(rows), "minValues": least, "maxValues": greatest, "nullCount": nulls}
+    for name in INDEXED:
+        if name in rows.column_names:
+            ends = pc.call_function("min_max", [rows.column(name)])
+            least[name], greatest[name] = _plain(ends["min"]), _plain(ends["max"])
+    return {"numRecords": len(rows), "minValues": least, "maxValues": greatest, "nullCount": dict.fromkeys(least, 0)}
 
 
 def _plain(value: pa.Scalar) -> object:

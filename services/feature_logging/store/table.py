@@ -14,12 +14,11 @@ from services.feature_logging.store.files import write_files
 from services.feature_logging.store.pending import Pending
 from services.feature_logging.store.sync import make_folder, sync, sync_all
 from shared.errors import DriftlineError
-from shared.feature_log.schema import PARTITION
+from shared.feature_log.schema import INDEXED, PARTITION
 
 # Checkpoints are made beside compaction: one that fails inside a commit would make a commit that stands look failed.
 # Versions stay readable for the snapshots that are pinned to them.
 NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
-CONFIGURATION = {"delta.enableExpiredLogCleanup": "false"}
 # A writer syncs each commit before it begins the next, so after a crash only the last of each can lack it.
 UNSYNCED = 8
 
@@ -43,6 +42,12 @@ class Place:
     def partition_by(self) -> list[str]:
         """The partition columns."""
         return [PARTITION] if PARTITION in self.schema.names else []
+
+    @property
+    def configuration(self) -> dict[str, str]:
+        """The table's properties: logs are kept, and which columns files have statistics of."""
+        indexed = [name for name in INDEXED if name in self.schema.names]
+        return {"delta.enableExpiredLogCleanup": "false", "delta.dataSkippingStatsColumns": ",".join(indexed)}
 
     def exists(self) -> bool:
         """Is the table there?"""
@@ -147,7 +152,7 @@ def _open(place: Place) -> DeltaTable:
     if not place.exists():
         make_folder(place.path)
         try:
-            DeltaTable.create(path, place.schema, partition_by=place.partition_by, configuration=CONFIGURATION)
+            DeltaTable.create(path, place.schema, partition_by=place.partition_by, configuration=place.configuration)
         except DeltaError:
             if not place.exists():  # else another worker was first
                 raise

@@ -141,6 +141,15 @@ def test_a_day_gets_its_own_folder_and_files_can_be_skipped_by_time(tmp_path: Pa
     assert (stats[0]["maxValues"]["source_row"], stats[0]["nullCount"]["event_time"]) == (1439, 0)
 
 
+def test_plain_readers_find_rows_by_columns_that_have_no_statistics(tmp_path: Path) -> None:
+    table = LogTable(place(tmp_path))
+    table.commit(waiting(table, 7))
+    plain = DeltaTable(str(place(tmp_path).path))
+    wanted = [("role", "=", "champion"), ("repeat", "=", False)]
+    assert plain.to_pyarrow_table(filters=wanted).num_rows == 3
+    assert plain.to_pyarrow_table(filters=[("role", "=", "shadow")]).num_rows == 0
+
+
 def test_a_table_without_days_is_one_folder(tmp_path: Path) -> None:
     where = Place(rejected_path(tmp_path), REJECTED)
     table = LogTable(where)

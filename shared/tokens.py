@@ -13,7 +13,7 @@ from shared.signing import load_public_key
 
 AUDIENCE = "driftline"
 RoleName = Literal["viewer", "client", "operator", "approver", "auditor", "admin", "service"]
-ROLES: tuple[str, ...] = get_args(RoleName)
+ROLES: tuple[RoleName, ...] = get_args(RoleName)
 
 
 class BadToken(DriftlineError):

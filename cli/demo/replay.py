@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from cli.demo.api import Api
 from cli.demo.flights import Flight, Tick
 
-LANES = 16
+LANES = 4
 LABELS_PER_POST = 1_000
 
 

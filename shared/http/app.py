@@ -1,12 +1,14 @@
 """The FastAPI app that every service starts from."""
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
+from fastapi.responses import JSONResponse
 
+from shared.http.auth import require
 from shared.http.errors import add_error_handlers
 from shared.http.health import Health, health_routes
 from shared.http.limits import DEFAULT_BODY_LIMIT, BodyLimit
 from shared.settings import ServiceSettings
-from shared.tokens import TokenVerifier
+from shared.tokens import ROLES, TokenVerifier
 
 
 def create_app(  # noqa: PLR0913  # the last three are options
@@ -22,10 +24,16 @@ def create_app(  # noqa: PLR0913  # the last three are options
 
     `cookies`: a page's cookie may carry the token, too.
     """
-    app = FastAPI(title=f"Driftline {title}", version="1", description=description)
+    # FastAPI's own documentation pages load scripts from elsewhere, and its document needs no token.
+    app = FastAPI(title=f"Driftline {title}", version="1", description=description, openapi_url=None)
     app.state.tokens = TokenVerifier(settings.trust)
     app.state.cookies = cookies
     app.include_router(health_routes(health))
     app.add_middleware(BodyLimit, limit=body_limit)
     add_error_handlers(app)
+
+    @app.get("/openapi.json", include_in_schema=False, dependencies=[Depends(require(*ROLES))])
+    async def openapi() -> JSONResponse:
+        return JSONResponse(app.openapi())
+
     return app

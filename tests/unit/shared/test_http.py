@@ -219,3 +219,11 @@ async def test_a_pages_cookie_counts_only_without_a_header(client: httpx.AsyncCl
     cookie = {"cookie": f"driftline_token={token}"}
     assert (await client.get("/who", headers=cookie)).status_code == 200
     assert (await client.get("/who", headers=cookie | {"authorization": "Basic x"})).status_code == 401
+
+
+async def test_the_openapi_document_needs_a_token_of_any_role(client: httpx.AsyncClient, state: Path) -> None:
+    assert (await client.get("/openapi.json", headers={"Authorization": ""})).status_code == 401
+    assert (await client.get("/docs")).status_code == 404
+    answer = await client.get("/openapi.json", headers=bearer(state, "viewer"))
+    assert answer.status_code == 200
+    assert "/ready" in answer.json()["paths"]

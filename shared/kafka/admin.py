@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
@@ -14,9 +15,16 @@ GOVERNANCE = "driftline.governance"
 DEPLOYMENTS = "driftline.deployments"
 DEAD_LETTERS = "driftline.dead-letters"
 
+# Of one message where the topic allows more than Kafka's usual 1 MB: a thousand labels with long ids, or a dead-letter,
+# which is the original and its reason.
+MOST_BYTES = 2 * 2**20
+
 
 def _kept(days: int) -> dict[str, str]:
     return {"retention.ms": str(days * 86_400_000) if days else "-1"}
+
+
+_LARGE = {"max.message.bytes": str(MOST_BYTES)}
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,9 @@ TOPICS: tuple[Topic, ...] = (
         3,
         _kept(7),
     ),
-    Topic(LABELS, ("inference",), ("feature_logging",), "Labels as clients post them, kept 7 days.", 3, _kept(7)),
+    Topic(
+        LABELS, ("inference",), ("feature_logging",), "Labels as clients post them, kept 7 days.", 3, _kept(7) | _LARGE
+    ),
     Topic(
         DRIFT,
         ("drift_detection",),
@@ -74,7 +84,7 @@ TOPICS: tuple[Topic, ...] = (
         ("all",),
         ("operators",),
         "What could not be read, with its reason, kept 30 days.",
-        config=_kept(30),
+        config=_kept(30) | _LARGE,
     ),
 )
 
@@ -86,14 +96,14 @@ async def ensure_topics(bootstrap: str, topics: Sequence[Topic] = TOPICS, replic
         KafkaError: the broker can't be reached or refuses.
     """
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
-    await admin.start()
     try:
+        await admin.start()
         stamped = {"message.timestamp.type": "LogAppendTime"}
         wanted = [
             NewTopic(topic.name, topic.partitions, replication, topic_configs={**stamped, **topic.config})
             for topic in topics
         ]
-        response = await admin.create_topics(wanted)
+        response = cast(Any, await admin.create_topics(wanted))
     finally:
         await admin.close()
     for name, code, *reason in response.topic_errors:

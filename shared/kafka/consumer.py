@@ -3,18 +3,21 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from typing import Any
 
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from prometheus_client import Counter
 from structlog import get_logger
 
 from shared.errors import Unreadable
 from shared.kafka.dead_letters import dead_letter
-from shared.kafka.follow import from_record
+from shared.kafka.group import PROMPTLY, CommitPolicy, ConsumerConfig, Listener, group_consumer
 from shared.kafka.message import InMessage, OutMessage
-from shared.kafka.producer import Producer
+from shared.kafka.producer import HOPELESS, Producer
+from shared.kafka.reading import Messages, Reader
+
+__all__ = ["PROMPTLY", "CommitPolicy", "ConsumeLoop", "ConsumerConfig"]
 
 log = get_logger()
 MESSAGES = Counter("driftline_messages_total", "Messages read, by outcome", ["topic", "outcome"])
@@ -24,38 +27,18 @@ Flush = Callable[[], Awaitable[Sequence[OutMessage]]]
 OnDeadLetter = Callable[[InMessage, str], Awaitable[None]]
 
 
-@dataclass(frozen=True)
-class CommitPolicy:
-    """When offsets are committed: whichever comes first."""
-
-    every_seconds: float
-    every_messages: int
-
-
-PROMPTLY = CommitPolicy(every_seconds=0.2, every_messages=500)
-
-
-@dataclass(frozen=True)
-class ConsumerConfig:
-    """Who reads what.
-
-    A worker with an `instance` of its own gets its partitions back at once when it is started again after a crash;
-    without, Kafka waits until the session of the dead one has run out.
-    """
-
-    bootstrap: str
-    group: str
-    topics: tuple[str, ...]
-    client_id: str
-    policy: CommitPolicy = PROMPTLY
-    instance: str | None = None
+RETRY_SECONDS = 1.0
+_PATIENCE = 8.0  # seconds that the last commit may take: a process has 10 between SIGTERM and SIGKILL
+_PARTING = 2.0  # and that leaving the group may
 
 
 class ConsumeLoop:
     """At least once: flush, send, wait for the acknowledgements, then commit offsets.
 
-    A handler that raises Unreadable has its message sent to the dead-letters; any other exception ends the loop, and
-    with it the process, before anything is committed. `ready` is set once partitions are assigned.
+    A handler that raises Unreadable has its message sent to the dead-letters; any other exception, also of `flush` and
+    `on_assigned`, ends the loop, and with it the process, without another commit: nobody knows what state the handler
+    was left in. `ready` is set once partitions are assigned; messages are handled only between `on_assigned` and the
+    next rebalance.
     """
 
     def __init__(  # noqa: PLR0913  # a loop has these six parts, each named where it is built
@@ -79,46 +62,85 @@ class ConsumeLoop:
         self._offsets: dict[TopicPartition, int] = {}
         self._handled = 0
         self._committed_at = time.monotonic()
-        self._committing = asyncio.Lock()
+        self._consumer: Any = None
+        self._busy = asyncio.Lock()  # held while messages are handled and committed
+        self._generation = 0  # of the assignment
+        self._settled = asyncio.Event()  # set between `on_assigned` and the next rebalance
+        self._failure: Exception | None = None
+        self._work: asyncio.Task[None] | None = None
+        self._stopping = False
 
     async def run(self) -> None:
-        """Consume until cancelled; what was handled by then is committed."""
-        self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=self.config.bootstrap,
-            group_id=self.config.group,
-            client_id=self.config.client_id,
-            group_instance_id=self.config.instance,
-            auto_offset_reset="earliest",
-            enable_auto_commit=False,
-            session_timeout_ms=10_000,
-            heartbeat_interval_ms=1_000,
-            max_poll_interval_ms=300_000,
-        )
-        self._consumer.subscribe(list(self.config.topics), listener=_Listener(self))
-        await self._consumer.start()
+        """Consume until cancelled: then the message in hand is finished, and what was handled is committed.
+
+        Raises:
+            KafkaError: the broker refuses; one that is away is waited for.
+            Exception: what the handler, `flush` or `on_assigned` raised.
+        """
         try:
+            await self._start()
             while True:
                 await self._poll()
+        except asyncio.CancelledError:
+            await self._finish()
+            raise
         finally:
-            await self._end()
+            self.ready.clear()
+            if self._work is not None:
+                self._work.cancel()
+                await asyncio.gather(self._work, return_exceptions=True)
+            await self._leave()
+
+    async def _start(self) -> None:
+        while True:
+            self._consumer = group_consumer(self.config)
+            self._reader = Reader(self._consumer)
+            self._consumer.subscribe(list(self.config.topics), listener=Listener(self.revoked, self.assigned))
+            try:
+                await self._consumer.start()
+            except KafkaError as error:
+                if not error.retriable:
+                    raise
+                log.warning("can't consume yet, trying again", topics=self.config.topics, error=_told(error))
+                await self._leave()
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return
+
+    async def _leave(self) -> None:
+        if self._consumer is not None:
+            try:
+                await asyncio.wait_for(self._consumer.stop(), _PARTING)
+            except (KafkaError, TimeoutError) as error:
+                log.warning("left the group without a word", error=_told(error))
 
     async def _poll(self) -> None:
         wait = int(min(0.2, self.config.policy.every_seconds) * 1000)
-        records = await self._consumer.getmany(timeout_ms=wait, max_records=500)
-        async with self._committing:
-            for partition, batch in records.items():
-                if partition in self._consumer.assignment():
-                    for record in batch:
-                        await self._handle(partition, from_record(record))
+        try:
+            messages = await self._reader.read(wait)
+        except KafkaError as error:
+            if not error.retriable:
+                raise
+            log.warning("can't read, trying again", error=_told(error))
+            await asyncio.sleep(RETRY_SECONDS)
+            return
+        generation = self._generation  # no await since the messages were taken: it is theirs
+        await self._settled.wait()
+        if self._failure is not None:
+            raise self._failure
+        # A task of its own, so that a cancelled loop can finish what a thread may be in the midst of writing.
+        self._work = asyncio.create_task(self._handle_all(messages, generation))
+        await asyncio.shield(self._work)
+
+    async def _handle_all(self, messages: Messages, generation: int) -> None:
+        async with self._busy:
+            for partition, batch in messages.items():
+                for message in batch:
+                    if self._stopping or generation != self._generation:
+                        return  # not committed, so they are read again, by whoever has the partition then
+                    await self._handle(partition, message)
             if self._due():
                 await self._commit_or_later()
-
-    async def _commit_or_later(self) -> None:
-        try:
-            await self._commit()
-        except KafkaError as error:  # what was sent is sent; the offsets go with the next commit
-            log.warning("commit failed, trying again", error=str(error))
-            self._committed_at = time.monotonic()
 
     async def _handle(self, partition: TopicPartition, message: InMessage) -> None:
         try:
@@ -142,16 +164,29 @@ class ConsumeLoop:
         policy = self.config.policy
         return bool(self._offsets) and (waited >= policy.every_seconds or self._handled >= policy.every_messages)
 
+    async def _commit_or_later(self) -> None:
+        try:
+            await self._commit()
+        except HOPELESS:
+            raise
+        except KafkaError as error:  # what was sent is sent; the offsets go with the next commit
+            log.warning("commit failed, trying again", error=_told(error))
+            self._committed_at = time.monotonic()
+
     async def _commit(self) -> None:
+        if not self._offsets:
+            return
         if self._flush is not None:
             self._outgoing += await self._flush()
         await self._send()
         try:
-            if self._offsets:
-                await self._consumer.commit(dict(self._offsets))
+            await self._consumer.commit(dict(self._offsets))
         except (CommitFailedError, IllegalStateError) as error:
             # Another member has the partitions now and reads these messages again: a repeat, not a loss.
-            log.warning("offsets not committed", error=str(error))
+            log.warning("offsets not committed", error=_told(error))
+        self._forget()
+
+    def _forget(self) -> None:
         self._offsets.clear()
         self._handled = 0
         self._committed_at = time.monotonic()
@@ -162,40 +197,47 @@ class ConsumeLoop:
             try:
                 await self._producer.send(self._outgoing)
                 self._outgoing = []
+            except HOPELESS:
+                raise
             except KafkaError as error:
-                log.warning("send failed, trying again", error=str(error))
-                await asyncio.sleep(1)
+                log.warning("send failed, trying again", error=_told(error))
+                await asyncio.sleep(RETRY_SECONDS)
 
-    async def _end(self) -> None:
-        self.ready.clear()
+    async def _finish(self) -> None:
+        self._stopping = True
         try:
-            async with self._committing:
-                await asyncio.wait_for(self._commit(), timeout=20)
+            async with asyncio.timeout(_PATIENCE):
+                if self._work is not None:
+                    await asyncio.shield(self._work)
+                async with self._busy:
+                    await self._commit()
         except (KafkaError, TimeoutError) as error:
-            log.warning("last commit failed; the messages are read again at the next start", error=str(error))
-        finally:
-            await self._consumer.stop()
+            log.warning("last commit failed; the messages are read again at the next start", error=_told(error))
 
     async def revoked(self) -> None:
         """Partitions go to another member: commit what was handled first."""
         self.ready.clear()
-        async with self._committing:
-            await self._commit_or_later()
+        self._settled.clear()
+        self._generation += 1
+        self._reader.restart()
+        async with self._busy:
+            await self._or_fail(self._commit_or_later)
+            self._forget()  # a commit made up for later could throw back the member that is further on by then
 
     async def assigned(self) -> None:
-        """Partitions came."""
+        """Partitions came, to be read from what is committed."""
         if self._on_assigned is not None:
-            await self._on_assigned()
-        self.ready.set()
+            await self._or_fail(self._on_assigned)
+        self._settled.set()
+        if self._failure is None:
+            self.ready.set()
+
+    async def _or_fail(self, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except Exception as error:  # noqa: BLE001  # aiokafka, whose task this is, would only log it
+            self._failure = error
 
 
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    def __init__(self, loop: ConsumeLoop) -> None:
-        self._loop = loop
-
-    async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
-        if revoked:
-            await self._loop.revoked()
-
-    async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:  # noqa: ARG002  # aiokafka's signature
-        await self._loop.assigned()
+def _told(error: BaseException) -> str:
+    return str(error) or type(error).__name__

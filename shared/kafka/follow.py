@@ -3,22 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from structlog import get_logger
 
 from shared.kafka.message import InMessage
+from shared.kafka.reading import Reader
 
-
-def from_record(record: ConsumerRecord) -> InMessage:
-    """A record of aiokafka's as a message."""
-    return InMessage(
-        record.topic,
-        record.partition,
-        record.offset,
-        record.key,
-        record.value,
-        tuple(record.headers),
-        record.timestamp,
-    )
+log = get_logger()
 
 
 async def follow(
@@ -30,38 +22,50 @@ async def follow(
 ) -> None:
     """Hand every message to `on_message`, for ever; `caught_up` is set once the end was reached.
 
-    Order is kept within a partition. Raises what `on_message` raises, and KafkaError.
+    Order is kept within a partition. Waits for topics that are not there yet, and for a broker that goes away while
+    it reads; a partition that is added later is not seen. A record that aiokafka can't parse comes without value.
+
+    Raises:
+        KafkaError: no broker can be reached at the start, or it refuses.
+        Exception: what `on_message` raises.
     """
+    partitions = await _partitions(bootstrap, topics, client_id)
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap, client_id=client_id, auto_offset_reset="earliest", enable_auto_commit=False
     )
-    await consumer.start()
     try:
-        partitions = await _partitions(consumer, topics)
+        await consumer.start()
         consumer.assign(partitions)
         await consumer.seek_to_beginning(*partitions)
+        reader = Reader(consumer)
+        reader.restart(await consumer.beginning_offsets(partitions))
         ends = await consumer.end_offsets(partitions)
         while True:
-            records = await consumer.getmany(timeout_ms=200, max_records=500)
-            for batch in records.values():
-                for record in batch:
-                    await on_message(from_record(record))
+            for messages in (await reader.read(200)).values():
+                for message in messages:
+                    await on_message(message)
             if not caught_up.is_set() and await _reached(consumer, ends):
                 caught_up.set()
     finally:
         await consumer.stop()
 
 
-async def _partitions(consumer: AIOKafkaConsumer, topics: Sequence[str]) -> list[TopicPartition]:
-    partitions: list[TopicPartition] = []
-    for topic in topics:
-        while not (known := consumer.partitions_for_topic(topic)):
-            consumer.subscribe(list(topics))  # makes aiokafka ask the broker for this topic
-            await consumer.topics()
-            consumer.unsubscribe()
-            await asyncio.sleep(0.2)
-        partitions += [TopicPartition(topic, number) for number in sorted(known)]
-    return partitions
+async def _partitions(bootstrap: str, topics: Sequence[str], client_id: str) -> list[TopicPartition]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, client_id=client_id)
+    said = False
+    try:
+        await admin.start()
+        while True:
+            found = [topic for topic in await admin.describe_topics(list(topics)) if topic["partitions"]]
+            if len(found) == len(topics):
+                break
+            if not said:
+                log.warning("waiting for topics", missing=sorted(set(topics) - {topic["topic"] for topic in found}))
+                said = True
+            await asyncio.sleep(0.5)
+    finally:
+        await admin.close()
+    return [TopicPartition(topic["topic"], each["partition"]) for topic in found for each in topic["partitions"]]
 
 
 async def _reached(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> bool:

@@ -1,0 +1,50 @@
+import pytest
+
+from shared.kafka.admin import MOST_BYTES
+from shared.kafka.dead_letters import dead_letter
+from shared.kafka.message import Headers, InMessage
+
+
+def message(value: bytes | None = b"original", headers: Headers = (("ce_id", b"1"),)) -> InMessage:
+    return InMessage("driftline.drift", 2, 7, b"key", value, headers, 1_000)
+
+
+def test_a_dead_letter_holds_the_original_and_where_it_came_from() -> None:
+    letter = dead_letter(message(), "ce_type: unknown", "governance")
+    assert (letter.topic, letter.key, letter.value) == ("driftline.dead-letters", b"driftline.drift", b"original")
+    assert dict(letter.headers) == {
+        "ce_id": b"1",
+        "driftline-topic": b"driftline.drift",
+        "driftline-partition": b"2",
+        "driftline-offset": b"7",
+        "driftline-reason": b"ce_type: unknown",
+        "driftline-service": b"governance",
+        "driftline-length": b"8",
+    }
+
+
+def test_a_dead_letter_that_is_read_again_tells_its_last_place() -> None:
+    first = dead_letter(message(), "first", "governance")
+    again = InMessage("driftline.dead-letters", 0, 9, first.key, first.value, first.headers, 1_000)
+    second = dead_letter(again, "second", "operators")
+    told = InMessage("x", 0, 0, None, second.value, second.headers, 0)
+    assert (told.header("driftline-reason"), told.header("driftline-offset")) == ("second", "9")
+
+
+@pytest.mark.parametrize(
+    "original",
+    [
+        message(None),
+        message(b"x" * 2 * MOST_BYTES),
+        message(headers=(("big", b"x" * MOST_BYTES),)),
+        message(headers=(("a", b"1"),) * 200_000),
+        message(b"x" * MOST_BYTES, headers=(("\N{SNOWMAN}" * 80_000, b""),)),
+    ],
+)
+def test_any_message_fits_into_a_dead_letter(original: InMessage) -> None:
+    letter = dead_letter(original, "\udfff" + "r" * 100_000, "governance")
+    size = len(letter.value) + sum(len(name.encode()) + len(value) + 10 for name, value in letter.headers)
+    assert size < MOST_BYTES - 1_000
+    told = dict(letter.headers)
+    assert told["driftline-length"] == str(len(original.value or b"")).encode()
+    assert letter.value == (original.value or b"")[: len(letter.value)]

@@ -1,0 +1,50 @@
+"""`python -m services.drift_detection`: puts the parts together and serves."""
+
+import asyncio
+import logging
+import sys
+
+from pydantic import ValidationError
+
+from services.drift_detection.api import build_app
+from services.drift_detection.models import Bundles
+from services.drift_detection.settings import Settings
+from services.drift_detection.stream.app import run
+from services.drift_detection.stream.deployments import Deployments
+from services.drift_detection.stream.intake import SERVICE
+from services.drift_detection.stream.worker import Worker
+from shared.errors import first_problem
+from shared.http import Health, serve
+from shared.kafka.producer import Producer
+from shared.logging import configure
+from shared.signing import Trust
+
+
+async def watch(settings: Settings) -> None:
+    """Serve until SIGTERM."""
+    health, producer = Health("restoring state"), Producer(settings.kafka_bootstrap, SERVICE)
+    worker = Worker(Bundles(settings.bundles, settings.trust), producer, health)
+    deployments = Deployments(Trust(settings.trust), worker.deployed, producer.send)
+    app = build_app(settings, health, lambda: worker.engine)
+    try:
+        await serve(app, settings, run(worker, settings), deployments.run(settings.kafka_bootstrap))
+    finally:
+        await producer.stop()
+
+
+def main() -> int:
+    """The exit code: 0, or 1 with one line on stderr for a setting that is wrong."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        print(f"{SERVICE}: setting " + ": ".join(first_problem(error, "environment")), file=sys.stderr)  # noqa: T201
+        return 1
+    configure(SERVICE, settings.log_level)
+    for library in ("faust", "mode"):  # at INFO they draw tables of offsets and tell of each timer that is late
+        logging.getLogger(library).setLevel(logging.WARNING)
+    asyncio.run(watch(settings))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

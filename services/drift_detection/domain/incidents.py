@@ -1,0 +1,181 @@
+"""Incidents: which alarm opens one, which joins, and what ends it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from services.drift_detection.domain.jump_rule import ASSUMPTION, Verdict
+from services.drift_detection.domain.partition import WindowKey
+from services.drift_detection.domain.state import Incident
+from shared.events import DriftDetected, DriftedFeature, DriftResolved, DriftRetracted, Event, stable_id
+from shared.reference.panes import MICROSECONDS, moment
+
+HOUR = 3600 * MICROSECONDS
+QUIET = 24 * HOUR
+REMEMBERED = 50  # ended incidents kept to be looked at
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """What alarmed in one window. `end` in microseconds; `major` by the jump rule; `budget` is A, panes per period."""
+
+    key: WindowKey
+    window_id: str
+    end: int
+    verdict: Verdict
+    major: bool
+    budget: float
+
+    @property
+    def severity(self) -> Literal["minor", "major"]:
+        """In words."""
+        return "major" if self.major else "minor"
+
+
+class IncidentBook:
+    """The incidents of one model; changes `incidents` in place and says what to publish."""
+
+    def __init__(self, model: str, incidents: list[Incident]) -> None:
+        self._model = model
+        self.incidents = incidents
+
+    def open_ones(self, digest: str) -> list[Incident]:
+        """The open incidents of a bundle."""
+        return [one for one in self.incidents if one.state == "open" and one.digest == digest]
+
+    def alarm(self, alarm: Alarm) -> list[Event]:
+        """An alarm joins an open incident that shares a feature or was opened less than 1 h of event time away.
+
+        Else it opens one. Joining is published only if it raises the severity.
+        """
+        incident = self._to_join(alarm)
+        if incident is None:
+            return [self._open(alarm)]
+        _join(incident, alarm)
+        if alarm.major and incident.severity == "minor":
+            incident.severity = "major"
+            incident.revision += 1
+            return [self._detected(incident, alarm)]
+        return []
+
+    def _to_join(self, alarm: Alarm) -> Incident | None:
+        for incident in self.open_ones(alarm.key.digest):
+            shared = not alarm.verdict.names.isdisjoint(incident.features)
+            if shared or alarm.key.start in incident.windows or abs(alarm.end - incident.opened) < HOUR:
+                return incident
+        return None
+
+    def _open(self, alarm: Alarm) -> DriftDetected:
+        identity = stable_id(alarm.key.digest, alarm.window_id)
+        # One that was retracted may come back; its next event must not look like a repeat of its first.
+        earlier = [one for one in self.incidents if one.incident_id == identity]
+        for one in earlier:
+            self.incidents.remove(one)
+        incident = Incident(
+            incident_id=identity,
+            digest=alarm.key.digest,
+            opened=alarm.end,
+            onset=alarm.key.start,
+            last_alarm=alarm.end,
+            severity=alarm.severity,
+            features={},
+            also_moved={},
+            windows={},
+            revision=earlier[0].revision + 1 if earlier else 0,
+        )
+        _join(incident, alarm)
+        self.incidents.append(incident)
+        return self._detected(incident, alarm)
+
+    def _detected(self, incident: Incident, alarm: Alarm) -> DriftDetected:
+        return DriftDetected(
+            id=stable_id(incident.incident_id, "DriftDetected", incident.revision),
+            time=moment(alarm.end),
+            model=self._model,
+            incident_id=incident.incident_id,
+            revision=incident.revision,
+            digest=incident.digest,
+            role="champion",
+            window_id=alarm.window_id,
+            start=moment(alarm.key.start),
+            end=moment(alarm.end),
+            onset=moment(incident.onset),
+            severity=incident.severity,
+            features=tuple(incident.features.values()),
+            also_moved=tuple(incident.also_moved.values()),
+            budget=alarm.budget,
+            assumption=ASSUMPTION,
+        )
+
+    def retract(self, key: WindowKey, window_id: str, end: int) -> list[Event]:
+        """Late rows took the alarm of a window back; without any other alarm its incident is void."""
+        incident = next((one for one in self.open_ones(key.digest) if key.start in one.windows), None)
+        if incident is None:
+            return []
+        del incident.windows[key.start]
+        remaining = set(incident.settled).union(*incident.windows.values())
+        if remaining:
+            incident.features = {name: told for name, told in incident.features.items() if name in remaining}
+            return []
+        self._end(incident, "retracted", "retracted", end)
+        event = DriftRetracted(
+            id=stable_id(incident.incident_id, "DriftRetracted", incident.revision),
+            time=moment(end),
+            model=self._model,
+            incident_id=incident.incident_id,
+            digest=incident.digest,
+            window_id=window_id,
+        )
+        return [event]
+
+    def settle(self, digest: str, before: int) -> None:
+        """Windows that start before this time can't change any more."""
+        for incident in self.open_ones(digest):
+            for start in [start for start in incident.windows if start < before]:
+                names = incident.windows.pop(start)
+                incident.settled = sorted({*incident.settled, *names})
+
+    def quiet(self, digest: str, now: int, in_range: Callable[[str, int], bool]) -> list[Event]:
+        """End incidents with no alarm for 24 h whose features are all back in the range of the reference's days.
+
+        `in_range` takes a feature and the time of the last alarm.
+        """
+        over = [
+            incident
+            for incident in self.open_ones(digest)
+            if now - incident.last_alarm >= QUIET
+            and all(in_range(name, incident.last_alarm) for name in incident.features)
+        ]
+        return [self._resolve(incident, "quiet", now) for incident in over]
+
+    def champion_changed(self, champion: str, time: int) -> list[Event]:
+        """End all incidents of other bundles."""
+        over = [one for one in self.incidents if one.state == "open" and one.digest != champion]
+        return [self._resolve(incident, "champion_changed", time) for incident in over]
+
+    def _resolve(self, incident: Incident, reason: Literal["champion_changed", "quiet"], time: int) -> DriftResolved:
+        self._end(incident, "resolved", reason, time)
+        return DriftResolved(
+            id=stable_id(incident.incident_id, "DriftResolved", incident.revision),
+            time=moment(time),
+            model=self._model,
+            incident_id=incident.incident_id,
+            digest=incident.digest,
+            reason=reason,
+        )
+
+    def _end(self, incident: Incident, state: Literal["resolved", "retracted"], reason: str, time: int) -> None:
+        incident.state, incident.reason, incident.closed = state, reason, time
+        ended = [one for one in self.incidents if one.state != "open"]
+        for one in ended[:-REMEMBERED]:
+            self.incidents.remove(one)
+
+
+def _join(incident: Incident, alarm: Alarm) -> None:
+    incident.features |= {feature.name: feature for feature in alarm.verdict.alarms}
+    moved: dict[str, DriftedFeature] = {feature.name: feature for feature in alarm.verdict.also_moved}
+    both = incident.also_moved | moved
+    incident.also_moved = {name: feature for name, feature in both.items() if name not in incident.features}
+    incident.windows[alarm.key.start] = sorted(alarm.verdict.names)
+    incident.onset = min(incident.onset, alarm.key.start)
+    incident.last_alarm = max(incident.last_alarm, alarm.end)

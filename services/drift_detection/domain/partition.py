@@ -1,0 +1,141 @@
+"""What one source partition has brought so far: partial sketches, clocks and counts."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from services.drift_detection.domain.clock import Mask, Sorted, sort_rows
+from services.drift_detection.domain.watched import Watched
+from shared.batch import PredictionBatch
+from shared.errors import Unreadable
+from shared.reference import Sketch
+from shared.reference.panes import microseconds, pane_starts
+
+
+class WindowKey(NamedTuple):
+    """One window of one (bundle digest, role), by its start in microseconds since 1970 UTC."""
+
+    start: int
+    digest: str
+    role: str
+
+
+class Source(NamedTuple):
+    """Whose rows they are."""
+
+    model: str
+    digest: str
+    role: str
+
+
+@dataclass
+class Partial:
+    """One partition's part of a window.
+
+    `repeats` are kept out of the sketch; `late_rows` are in it, though the partition's clock had passed the window's
+    end before they came. `offset` is that of the last message applied.
+    """
+
+    sketch: Sketch
+    offset: int
+    repeats: int = 0
+    late_rows: int = 0
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Rows read of one source: all of them, and of these the repeats, the too late ones and those in the future."""
+
+    rows: int = 0
+    repeats: int = 0
+    too_late: int = 0
+    future: int = 0
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(
+            self.rows + other.rows,
+            self.repeats + other.repeats,
+            self.too_late + other.too_late,
+            self.future + other.future,
+        )
+
+
+@dataclass
+class PartitionState:
+    """The state of one source partition up to `offset` (-1: nothing). A message at or below it is skipped.
+
+    `clocks` hold each model's highest event time. A partial may be ahead of `offset` after a restart: its own offset
+    says which messages it has taken in. `changed` are the partials not stored yet, `touched` those of the last message.
+    """
+
+    number: int
+    offset: int = -1
+    clocks: dict[str, int] = field(default_factory=dict)
+    tallies: dict[Source, Tally] = field(default_factory=dict)
+    partials: dict[WindowKey, Partial] = field(default_factory=dict)
+    changed: set[WindowKey] = field(default_factory=set)
+    touched: set[WindowKey] = field(default_factory=set)
+
+    def take(self, offset: int, batch: PredictionBatch, watched: Watched, appended: int) -> Tally:
+        """Take in a message appended at `appended` (LogAppendTime in microseconds) and say what became of its rows.
+
+        Raises:
+            Unreadable: the batch does not fit its bundle; nothing has changed then.
+        """
+        _check(batch, watched)
+        times = microseconds(batch.event_time)
+        clock = self.clocks.get(watched.model)
+        rows = sort_rows(times, batch.repeat, clock, watched.lateness, appended)
+        starts = pane_starts(times, watched.definition.monitoring.pane_seconds)
+        self.touched.clear()
+        for start in np.unique(starts[rows.in_time]).tolist():
+            late = clock is not None and start + watched.pane <= clock
+            pane = rows.in_time & (starts == start)
+            self._fill(WindowKey(start, watched.digest, batch.meta.role), _Part(offset, pane, late), batch, watched)
+        if rows.highest is not None:
+            self.clocks[watched.model] = rows.highest
+        self.offset = offset
+        return self._count(batch, rows)
+
+    def _fill(self, key: WindowKey, part: "_Part", batch: PredictionBatch, watched: Watched) -> None:
+        partial = self.partials.get(key)
+        if partial is None:
+            partial = self.partials[key] = Partial(watched.reference.empty_sketch(), -1)
+        if part.offset <= partial.offset:
+            return
+        counted = part.rows & ~batch.repeat
+        number = int(counted.sum())
+        everything = slice(None) if number == len(batch) else counted  # a slice copies nothing
+        partial.sketch.add(batch.rows[everything], batch.scores[everything], watched.reference.measure)
+        partial.repeats += int(part.rows.sum()) - number
+        partial.late_rows += number if part.late else 0
+        partial.offset = part.offset
+        self.changed.add(key)
+        self.touched.add(key)
+
+    def _count(self, batch: PredictionBatch, rows: Sorted) -> Tally:
+        source = Source(batch.meta.model, batch.meta.digest, batch.meta.role)
+        too_late = ~(rows.in_time | rows.future | batch.repeat)
+        repeats = batch.repeat & ~rows.future
+        new = Tally(len(batch), int(repeats.sum()), int(too_late.sum()), int(rows.future.sum()))
+        self.tallies[source] = self.tallies.get(source, Tally()) + new
+        return new
+
+
+class _Part(NamedTuple):
+    """The rows of a message, bool [n], that are in one pane."""
+
+    offset: int
+    rows: Mask
+    late: bool
+
+
+def _check(batch: PredictionBatch, watched: Watched) -> None:
+    reference = watched.reference
+    if batch.meta.model != watched.model:
+        raise Unreadable(f"prediction batch: bundle {watched.digest} is of model {watched.model}")
+    widths = (batch.rows.numeric.shape[1], batch.rows.categorical.shape[1], batch.scores.shape[1])
+    expected = (len(reference.numeric), len(reference.categorical), len(reference.scores))
+    if widths != expected:
+        raise Unreadable(f"prediction batch: numeric, categorical, scores have {widths} columns, expected {expected}")

@@ -1,0 +1,84 @@
+"""What a model's watch remembers, in the form in which it is stored. Times are microseconds since 1970 UTC."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.events import DriftedFeature
+
+
+class Stored(BaseModel):
+    """A part of the state; an unknown field is an error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class PublishedWindow(Stored):
+    """The last word on a window that may still be revised: per numeric feature its rows and their sum on the grid.
+
+    `fingerprint` is that of its sketch and counts, `alarmed` the features that alarmed in it.
+    """
+
+    start: int
+    digest: str
+    role: str
+    revision: int
+    fingerprint: str
+    present: list[int]
+    sums: list[int]
+    alarmed: list[str] = []
+
+
+class Sums(Stored):
+    """Rows and their sum on the grid, per numeric feature; `start` of their pane, or none for more than one."""
+
+    present: list[int]
+    sums: list[int]
+    start: list[int] = []
+
+
+class Incident(Stored):
+    """An incident. `opened` is the end of its first alarmed window, `last_alarm` of its last.
+
+    `windows` are the alarmed windows that may still be revised, by start, with what alarmed in each; `settled` are the
+    features that alarmed in windows which may not.
+    """
+
+    incident_id: str
+    digest: str
+    opened: int
+    onset: int
+    last_alarm: int
+    severity: Literal["minor", "major"]
+    features: dict[str, DriftedFeature]
+    also_moved: dict[str, DriftedFeature]
+    windows: dict[int, list[str]]
+    settled: list[str] = []
+    revision: int = 0
+    state: Literal["open", "resolved", "retracted"] = "open"
+    reason: str | None = None
+    closed: int | None = None
+
+
+class Outgoing(Stored):
+    """An event that was decided but perhaps not sent: its type and its JSON."""
+
+    type: str
+    value: str
+
+
+class ModelRecord(Stored):
+    """One model. `version` grows with each writing; `final` says, by digest, up to where windows can't change."""
+
+    model: str
+    version: int = 0
+    watermark: int | None = None
+    champion: str | None = None
+    deployment: int = 0
+    windows: list[PublishedWindow] = []
+    final: dict[str, int] = {}
+    last_seen: dict[str, Sums] = {}
+    days: dict[str, dict[int, Sums]] = {}
+    published: dict[str, dict[str, int]] = {}
+    incidents: list[Incident] = []
+    outbox: list[Outgoing] = []

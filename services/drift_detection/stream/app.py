@@ -1,0 +1,110 @@
+"""The Faust app: one agent over the predictions, one table of state."""
+
+import asyncio
+
+import faust
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from mode.supervisors import CrashingSupervisor
+from structlog import get_logger
+
+from services.drift_detection.settings import Settings
+from services.drift_detection.store.table import StateTable, add_table
+from services.drift_detection.stream.worker import SESSION_SECONDS, Worker
+from shared.kafka.admin import PREDICTIONS
+
+log = get_logger()
+APP_ID = "driftline.drift_detection"  # names the consumer group and the changelog of the table
+
+
+def build(settings: Settings, worker: Worker, partitions: int) -> faust.App:
+    """An app that feeds the predictions, a topic of so many partitions, to the worker and keeps its state.
+
+    At least once, never exactly_once: offsets lie in the state, so that a message is applied once whatever is read
+    again. Faust's windows and its own web server are not used.
+    """
+    app = faust.App(
+        APP_ID,
+        broker=f"kafka://{settings.kafka_bootstrap}",
+        store="memory://",
+        datadir=str(settings.data),
+        web_enabled=False,
+        topic_disable_leader=True,
+        consumer_auto_offset_reset="earliest",
+        consumer_group_instance_id=settings.instance,
+        broker_commit_interval=1.0,
+        broker_session_timeout=SESSION_SECONDS,
+        broker_heartbeat_interval=2.0,
+        producer_acks=-1,
+        stream_buffer_maxsize=512,
+        agent_supervisor=CrashingSupervisor,
+    )
+    table = add_table(app, partitions)
+    _take_predictions(app, worker, partitions)
+    _restore(app, table, worker)
+    return app
+
+
+def _take_predictions(app: faust.App, worker: Worker, partitions: int) -> None:
+    predictions = app.topic(
+        PREDICTIONS,
+        key_type=bytes,
+        value_type=bytes,
+        key_serializer="raw",
+        value_serializer="raw",
+        partitions=partitions,
+    )
+
+    @app.agent(predictions, name="predictions", supervisor_strategy=CrashingSupervisor)
+    async def take(stream: faust.StreamT[bytes]) -> None:
+        await worker.take(stream)
+
+
+def _restore(app: faust.App, table: StateTable, worker: Worker) -> None:
+    @table.on_recover
+    async def restore() -> None:
+        # Faust drops what this raises: it has to be told
+        try:
+            await worker.restore(app, table)
+        except Exception as error:  # noqa: BLE001  # whatever it is, working on would lose rows
+            await app.crash(error)
+
+
+async def count_partitions(bootstrap: str, topic: str) -> int:
+    """How many partitions a topic has; waits until there is a broker and the topic."""
+    while True:
+        try:
+            admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+            await admin.start()
+            try:
+                described = await admin.describe_topics([topic])
+            finally:
+                await admin.close()
+            if count := len(described[0]["partitions"]):
+                return count
+            log.info("waiting for a topic", topic=topic)
+        except KafkaError as error:
+            log.warning("waiting for the broker", error=str(error))
+        await asyncio.sleep(1)
+
+
+async def run(worker: Worker, settings: Settings) -> None:
+    """Run an app until cancelled.
+
+    Raises:
+        Exception: what crashed it.
+    """
+    app = build(settings, worker, await count_partitions(settings.kafka_bootstrap, PREDICTIONS))
+    tasks = [asyncio.create_task(coroutine) for coroutine in (worker.work(app, settings.cycle_seconds), worker.beat())]
+    try:
+        await app.start()
+        stopped = asyncio.create_task(app.wait_until_stopped())
+        done, _ = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+        raise app.crash_reason or RuntimeError("the stream ended by itself")
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await app.stop()

@@ -96,6 +96,10 @@ def service_command(service: Service, plan: Plan, port: int, bootstrap: str, env
         "DRIFTLINE_HOST": HOST,
         "DRIFTLINE_PORT": str(port),
     }
+    if (
+        plan.bootstrap is None
+    ):  # on a broker of our own the name is ours alone, and Kafka knows a restarted worker by it
+        env["DRIFTLINE_INSTANCE"] = service.name
     log = plan.state / "logs" / f"{service.name}.jsonl"
     return Command(name=service.name, argv=service.command, log=log, env=dict(environ) | env, grace=plan.grace)
 

@@ -28,6 +28,7 @@ def test_a_service_is_told_where_everything_is_and_keeps_the_rest_of_the_environ
         "DRIFTLINE_STATE": "/state",
         "DRIFTLINE_HOST": "127.0.0.1",
         "DRIFTLINE_PORT": "20001",
+        "DRIFTLINE_INSTANCE": "one",
     }
 
 

@@ -1,0 +1,201 @@
+"""A model with natural hours, its stream of predictions, the real drift_detection as a process, and what it said."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Sequence
+from functools import cache
+from pathlib import Path
+
+import httpx
+import numpy as np
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from numpy.typing import NDArray
+
+from cli.stack import running_stack
+from shared.batch import Meta, PredictionBatch
+from shared.bundle import BundleContents, write_bundle
+from shared.cloudevents import decode
+from shared.definition import ModelDefinition, parse_definition
+from shared.events import Event
+from shared.features import Rows
+from shared.kafka.admin import DRIFT, ensure_topics
+from shared.kafka.message import InMessage
+from shared.kafka.reading import from_record
+from shared.keys import make_keys
+from shared.reference import Reference, build_reference
+from tests.bundles import small_lineage
+from tests.integration.kafka_helpers import free_port
+from tests.integration.stack_helpers import broker_alone
+
+ROOT = Path(__file__).parents[2]
+HOUR = 3_600_000_000
+ROWS_PER_HOUR = 30
+SITES = ("north", "south")
+START = np.datetime64("2026-03-01T00:00:00", "us")
+DEFINITION = """
+name = "{name}"
+owner = "tests"
+features = [
+    {{ name = "temp", kind = "numeric" }},
+    {{ name = "flow", kind = "numeric" }},
+    {{ name = "site", kind = "categorical" }},
+]
+label = {{ name = "fails", kind = "binary", expected_delay_hours = 1 }}
+monitoring = {{ pane_seconds = 3600, time_zone = "Europe/Zurich" }}
+"""
+
+
+def definition(name: str = "pumps") -> ModelDefinition:
+    """Two numeric features, one categorical."""
+    return parse_definition(DEFINITION.format(name=name))
+
+
+def hours(first: int, count: int) -> tuple[NDArray[np.datetime64], Rows, NDArray[np.float32]]:
+    """Event times, rows and scores of so many hours after START: `temp` swings slowly, as weather does."""
+    times, numeric, codes = [], [], []
+    for hour in range(first, first + count):
+        random = np.random.default_rng(10_000 + hour)
+        levels = random.normal([50 + 8 * np.sin(hour / 24), 5], [0.5, 0.3])
+        numeric.append(random.normal(levels, [1, 0.2], (ROWS_PER_HOUR, 2)))
+        codes.append(random.integers(0, 2, (ROWS_PER_HOUR, 1)))
+        times.append(hour * HOUR + np.sort(random.integers(0, HOUR, ROWS_PER_HOUR)))
+    rows = Rows(np.concatenate(numeric).astype(np.float32), np.concatenate(codes).astype(np.int32))
+    offsets = np.concatenate(times).astype("timedelta64[us]")
+    return START + offsets, rows, (rows.numeric[:, :1] / 100).astype(np.float32)
+
+
+@cache
+def reference(name: str = "pumps") -> Reference:
+    """Built from the 20 days before START."""
+    times, rows, scores = hours(-480, 480)
+    return build_reference(rows, times, scores, definition(name), {"site": SITES})
+
+
+def make_bundle(state: Path, name: str = "pumps") -> str:
+    """Write a signed bundle and return its digest."""
+    make_keys(state)
+    contents = BundleContents(
+        b"no graph is needed here", DEFINITION.format(name=name), reference(name), small_lineage(), {}
+    )
+    return write_bundle(state / "bundles", contents, state / "keys", "operator")
+
+
+def batch(
+    digest: str,
+    times: NDArray[np.datetime64],
+    rows: Rows,
+    scores: NDArray[np.float32],
+    *,
+    role: str = "champion",
+    repeat: bool = False,
+    name: str = "pumps",
+) -> PredictionBatch:
+    """A message of these rows."""
+    count = len(rows)
+    meta = Meta(name, digest, definition(name).digest, role, "tests", 0, count)  # type: ignore[arg-type]
+    return PredictionBatch(
+        meta=meta,
+        request_id=[os.urandom(16) for _ in range(count)],
+        row=np.zeros(count, np.int32),
+        entity=[None] * count,
+        event_time=times,
+        repeat=np.full(count, repeat),
+        rows=rows,
+        scores=scores,
+        latency_us=np.ones(count, np.int32),
+    )
+
+
+@contextlib.asynccontextmanager
+async def broker_and_producer(state: Path) -> AsyncIterator[tuple[str, AIOKafkaProducer]]:
+    """A broker with nothing but Driftline's empty topics, and a producer on it."""
+    async with running_stack(broker_alone(state), lambda line: print(line, file=sys.stderr)) as stack:
+        await ensure_topics(stack.kafka)
+        producer = AIOKafkaProducer(bootstrap_servers=stack.kafka, acks="all")
+        await producer.start()
+        try:
+            yield stack.kafka, producer
+        finally:
+            await producer.stop()
+
+
+class Service:
+    """drift_detection as a process, started again as often as wanted."""
+
+    def __init__(self, state: Path, kafka: str, **settings: str) -> None:
+        self.port = free_port()
+        self.state = state
+        own = {"KAFKA_BOOTSTRAP": kafka, "DRIFTLINE_STATE": str(state), "DRIFTLINE_PORT": str(self.port)}
+        self._environment = {**os.environ, **own, **settings}
+        self._log = state / f"drift_detection-{self.port}.jsonl"
+
+    async def start(self) -> None:
+        """Returns when it answers ready."""
+        with self._log.open("ab") as out:
+            command = (sys.executable, "-m", "services.drift_detection")
+            self.process = await asyncio.create_subprocess_exec(
+                *command, cwd=ROOT, env=self._environment, stdout=out, stderr=out
+            )
+        async with httpx.AsyncClient() as http, asyncio.timeout(60):
+            while True:
+                assert self.process.returncode is None, self.said()
+                with contextlib.suppress(httpx.TransportError):
+                    if (await http.get(f"http://127.0.0.1:{self.port}/ready")).status_code == 200:
+                        return
+                await asyncio.sleep(0.05)
+
+    async def get(self, path: str, role: str = "viewer") -> httpx.Response:
+        """GET with the token of a role; none if empty."""
+        headers = {"Authorization": f"Bearer {(self.state / 'tokens' / f'{role}.jwt').read_text()}"} if role else {}
+        async with httpx.AsyncClient(headers=headers) as http:
+            return await http.get(f"http://127.0.0.1:{self.port}{path}", timeout=30)
+
+    async def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal and return the exit code."""
+        if self.process.returncode is None:
+            self.process.send_signal(number)
+        try:
+            return await asyncio.wait_for(self.process.wait(), 40)
+        except TimeoutError as error:
+            raise AssertionError(f"it does not end: {self.said()}") from error
+
+    def said(self) -> str:
+        """Its log so far."""
+        return self._log.read_text()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator["Service"]:
+        """Run it; kill what is left of it at the end."""
+        await self.start()
+        try:
+            yield self
+        finally:
+            if self.process.returncode is None:
+                await self.end(signal.SIGKILL)
+
+
+async def read_all(kafka: str, topic: str, partitions: Sequence[int] = (0,)) -> list[InMessage]:
+    """All messages of a topic up to now."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka)
+    await consumer.start()
+    try:
+        places = [TopicPartition(topic, number) for number in partitions]
+        consumer.assign(places)
+        await consumer.seek_to_beginning(*places)
+        ends = await consumer.end_offsets(places)
+        found: list[InMessage] = []
+        for place, end in ends.items():
+            while await consumer.position(place) < end:
+                records = await consumer.getmany(place, timeout_ms=500)
+                found += map(from_record, records.get(place, []))
+        return found
+    finally:
+        await consumer.stop()
+
+
+async def events(kafka: str) -> list[Event]:
+    """All that was said about drift up to now."""
+    return [decode(message) for message in await read_all(kafka, DRIFT)]

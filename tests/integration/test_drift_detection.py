@@ -1,0 +1,198 @@
+"""The real drift_detection on a real Kafka: its windows are those of an offline recomputation, killed or not."""
+
+import asyncio
+import signal
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from aiokafka import AIOKafkaProducer
+
+from services.drift_detection.domain.describe import Describer
+from shared.batch import PredictionBatch, encode_batch
+from shared.events import DriftDetected, DriftResolved, DriftRetracted, Event, WindowClosed, WindowRevised
+from shared.kafka.admin import DEAD_LETTERS, DEPLOYMENTS, PREDICTIONS
+from shared.reference import Sketch
+from shared.reference.panes import moment, time_of
+from tests.bundles import deployment
+from tests.integration.drift_service import (
+    HOUR,
+    START,
+    Service,
+    batch,
+    broker_and_producer,
+    events,
+    hours,
+    make_bundle,
+    read_all,
+    reference,
+)
+
+FAULT = 40  # the hour from which on temp comes in another unit
+PER_MESSAGE = 10
+Message = tuple[int, PredictionBatch]
+
+
+def stream(digest: str, count: int) -> list[Message]:
+    """So many hours, the fault in them, over three partitions of which one lags an hour behind the others."""
+    times, rows, scores = hours(0, count)
+    rows.numeric[times >= START + np.timedelta64(FAULT * HOUR, "us"), 0] -= 80
+    parts = [slice(first, first + PER_MESSAGE) for first in range(0, len(times), PER_MESSAGE)]
+    messages = [(number % 3, batch(digest, times[part], rows[part], scores[part])) for number, part in enumerate(parts)]
+    order = sorted(range(len(messages)), key=lambda number: number + (3 if number % 3 == 2 else 0))
+    return [messages[number] for number in order]
+
+
+async def send(producer: AIOKafkaProducer, messages: Sequence[Message], pause: float = 0) -> None:
+    for partition, content in messages:
+        await producer.send_and_wait(PREDICTIONS, encode_batch(content), partition=partition)
+        await asyncio.sleep(pause)
+
+
+def last_words(said: Sequence[Event]) -> dict[str, WindowClosed | WindowRevised]:
+    """The last event of each window; no two events of one id differ, and revisions rise by one."""
+    by_id: dict[str, Event] = {}
+    last: dict[str, WindowClosed | WindowRevised] = {}
+    for event in said:
+        assert by_id.setdefault(event.id, event) == event
+        if isinstance(event, WindowClosed | WindowRevised):
+            before = last.get(event.window_id)
+            repeat = before is not None and event.revision <= before.revision
+            assert repeat or event.revision == (0 if before is None else before.revision + 1)
+            last[event.window_id] = event if not repeat else before  # type: ignore[assignment]
+    return last
+
+
+def offline(messages: Sequence[Message]) -> dict[int, tuple[int, object]]:
+    """By start of window: its rows and what there is to show of it, from all rows at once."""
+    sketches: dict[int, Sketch] = {}
+    for _, content in messages:
+        starts = content.event_time.astype(np.int64) // HOUR * HOUR
+        for start in np.unique(starts).tolist():
+            sketch = sketches.setdefault(start, reference().empty_sketch())
+            sketch.add(content.rows[starts == start], content.scores[starts == start], reference().measure)
+    describe = Describer(reference())
+    return {start: (one.rows, describe(one.result(reference().measure))) for start, one in sketches.items()}
+
+
+def assert_equal_to_offline(said: Sequence[Event], messages: Sequence[Message], until: int) -> None:
+    """All windows that end by `until` (microseconds) are there, and their last words are right."""
+    expected = {start: told for start, told in offline(messages).items() if start + HOUR <= until}
+    found = {
+        time_of(word.start): (word.rows, (word.numeric, word.categorical, word.scores))
+        for word in last_words(said).values()
+    }
+    assert found == expected
+
+
+async def until_read(service: Service, digest: str, rows: int) -> dict[str, object]:
+    """Wait until all rows are read and two more cycles have passed; what `/v1/progress` says then."""
+    async with asyncio.timeout(60):
+        while True:
+            told = (await service.get("/v1/progress")).json().get("pumps", {}).get(digest, {}).get("champion", {})
+            if told.get("rows") == rows:
+                break
+            await asyncio.sleep(0.1)
+    await asyncio.sleep(1.5)
+    answer = (await service.get("/v1/progress")).json()["pumps"][digest]["champion"]
+    assert isinstance(answer, dict)
+    return answer
+
+
+async def test_windows_and_one_incident_come_out_of_batches_and_a_new_champion_ends_it(tmp_path: Path) -> None:
+    digest = make_bundle(tmp_path)
+    messages = stream(digest, 48)
+    newest = max(int(content.event_time.max().astype(np.int64)) for _, content in messages)
+    async with broker_and_producer(tmp_path) as (kafka, producer):
+        await producer.send_and_wait(PREDICTIONS, b"no batch", partition=1)
+        unknown = replace(messages[0][1].meta, digest="f" * 64)
+        await send(producer, [(2, replace(messages[0][1], meta=unknown))])
+        first = deployment(tmp_path, digest, 1, model="pumps")
+        await producer.send_and_wait(DEPLOYMENTS, first.value, key=first.key, headers=list(first.headers))
+        service = Service(tmp_path, kafka)
+        async with service.running():
+            await send(producer, messages)
+            told = await until_read(service, digest, 48 * 30)
+            assert told["windows"] == 47
+            assert told["watermark"] == moment(newest).isoformat().replace("+00:00", "Z")
+
+            said = await events(kafka)
+            assert_equal_to_offline(said, messages, newest)
+            [detected] = [event for event in said if isinstance(event, DriftDetected)]
+            assert time_of(detected.start) == int(START.astype(np.int64)) + FAULT * HOUR
+            assert [feature.name for feature in detected.features] == ["temp"]
+            assert detected.severity == "major"
+
+            [incident] = (await service.get("/v1/incidents")).json()
+            assert (incident["state"], incident["features"][0]["name"]) == ("open", "temp")
+            forged = deployment(tmp_path, "e" * 64, 2, model="pumps", signer="operator")
+            await producer.send_and_wait(DEPLOYMENTS, forged.value, key=forged.key, headers=list(forged.headers))
+            second = deployment(tmp_path, "d" * 64, 2, model="pumps")
+            await producer.send_and_wait(DEPLOYMENTS, second.value, key=second.key, headers=list(second.headers))
+            await asyncio.sleep(2)
+            [resolved] = [event for event in await events(kafka) if isinstance(event, DriftResolved)]
+            assert (resolved.incident_id, resolved.reason) == (detected.incident_id, "champion_changed")
+
+            buried = await read_all(kafka, DEAD_LETTERS)
+            reasons = Counter(letter.header("driftline-topic") for letter in buried)
+            assert reasons == {PREDICTIONS: 2, DEPLOYMENTS: 1}
+            assert {letter.header("driftline-service") for letter in buried} == {"drift_detection"}
+            assert (await service.get("/v1/progress", role="")).status_code == 401
+            assert (await service.get("/v1/incidents", role="client")).status_code == 403
+            assert await service.end() == 0
+
+
+async def test_killed_in_the_middle_its_last_words_are_those_of_an_offline_recomputation(tmp_path: Path) -> None:
+    digest = make_bundle(tmp_path)
+    messages = stream(digest, 72)
+    newest = max(int(content.event_time.max().astype(np.int64)) for _, content in messages)
+    async with broker_and_producer(tmp_path) as (kafka, producer):
+        service = Service(tmp_path, kafka, DRIFTLINE_INSTANCE="only")
+        await service.start()
+        try:
+            sending = asyncio.create_task(send(producer, messages, pause=0.08))
+            for seconds in (1.3, 1.9):
+                await asyncio.sleep(seconds)
+                await service.end(signal.SIGKILL)
+                await service.start()
+            await sending
+            told = await until_read(service, digest, 72 * 30)
+            assert told["windows"] == 71
+            said = await events(kafka)
+            assert_equal_to_offline(said, messages, newest)
+            detected = {event.incident_id for event in said if isinstance(event, DriftDetected)}
+            retracted = {event.incident_id for event in said if isinstance(event, DriftRetracted)}
+            assert len(detected - retracted) == 1
+            assert await read_all(kafka, DEAD_LETTERS) == []
+        finally:
+            assert await service.end() == 0
+
+
+async def test_late_repeated_and_future_rows_are_told_apart(tmp_path: Path) -> None:
+    digest = make_bundle(tmp_path)
+    times, rows, scores = hours(0, 6)
+    whole = batch(digest, times, rows, scores)
+    early = slice(0, 5)
+    almost_late = np.full(5, times.max() - np.timedelta64(HOUR - 1, "us"))
+    in_time = batch(digest, almost_late, rows[-5:], scores[-5:])
+    too_late = batch(digest, times[early], rows[early], scores[early])
+    repeated = batch(digest, times[-5:], rows[-5:], scores[-5:], repeat=True)
+    future = batch(digest, times[early] + np.timedelta64(3650, "D"), rows[early], scores[early])
+    shadow = batch(digest, times[early], rows[early], scores[early], role="shadow")  # moves the model's clock, too
+    async with broker_and_producer(tmp_path) as (kafka, producer):
+        service = Service(tmp_path, kafka)
+        async with service.running():
+            await send(producer, [(0, part) for part in (shadow, whole, in_time, too_late, repeated, future)])
+            told = await until_read(service, digest, 6 * 30 + 20)
+            assert {name: told[name] for name in ("repeats", "too_late", "future")} == {
+                "repeats": 5,
+                "too_late": 5,
+                "future": 5,
+            }
+            words = last_words(await events(kafka)).values()
+            assert sum(word.rows for word in words if word.role == "champion") == 5 * 30 + 5
+            assert sum(word.late_rows for word in words) == 5
+            assert [word.rows for word in words if word.role == "shadow"] == [5]
+            assert await service.end() == 0

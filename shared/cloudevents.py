@@ -55,6 +55,8 @@ def decode(message: InMessage) -> Event:
 
 def _check_surroundings(message: InMessage, event: Event) -> None:
     """What stands beside the value must not contradict it: headers and key are not signed."""
+    if "type" not in event.model_fields_set:
+        raise Unreadable(f"{event.type}: type: is missing in the value")
     if event.topic != message.topic:
         raise Unreadable(f"{event.type}: belongs on {event.topic}, came on {message.topic}")
     if message.key != _key(event):  # compaction and order go by it

@@ -29,7 +29,7 @@ _LARGE = {"max.message.bytes": str(MOST_BYTES)}
 
 @dataclass(frozen=True)
 class Topic:
-    """One topic; `config` as Kafka names it."""
+    """One topic; `config` as Kafka names it. `signed`: its readers ask for the writer's signature."""
 
     name: str
     written_by: tuple[str, ...]
@@ -37,6 +37,7 @@ class Topic:
     description: str
     partitions: int = 1
     config: dict[str, str] = field(default_factory=dict)
+    signed: bool = False
 
 
 TOPICS: tuple[Topic, ...] = (
@@ -64,6 +65,7 @@ TOPICS: tuple[Topic, ...] = (
         ("governance", "anyone"),
         "Retraining decisions and results, kept for ever.",
         config=_kept(0),
+        signed=True,
     ),
     Topic(
         GOVERNANCE,
@@ -71,6 +73,7 @@ TOPICS: tuple[Topic, ...] = (
         ("retrain_trigger", "anyone"),
         "Registrations, approvals, promotions, kept for ever.",
         config=_kept(0),
+        signed=True,
     ),
     Topic(
         DEPLOYMENTS,
@@ -78,6 +81,7 @@ TOPICS: tuple[Topic, ...] = (
         ("inference", "drift_detection"),
         "What serves now, signed, compacted by model.",
         config={"cleanup.policy": "compact"},
+        signed=True,
     ),
     Topic(
         DEAD_LETTERS,

@@ -101,6 +101,14 @@ def test_a_value_that_is_no_event_is_unreadable(value: bytes | None) -> None:
         decode(replace(received(encode(EVENT, "governance")), value=value))
 
 
+def test_a_value_without_its_type_is_refused_since_the_header_is_not_signed() -> None:
+    message = received(encode(EVENT, "governance"))
+    content = json.loads(message.value or b"")
+    del content["type"]
+    with pytest.raises(Unreadable, match="type: is missing"):
+        decode(replace(message, value=json.dumps(content).encode()))
+
+
 def test_an_event_on_the_topic_of_another_is_refused() -> None:
     with pytest.raises(Unreadable, match=r"belongs on driftline\.deployments"):
         decode(replace(received(encode(EVENT, "governance")), topic="driftline.drift"))

@@ -1,0 +1,1 @@
+"""The contracts between the services as documents, made from the code that holds them."""

@@ -1,0 +1,78 @@
+"""The prediction batch as words and columns, read off a batch that the code has encoded."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from shared.batch import FORMAT, Meta, PredictionBatch, encode_batch
+from shared.features import MISSING, UNSEEN, Rows
+
+CONTENT_TYPE = "application/vnd.apache.arrow.stream"
+
+_COLUMNS = {
+    "request_id": "The request's id: the bytes of a UUID, else the first 16 of sha256(model, 0x00, id).",
+    "row": "Which row of the request, from 0.",
+    "entity": "Whom or what the row is about, if the client said so.",
+    "event_time": "When it happened, as the client said; else when the request came.",
+    "repeat": "The same request id was seen before: logged, not counted.",
+    "numeric": "The numeric features in the definition's order; NaN is missing, infinities are refused.",
+    "categorical": f"Codes into the bundle's category lists; {UNSEEN} unseen, {MISSING} missing.",
+    "scores": "What the model answered.",
+    "latency_us": "From the request's arrival to its answer, in microseconds.",
+    "champion_scores": "A shadow's rows only: what the champion answered to the same row.",
+}
+_METADATA = {
+    "format": f"Version of this format: {FORMAT}.",
+    "model": "The model's name.",
+    "digest": "Digest of the bundle that answered.",
+    "definition_digest": "Digest of the model definition, which tells the features.",
+    "role": "champion, canary or shadow: one for all rows of a message.",
+    "producer": "The process that sent it.",
+    "sequence": "Number of this message among the producer's.",
+    "rows_so_far": "Rows that the producer has sent with this message: what completeness is checked against.",
+}
+
+
+def example_batch() -> PredictionBatch:
+    """Two rows of a shadow, with every column there is."""
+    block = np.array([[0.5], [0.25]], np.float32)
+    return PredictionBatch(
+        meta=Meta("flight_delays", "a" * 64, "b" * 64, "shadow", "inference-1", 1, 2),
+        request_id=[bytes(16), bytes([1] * 16)],
+        row=np.zeros(2, np.int32),
+        entity=["N14228", None],
+        event_time=np.array(["2013-03-15T16:00:00", "2013-03-15T16:00:01"], "datetime64[us]"),
+        repeat=np.array([False, True]),
+        rows=Rows(block, np.array([[0], [MISSING]], np.int32)),
+        scores=block,
+        latency_us=np.array([150, 160], np.int32),
+        champion_scores=block,
+    )
+
+
+def columns() -> list[dict[str, Any]]:
+    """Name, Arrow type, whether nulls are allowed, and meaning of every column, in order."""
+    schema = pa.ipc.open_stream(encode_batch(example_batch())).schema
+    return [
+        {
+            "name": field.name,
+            "type": _type(field.type),
+            "nulls": field.name == "entity",
+            "description": _COLUMNS[field.name],
+        }
+        for field in schema
+    ]
+
+
+def metadata() -> dict[str, str]:
+    """Meaning of every entry of the schema's metadata, in order."""
+    schema = pa.ipc.open_stream(encode_batch(example_batch())).schema
+    return {key.decode(): _METADATA[key.decode()] for key in schema.metadata}
+
+
+def _type(kind: pa.DataType) -> str:
+    """Arrow's name; lists are as wide as the model has features or scores."""
+    if pa.types.is_fixed_size_list(kind):
+        return f"fixed_size_list<{kind.value_type}>[width]"
+    return str(kind)

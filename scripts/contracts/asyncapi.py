@@ -1,0 +1,177 @@
+"""The AsyncAPI document: all topics, what is on them, who sends and who receives."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from scripts.contracts import arrow
+from scripts.contracts.events import description, event_schema, summary
+from shared.definition import NAME
+from shared.events import EVENT_TYPES, Event
+from shared.kafka.admin import DEAD_LETTERS, PREDICTIONS, TOPICS, Topic
+from shared.kafka.dead_letters import dead_letter
+from shared.kafka.message import InMessage
+from shared.signing import KEY, SIGNATURE
+
+Document = dict[str, Any]
+_ROOT = Path(__file__).parents[2]
+_BINDING = {"bindingVersion": "0.5.0"}
+_BINARY = {"type": "string", "format": "binary"}
+_TEXT = {"type": "string"}
+
+
+def asyncapi() -> Document:
+    """The whole document. The events' payloads are the files beside it."""
+    return {
+        "asyncapi": "3.0.0",
+        "info": _info(),
+        "defaultContentType": "application/json",
+        "servers": {
+            "kafka": {
+                "host": "{bootstrap}",
+                "protocol": "kafka",
+                "description": "The broker at KAFKA_BOOTSTRAP; timestamps are LogAppendTime on every topic.",
+                "variables": {"bootstrap": {"default": "127.0.0.1:9092"}},
+            }
+        },
+        "channels": {channel_name(topic): _channel(topic) for topic in TOPICS},
+        "operations": {name: operation for topic in TOPICS for name, operation in _operations(topic).items()},
+        "components": {"messages": _messages()},
+    }
+
+
+def _info() -> Document:
+    project = tomllib.loads((_ROOT / "pyproject.toml").read_text())["project"]
+    return {
+        "title": "Driftline",
+        "version": project["version"],
+        "description": (
+            "All that passes between Driftline's services. Control topics carry CloudEvents 1.0 in binary mode: the "
+            "attributes in `ce_*` headers, the value is the event's JSON. Ids are deterministic, so a repeat is "
+            "recognised; `time` is event time. What cannot be read goes to the dead-letters."
+        ),
+        "license": {"name": project["license"]},
+    }
+
+
+def channel_name(topic: Topic) -> str:
+    """`driftline.dead-letters` → `deadLetters`."""
+    return re.sub(r"-(\w)", lambda match: match[1].upper(), topic.name.removeprefix("driftline."))
+
+
+def message_names(topic: Topic) -> list[str]:
+    """The types of messages on a topic."""
+    if topic.name == PREDICTIONS:
+        return ["PredictionBatch"]
+    if topic.name == DEAD_LETTERS:
+        return ["DeadLetter"]
+    return [name for name, kind in EVENT_TYPES.items() if kind.topic == topic.name]
+
+
+def _channel(topic: Topic) -> Document:
+    return {
+        "address": topic.name,
+        "description": topic.description,
+        "servers": [{"$ref": "#/servers/kafka"}],
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in message_names(topic)},
+        "bindings": {
+            "kafka": {
+                "topic": topic.name,
+                "partitions": topic.partitions,
+                "topicConfiguration": {name: _configured(name, value) for name, value in topic.config.items()},
+                **_BINDING,
+            }
+        },
+    }
+
+
+def _configured(name: str, value: str) -> int | list[str]:
+    return value.split(",") if name == "cleanup.policy" else int(value)
+
+
+def _operations(topic: Topic) -> Document:
+    channel = channel_name(topic)
+    sides = [("send", who) for who in topic.written_by] + [("receive", who) for who in topic.read_by]
+    return {
+        f"{who}.{action}.{channel}": {
+            "action": action,
+            "channel": {"$ref": f"#/channels/{channel}"},
+            "tags": [{"name": who}],
+            "messages": [{"$ref": f"#/channels/{channel}/messages/{name}"} for name in message_names(topic)],
+        }
+        for action, who in sides
+    }
+
+
+def _messages() -> Document:
+    topics = {topic.name: topic for topic in TOPICS}
+    events = {name: _event(kind, topics[kind.topic]) for name, kind in EVENT_TYPES.items()}
+    return {"PredictionBatch": _batch(), **events, "DeadLetter": _dead_letter()}
+
+
+def _event(kind: type[Event], topic: Topic) -> Document:
+    name = kind.__name__
+    return {
+        "name": name,
+        "summary": summary(kind),
+        "description": description(kind),
+        "contentType": "application/json",
+        "headers": _event_headers(kind, topic),
+        "payload": {
+            "schemaFormat": "application/schema+json;version=draft-07",
+            "schema": {"$ref": f"./{name}.json"},
+        },
+        "bindings": {"kafka": {**({"key": {"type": "string", "pattern": NAME}} if kind.keyed else {}), **_BINDING}},
+    }
+
+
+def _event_headers(kind: type[Event], topic: Topic) -> Document:
+    known = event_schema(kind)["properties"]
+    (writer,) = topic.written_by
+    told = {
+        "ce_specversion": {"const": "1.0"},
+        "ce_id": {**_TEXT, "pattern": known["id"]["pattern"], "description": "Equals `id` in the value."},
+        "ce_type": {"const": kind.__name__},
+        "ce_source": {"const": f"/driftline/{writer}"},
+        "ce_time": {**_TEXT, "format": "date-time", "description": "Equals `time` in the value."},
+        "ce_subject": {**_TEXT, "pattern": NAME, "description": "Equals `model` in the value."},
+        "content-type": {"const": "application/json"},
+    }
+    signature = {
+        SIGNATURE: {**_BINARY, "description": "Ed25519 signature of the exact bytes of the value."},
+        KEY: {"const": writer, "description": "Whose public key fits it."},
+    }
+    signed = signature if topic.signed else {}
+    return {"type": "object", "properties": told | signed, "required": [*told, *signed]}
+
+
+def _batch() -> Document:
+    return {
+        "name": "PredictionBatch",
+        "summary": "Answered rows of one (bundle digest, role).",
+        "description": (
+            "An Arrow IPC stream of exactly one uncompressed record batch. Lists of fixed size are as wide as the "
+            "model has features or scores. Columns that a reader does not know are passed over."
+        ),
+        "contentType": arrow.CONTENT_TYPE,
+        "payload": {**_BINARY, "x-arrow-columns": arrow.columns(), "x-arrow-metadata": arrow.metadata()},
+        "bindings": {"kafka": _BINDING},
+    }
+
+
+def _dead_letter() -> Document:
+    example = dead_letter(InMessage("driftline.drift", 0, 0, None, b"", (), 0), "", "")
+    names = [name for name, _ in example.headers]
+    return {
+        "name": "DeadLetter",
+        "summary": "A message that could not be read, as it was.",
+        "description": (
+            "The original bytes and headers, and why they could not be read. One that is too large loses its headers, "
+            "or the end of its value; driftline-length tells the length of the whole."
+        ),
+        "contentType": "application/octet-stream",
+        "headers": {"type": "object", "properties": dict.fromkeys(names, _TEXT), "required": names},
+        "payload": _BINARY,
+        "bindings": {"kafka": {"key": {**_TEXT, "description": "The topic it was on."}, **_BINDING}},
+    }

@@ -1,6 +1,7 @@
 """Environments with the packages of one service alone, from its hashed lock."""
 
 import asyncio
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +41,11 @@ class Environment:
         await output_of(_UV, "--quiet", "pip", "sync", "--python", self.folder, "--require-hashes", *files)
 
 
+def caching() -> dict[str, str]:
+    """Our own environment, but compiled modules are kept: processes that tests start take a third of the time."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 async def output_of(*command: str | Path, cwd: Path | None = None) -> str:
     """What a command prints, the end of it if it is long.
 
@@ -49,6 +55,7 @@ async def output_of(*command: str | Path, cwd: Path | None = None) -> str:
     process = await asyncio.create_subprocess_exec(
         *command,
         cwd=cwd,
+        env=caching(),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

@@ -1,7 +1,10 @@
 """One demo on a terminal: set-up, progress, outcome."""
 
 import asyncio
+import json
+import os
 import shutil
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +17,9 @@ from cli.demo.flights import Tick
 from cli.demo.loop import Loop, Played, summarise
 from cli.demo.replay import Record
 from cli.demo.report import show
-from cli.demo.story import Story
+from cli.demo.story import SPRING_2013, Story
 from cli.errors import UserError
+from cli.signals import run_until_signal
 from cli.stack import Plan, Stack, running_stack
 from shared.keys import make_keys
 
@@ -50,13 +54,15 @@ class _Bar:
 class Demo:
     """One demo: what it says goes to `console`."""
 
-    def __init__(self, plan: Plan, story: Story, console: Console) -> None:
+    def __init__(
+        self, plan: Plan, story: Story, console: Console, keep: Callable[[dict[str, Any]], None] = lambda _: None
+    ) -> None:
         self.plan = plan
         self.loop = Loop(plan.state, story, self.say)
         self.console = console
         self.began = time.monotonic()
         self.figures: dict[str, Any] = {}
-        self.on_figures: Callable[[], None] = lambda: None
+        self._keep = keep
 
     def say(self, line: str) -> None:
         """One line, above the progress bar if there is one."""
@@ -89,7 +95,7 @@ class Demo:
     def _finish(self, played: Played) -> None:
         figures, traced = summarise(self.plan.state, self.loop.story, played)
         self.figures = figures | {"seconds": round(time.monotonic() - self.began, 1)}
-        self.on_figures()
+        self._keep(self.figures)
         show(self.console, self.figures, traced)
         for reason, count in played.record.refused.items():
             self.say(f"refused {count} times: {reason}")
@@ -98,3 +104,22 @@ class Demo:
         token = self.plan.state / "tokens" / "admin.jwt"
         self.say(f"the page: {stack.addresses['governance']}/ (log in with the token in {token}); Ctrl-C ends it")
         await asyncio.Event().wait()
+
+
+def play(state: Path, leave: bool, summary: Path | None) -> None:
+    """The command: spring 2013 in a fresh state folder; figures to `summary` as JSON.
+
+    Raises:
+        UserError: it could not be played to its end.
+    """
+    fresh(state)
+    plan = Plan(state, bootstrap=os.environ.get("KAFKA_BOOTSTRAP") or None)
+    demo = Demo(plan, SPRING_2013, Console(), lambda figures: _keep(figures, summary))
+    run_until_signal(demo.run(stay=not leave and sys.stdout.isatty()))
+    if not demo.figures:
+        raise UserError("the demo was interrupted")
+
+
+def _keep(figures: dict[str, Any], summary: Path | None) -> None:
+    if summary is not None:
+        summary.write_text(json.dumps(figures, indent=2) + "\n")

@@ -50,8 +50,16 @@ async def run(settings: InferenceSettings) -> None:
         await serve(app, settings, *tasks)
     finally:
         predictions.flush()
-        await publisher.stop(settings.flush_seconds)
-        await producer.stop()
+        await asyncio.gather(publisher.stop(settings.flush_seconds), _stop(producer, settings.flush_seconds))
+
+
+async def _stop(producer: Producer, seconds: float) -> None:
+    """Nobody waits for its acknowledgements any more: what it still holds was not promised to anyone."""
+    try:
+        async with asyncio.timeout(seconds):
+            await producer.stop()
+    except (KafkaError, TimeoutError) as error:
+        log.warning("producer did not stop cleanly", error=repr(error))
 
 
 def _load(settings: InferenceSettings, digest: str) -> LoadedModel:

@@ -12,7 +12,7 @@ class InferenceSettings(ServiceSettings):
 
     Rows are gathered for `gather_ms` or until there are `gather_rows`; `queue_bytes` of messages wait in memory before
     they go to the spool; the last `recent_ids` request ids are remembered; a request of more than `inline_rows` rows is
-    computed in a thread of its own.
+    computed in a thread of its own. At the end, for `flush_seconds`, what is left is published.
     """
 
     gather_ms: float = Field(default=25, gt=0)
@@ -22,7 +22,7 @@ class InferenceSettings(ServiceSettings):
     inline_rows: int = Field(default=256, ge=0)
     body_bytes: int = Field(default=16 * 2**20, ge=1_024)
     label_patience_seconds: float = Field(default=5, gt=0)
-    flush_seconds: float = Field(default=5, ge=0)
+    flush_seconds: float = Field(default=4, ge=0)
 
     @property
     def spool(self) -> Path:

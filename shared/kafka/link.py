@@ -66,7 +66,8 @@ class KafkaBroker:
     async def _connect(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(bootstrap_servers=self._bootstrap, max_batch_size=_BATCH_BYTES, **RELIABLE)
         try:
-            await asyncio.wait_for(producer.start(), _PATIENCE)
+            async with asyncio.timeout(_PATIENCE):  # not wait_for: in Python 3.11 it can swallow a cancellation
+                await producer.start()
         except BaseException:
             await _discard(producer)
             raise
@@ -98,6 +99,7 @@ class KafkaLink:
 async def _discard(producer: AIOKafkaProducer) -> None:
     """Stop without waiting long for what can't be delivered: the caller still has it."""
     try:
-        await asyncio.wait_for(producer.stop(), timeout=2)
+        async with asyncio.timeout(2):
+            await producer.stop()
     except (KafkaError, OSError, TimeoutError) as error:
         log.warning("producer did not stop cleanly", error=repr(error))

@@ -35,6 +35,7 @@ class Publisher:
         self._free: deque[asyncio.Future[None]] = deque()
         self._drained = asyncio.Event()
         self._stopped = False
+        self._closing = False
 
     async def start(self) -> None:
         """Open the spool; what the last process left there goes first. Does not wait for Kafka.
@@ -66,9 +67,11 @@ class Publisher:
         self._stopped = True
         if not self.backlog.empty:
             try:
-                await asyncio.wait_for(self._drained.wait(), seconds)
+                async with asyncio.timeout(seconds):
+                    await self._drained.wait()
             except TimeoutError:
                 log.warning("rows left in the spool", topic=self._topic, rows=self._waiting())
+        self._closing = True
         self._running.cancel()
         await asyncio.gather(self._running, return_exceptions=True)
         self.backlog.close()
@@ -84,20 +87,21 @@ class Publisher:
     async def _flush(self, partition: int) -> None:
         link: Link | None = None
         try:
-            while True:
+            while not self._closing:
                 todo = deque([await self._take()])
-                while todo:
+                while todo and not self._closing:  # should a library swallow the cancellation
                     try:
                         link = link or await self._broker.open(partition)
                         await link.send([message.value for message in todo[0]])
                         self._settle(todo[0])
                         todo.popleft()
                     except Exception as error:  # noqa: BLE001  # the loop's edge: whatever failed, these rows must go out
-                        await self._closed(link, partition, error)
-                        link = None
+                        broken, link = link, None
+                        await self._failed(broken, partition, error)
                         todo.extendleft(self._again(todo.popleft(), error))
         finally:
-            await self._closed(link, partition, None)
+            if link is not None:
+                await link.close()
 
     async def _take(self) -> list[Waiting]:
         while not (taken := self.backlog.take()):
@@ -121,10 +125,9 @@ class Publisher:
         self.backlog.refuse(messages, f"the broker refuses its size: {error}")
         return []
 
-    async def _closed(self, link: Link | None, partition: int, error: Exception | None) -> None:
-        if error is not None:
-            log.warning("publishing failed, trying again", topic=self._topic, partition=partition, error=repr(error))
-            await asyncio.sleep(0.5)
+    async def _failed(self, link: Link | None, partition: int, error: Exception) -> None:
+        log.warning("publishing failed, trying again", topic=self._topic, partition=partition, error=repr(error))
         if link is not None:
-            REBUILT.labels(self._topic).inc(error is not None)
+            REBUILT.labels(self._topic).inc()
             await link.close()
+        await asyncio.sleep(1)

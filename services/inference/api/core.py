@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -66,8 +67,14 @@ class Core:
         seen = self.recent.seen(asked.key, len(rows))
         answered = Answered(asked.key, seen, asked.entity, asked.event_time, rows, scores, latency_us)
         self.log.add(Source(model.name, model.digest, model.definition.digest, served.role), answered)
-        ROWS.labels(model.name, model.digest).inc(len(rows))
-        SECONDS.labels(model.name).observe(seconds)
+        counted, timed = _meters(model.name, model.digest)
+        counted.inc(len(rows))
+        timed.observe(seconds)
+
+
+@lru_cache(maxsize=1_024)
+def _meters(model: str, digest: str) -> tuple[Counter, Histogram]:
+    return ROWS.labels(model, digest), SECONDS.labels(model)
 
 
 class _Asked(NamedTuple):

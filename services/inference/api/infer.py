@@ -1,38 +1,40 @@
 """`POST /v2/models/{model}/infer`, with or without a version."""
 
 import time
-from collections.abc import Callable
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import FastAPI, Request, Response
 
 from services.inference.api.bodies import read_body
 from services.inference.api.core import Core
-from services.inference.api.schema import INFER_BODY, INFER_RESPONSES
+from services.inference.api.schema import INFER_RESPONSES, infer_body
 from services.inference.models.catalogue import Catalogue
 from shared.http import require
 
 
-def infer_routes(core: Core, catalogue: Catalogue, body_bytes: int) -> APIRouter:
-    """Inference, for clients."""
-    router = APIRouter(tags=["Open Inference Protocol"], dependencies=[Depends(require("client"))])
+def add_infer_routes(app: FastAPI, core: Core, catalogue: Catalogue, body_bytes: int) -> None:
+    """Inference, for clients.
 
-    async def answer(request: Request, model: str, version: str | None) -> Response:
+    This is the hot path: the routes come first of all, and take only the request, for FastAPI's way to parameters and
+    dependencies costs as much as the prediction.
+    """
+    authorise = require("client")
+
+    async def infer(request: Request) -> Response:
+        """Predict with what serves under this name, or with one version, a bundle digest; 404 if it does not serve."""
         received = time.perf_counter()
-        served = catalogue.get(model, version)
+        await authorise(request, None)
+        served = catalogue.get(request.path_params["model"], request.path_params.get("version"))
         body = await read_body(request, body_bytes)
         return Response(await core.infer(served, body, received), media_type="application/json")
 
-    def route(path: str) -> Callable[..., Callable[..., object]]:
-        return router.post(path, openapi_extra=INFER_BODY, responses=INFER_RESPONSES, response_class=Response)
-
-    @route("/v2/models/{model}/infer")
-    async def infer(request: Request, model: str) -> Response:
-        """Predict with what serves under this name."""
-        return await answer(request, model, None)
-
-    @route("/v2/models/{model}/versions/{version}/infer")
-    async def infer_version(request: Request, model: str, version: str) -> Response:
-        """Predict with one version, a bundle digest; 404 if it does not serve."""
-        return await answer(request, model, version)
-
-    return router
+    for path in ("/v2/models/{model}/versions/{version}/infer", "/v2/models/{model}/infer"):
+        app.add_api_route(
+            path,
+            infer,
+            methods=["POST"],
+            tags=["Open Inference Protocol"],
+            response_class=Response,
+            responses=INFER_RESPONSES,
+            openapi_extra=infer_body(path),
+        )
+        app.router.routes.insert(0, app.router.routes.pop())

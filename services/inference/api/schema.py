@@ -52,7 +52,13 @@ def _json(schema: dict[str, Any]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
-INFER_BODY = _json(_REQUEST)
+def infer_body(path: str) -> dict[str, Any]:
+    """What FastAPI would say of the infer route at `path` if it read parameters, token and body itself."""
+    names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
+    parameters = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+    return {**_json(_REQUEST), "parameters": parameters, "security": [{"HTTPBearer": []}]}
+
+
 INFER_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"description": "model_name, model_version, id and outputs", "content": {"application/json": {}}},
     400: {"description": "The request is wrong; `error` names the field", "content": {"application/json": {}}},

@@ -38,8 +38,8 @@ class Encoder:
         self._numeric = definition.numeric
         self._categorical = definition.categorical
         self._max_rows = definition.serving.max_rows
-        self._numeric_at = [self._names.index(name) for name in self._numeric]
-        self._categorical_at = [self._names.index(name) for name in self._categorical]
+        blocks = [*self._numeric, *self._categorical]
+        self._order = np.array([blocks.index(name) for name in self._names])
         self._codes = {
             name: {category: code for code, category in enumerate(categories[name])} for name in self._categorical
         }
@@ -115,7 +115,6 @@ class Encoder:
     def _tensor(self, numeric: Float32, categorical: Int32) -> Float32:
         if not self._categorical:
             return numeric
-        tensor = np.empty((len(numeric), len(self._names)), dtype=np.float32)
-        tensor[:, self._numeric_at] = numeric
-        tensor[:, self._categorical_at] = np.where(categorical >= 0, categorical, np.nan)
-        return tensor
+        codes = categorical.astype(np.float32)
+        codes[categorical < 0] = np.nan
+        return np.concatenate((numeric, codes), axis=1).take(self._order, axis=1)

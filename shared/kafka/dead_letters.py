@@ -27,5 +27,6 @@ def dead_letter(message: InMessage, reason: str, service: str) -> OutMessage:
 
 
 def _fitting(headers: Headers) -> Headers:
-    size = sum(len(name.encode()) + len(value) + 10 for name, value in headers)
-    return headers if size <= _MOST_HEADERS else ()
+    known = tuple((name, value or b"") for name, value in headers)  # other readers than ours leave Kafka's null in
+    size = sum(len(name.encode()) + len(value) + 10 for name, value in known)
+    return known if size <= _MOST_HEADERS else ()

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from shared.kafka.admin import MOST_BYTES
@@ -29,6 +31,11 @@ def test_a_dead_letter_that_is_read_again_tells_its_last_place() -> None:
     second = dead_letter(again, "second", "operators")
     told = InMessage("x", 0, 0, None, second.value, second.headers, 0)
     assert (told.header("driftline-reason"), told.header("driftline-offset")) == ("second", "9")
+
+
+def test_a_header_that_is_null_is_carried_as_empty() -> None:
+    nulls: Any = (("ce_type", None),)
+    assert dict(dead_letter(message(headers=nulls), "why", "drift_detection").headers)["ce_type"] == b""
 
 
 @pytest.mark.parametrize(

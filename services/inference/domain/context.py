@@ -12,18 +12,19 @@ from shared.errors import InvalidInput
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_END = (datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC) - _EPOCH) // _MICROSECOND + 1
 
 LONGEST_ENTITY = 256
 
 
 def _microseconds(text: str | None, where: str) -> int:
-    """Microseconds since 1970; a UUIDv7 can't say an earlier time."""
+    """Microseconds since 1970, for a UUIDv7 can't say an earlier time, to the end of the year 9999 in UTC."""
     if text is not None and _RFC3339.fullmatch(text):
         try:
             found = (datetime.fromisoformat(text.upper()) - _EPOCH) // _MICROSECOND
         except (ValueError, OverflowError):  # the 30th of February
             found = -1
-        if found >= 0:
+        if 0 <= found < _END:
             return found
     raise InvalidInput(where, "a time from 1970 on as RFC 3339 writes it, such as 2013-03-15T16:00:00Z")
 

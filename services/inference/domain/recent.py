@@ -9,6 +9,9 @@ class RecentIds:
         self._new: dict[bytes, int] = {}
         self._old: dict[bytes, int] = {}
 
+    def __len__(self) -> int:
+        return len(self._new) + len(self._old)
+
     def seen(self, key: bytes, rows: int) -> int:
         """How many rows were answered under `key` before; from now on at least `rows` were."""
         before = self._new.get(key)

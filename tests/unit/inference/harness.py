@@ -15,11 +15,12 @@ from shared.kafka.message import OutMessage
 
 @dataclass
 class Kafka:
-    """What was sent; `send` fails with `error` if there is one."""
+    """What was sent; `send` waits for `hold` and fails with `error` if there is one."""
 
     values: list[bytes] = field(default_factory=list)
     messages: list[OutMessage] = field(default_factory=list)
     error: Exception | None = None
+    hold: asyncio.Event | None = None
 
     def enqueue(self, value: bytes, rows: int) -> None:
         assert rows == len(decode_batch(value))
@@ -27,6 +28,8 @@ class Kafka:
 
     async def send(self, messages: Sequence[OutMessage]) -> None:
         await asyncio.sleep(0.01)
+        if self.hold:
+            await self.hold.wait()
         if self.error:
             raise self.error
         self.messages += messages

@@ -1,0 +1,106 @@
+"""Rows are gathered for a moment and handed over as messages that Kafka takes."""
+
+import asyncio
+
+import numpy as np
+
+from services.inference.domain.answer import Answered
+from services.inference.store.predictions import GatherPolicy, PredictionLog, Source
+from shared.batch import PredictionBatch, decode_batch, encode_batch
+from shared.features import Rows
+
+FIRST = Source("small", "1" * 64, "d" * 64, "champion")
+SECOND = Source("small", "2" * 64, "d" * 64, "champion")
+
+
+def answered(key: int, rows: int = 1, seen: int = 0, features: int = 2, entity: str | None = None) -> Answered:
+    return Answered(
+        key=key.to_bytes(16, "big"),
+        seen=seen,
+        entity=[entity] * rows,
+        event_time=np.full(rows, np.datetime64("2013-03-15T16:00", "us")),
+        rows=Rows(np.full((rows, features), key, np.float32), np.zeros((rows, 1), np.int32)),
+        scores=np.full((rows, 1), 0.5, np.float32),
+        latency_us=100 + key,
+    )
+
+
+class Kafka:
+    def __init__(self) -> None:
+        self.values: list[bytes] = []
+
+    def enqueue(self, value: bytes, rows: int) -> None:
+        assert rows == len(decode_batch(value))
+        self.values.append(value)
+
+    @property
+    def batches(self) -> list[PredictionBatch]:
+        return [decode_batch(value) for value in self.values]
+
+
+def keys(batch: PredictionBatch) -> list[int]:
+    return [int.from_bytes(key, "big") for key in batch.request_id]
+
+
+async def test_rows_that_come_within_the_time_share_a_message() -> None:
+    kafka = Kafka()
+    log = PredictionLog(kafka.enqueue, "p", GatherPolicy(0.02, 4_096))
+    for key in range(3):
+        log.add(FIRST, answered(key, rows=2, seen=key % 2))
+    assert kafka.values == []
+    await asyncio.sleep(0.05)
+    log.add(FIRST, answered(3))
+    await asyncio.sleep(0.05)
+    first, second = kafka.batches
+    assert (keys(first), keys(second)) == ([0, 0, 1, 1, 2, 2], [3])
+    assert first.row.tolist() == [0, 1] * 3
+    assert first.repeat.tolist() == [False, False, True, False, False, False]
+    assert first.latency_us.tolist() == [100, 100, 101, 101, 102, 102]
+    assert first.rows.numeric[:, 0].tolist() == [0, 0, 1, 1, 2, 2]
+    assert [(batch.meta.sequence, batch.meta.rows_so_far) for batch in (first, second)] == [(0, 6), (1, 7)]
+
+
+async def test_a_full_message_does_not_wait_for_the_time() -> None:
+    kafka = Kafka()
+    log = PredictionLog(kafka.enqueue, "p", GatherPolicy(60, 10))
+    for key in range(25):
+        log.add(FIRST, answered(key))
+    assert [len(batch) for batch in kafka.batches] == [10, 10]
+    log.flush()
+    assert [len(batch) for batch in kafka.batches] == [10, 10, 5]
+    log.flush()
+    assert len(kafka.values) == 3
+
+
+async def test_each_digest_has_messages_of_its_own_with_one_count_for_all() -> None:
+    kafka = Kafka()
+    log = PredictionLog(kafka.enqueue, "p", GatherPolicy(60, 4_096))
+    for key in range(6):
+        log.add(SECOND if key % 2 else FIRST, answered(key))
+    log.flush()
+    assert [(batch.meta.digest[0], keys(batch)) for batch in kafka.batches] == [("1", [0, 2, 4]), ("2", [1, 3, 5])]
+    assert [(batch.meta.sequence, batch.meta.rows_so_far) for batch in kafka.batches] == [(0, 3), (1, 6)]
+
+
+async def test_wide_rows_are_cut_into_messages_that_kafka_takes() -> None:
+    kafka = Kafka()
+    log = PredictionLog(kafka.enqueue, "p", GatherPolicy(60, 4_096))
+    log.add(FIRST, answered(1, rows=3_000, features=500, entity="ü" * 256))
+    log.flush()
+    assert sum(len(batch) for batch in kafka.batches) == 3_000
+    assert len(kafka.batches) > 1
+    assert max(map(len, kafka.values)) < 1_000_000
+    assert np.concatenate([batch.row for batch in kafka.batches]).tolist() == list(range(3_000))
+
+
+def test_a_message_of_many_short_rows_stays_below_the_limit_too() -> None:
+    kafka = Kafka()
+    log = PredictionLog(kafka.enqueue, "p", GatherPolicy(60, 100_000))
+    asyncio.run(_add_many(log))
+    assert max(map(len, kafka.values)) < 1_000_000
+    assert encode_batch(kafka.batches[0]) == kafka.values[0]
+
+
+async def _add_many(log: PredictionLog) -> None:
+    log.add(FIRST, answered(1, rows=60_000, features=0))
+    log.flush()

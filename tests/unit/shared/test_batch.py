@@ -1,5 +1,4 @@
 import random
-import uuid
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from shared.arrow_ipc import read_record, write_record
-from shared.batch import PredictionBatch, decode_batch, encode_batch, request_key
+from shared.batch import PredictionBatch, decode_batch, encode_batch
 from shared.errors import Unreadable
 from shared.features import Rows
 from tests.unit.shared.batches import batch, record, with_columns, with_metadata
@@ -234,30 +233,3 @@ def test_of_2000_damaged_messages_each_is_unreadable_or_a_sound_batch() -> None:
 def test_an_array_that_says_it_is_longer_than_its_buffers_is_refused() -> None:
     with pytest.raises((pa.ArrowException, ValueError)):
         read_record(write_record(record()).replace(b"\x05\0\0\0\0\0\0\0", b"\x05\0\0\0\0\0\0\x7f"))
-
-
-def test_a_uuid_is_its_own_16_bytes_in_any_case() -> None:
-    known = uuid.UUID("0192f3a4-5b6c-7d8e-9f00-112233445566")
-    assert request_key("flights", str(known)) == request_key("flights", str(known).upper()) == known.bytes
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "7",
-        "a" * 36,
-        "----0192f3a45b6c7d8e9f00112233445566",
-        "0192f3a4_5b6c-7d8e-9f00-112233445566",
-        "é" * 36,
-        "a\0b",
-    ],
-)
-def test_any_other_id_is_hashed_with_its_model(text: str) -> None:
-    keys = {request_key("flights", text), request_key("trains", text)}
-    assert len(keys) == 2
-    assert {len(key) for key in keys} == {16}
-
-
-def test_an_id_is_hashed_as_documented() -> None:
-    assert request_key("flights", "7").hex() == "869528b0d679d92ec02f0f5153bcff1c"

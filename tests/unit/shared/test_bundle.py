@@ -1,7 +1,4 @@
-import base64
-import json
 import os
-import random
 import shutil
 import subprocess
 import sys
@@ -11,46 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from shared.bundle import BundleContents, bundle_digest, open_bundle, write_bundle
+from shared.bundle import bundle_digest, open_bundle, write_bundle
 from shared.definition import parse_definition
-from shared.errors import InvalidInput
-from shared.keys import make_keys
-from tests.bundles import DATA, definition_text, small_lineage, small_reference
+from tests.unit.shared.bundle_state import DIGEST, contents, make_state, refusal
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A state folder with keys and one bundle of each trusted signer's."""
-    state = tmp_path_factory.mktemp("made")
-    make_keys(state)
-    write_bundle(state / "bundles", contents(), state / "keys", "operator")
-    return state
+    return make_state(tmp_path_factory.mktemp("made"))
 
 
 @pytest.fixture
 def state(made: Path, tmp_path: Path) -> Path:
     """A copy that a test may damage."""
     return Path(shutil.copytree(made, tmp_path / "state"))
-
-
-def contents(owner: str = "tests") -> BundleContents:
-    text = definition_text().replace('"tests"', f'"{owner}"')
-    return BundleContents(
-        onnx=(DATA / "small_binary_a.onnx").read_bytes(),
-        definition=text,
-        reference=small_reference(parse_definition(text)),
-        lineage=small_lineage(),
-        evaluation={"metrics": {"log_loss": 0.25}},
-    )
-
-
-DIGEST = bundle_digest(contents().files())
-
-
-def refusal(state: Path, digest: str = DIGEST) -> InvalidInput:
-    with pytest.raises(InvalidInput) as raised:
-        open_bundle(state / "bundles", digest, state / "trust")
-    return raised.value
 
 
 def test_what_was_written_is_read(state: Path) -> None:
@@ -116,7 +87,7 @@ def test_a_write_that_fails_leaves_nothing_that_counts(state: Path, monkeypatch:
 CRASH = """
 import os, pathlib, sys
 from shared.bundle import write_bundle
-from tests.unit.shared.test_bundle import contents
+from tests.unit.shared.bundle_state import DIGEST, contents, make_state, refusal
 state = pathlib.Path(sys.argv[1])
 pathlib.Path.rename = lambda *_: os._exit(9)
 write_bundle(state / "bundles", contents("others"), state / "keys", "operator")
@@ -220,81 +191,3 @@ def test_a_bundle_that_is_a_link_to_another_folder_is_refused(state: Path) -> No
 def test_a_bundle_under_the_digest_of_another_is_refused(state: Path) -> None:
     (state / "bundles" / DIGEST).rename(state / "bundles" / ("a" * 64))
     assert refusal(state, "a" * 64).field == "digest"
-
-
-def test_a_signature_by_one_who_is_not_trusted_is_refused(state: Path, tmp_path: Path) -> None:
-    make_keys(tmp_path / "strangers")
-    shutil.rmtree(state / "bundles")
-    write_bundle(state / "bundles", contents(), tmp_path / "strangers" / "keys", "operator")
-    assert refusal(state).field == "model.sig"
-
-
-def test_the_signature_of_another_bundle_is_refused(state: Path) -> None:
-    other = write_bundle(state / "bundles", contents("others"), state / "keys", "operator")
-    shutil.copy(state / "bundles" / other / "model.sig", state / "bundles" / DIGEST / "model.sig")
-    assert refusal(state).field == "model.sig"
-
-
-def test_without_any_trusted_key_nothing_is_opened(state: Path) -> None:
-    shutil.rmtree(state / "trust")
-    assert refusal(state).field == "model.sig"
-
-
-def test_a_damaged_trusted_key_does_not_hide_the_others(state: Path) -> None:
-    (state / "trust" / "aaa.bundle.pub").write_bytes(b"no key")
-    assert open_bundle(state / "bundles", DIGEST, state / "trust").signer == "operator"
-
-
-@pytest.mark.parametrize(
-    "signature",
-    [
-        b"",
-        b"{}",
-        b"[]",
-        b"null",
-        b"\xff",
-        b"[" * 100_000,
-        b'{"verificationMaterial": []}',
-        b'{"verificationMaterial": {}}',
-    ],
-)
-def test_a_signature_that_is_garbage_is_refused(state: Path, signature: bytes) -> None:
-    (state / "bundles" / DIGEST / "model.sig").write_bytes(signature)
-    assert refusal(state).field == "model.sig"
-
-
-def signed_part(signature: bytes) -> list[bytes]:
-    """What the key signed, and its signature: all that matters of the file."""
-    envelope = json.loads(signature)["dsseEnvelope"]
-    return [base64.b64decode(text) for text in (envelope["payload"], envelope["signatures"][0]["sig"])]
-
-
-def test_of_300_damaged_signatures_only_those_with_the_signed_part_intact_are_taken(state: Path) -> None:
-    path = state / "bundles" / DIGEST / "model.sig"
-    known = path.read_bytes()
-    generator = random.Random(20130315)  # noqa: S311  # damage, no secret
-    taken = 0
-    for _ in range(300):
-        path.write_text(json.dumps(damaged(json.loads(known), generator)))
-        try:
-            open_bundle(state / "bundles", DIGEST, state / "trust")
-        except InvalidInput as error:
-            assert error.field == "model.sig"  # noqa: PT017  # some may be taken
-            continue
-        taken += 1
-        assert signed_part(path.read_bytes()) == signed_part(known)
-    assert taken < 30
-
-
-def damaged(node: object, generator: random.Random) -> object:
-    """A JSON value with one of its parts replaced, removed or changed."""
-    if isinstance(node, dict) and node:
-        name = generator.choice(sorted(node))
-        return {**node, name: damaged(node[name], generator)}
-    if isinstance(node, list) and node:
-        at = generator.randrange(len(node))
-        return [*node[:at], damaged(node[at], generator), *node[at + 1 :]]
-    if isinstance(node, str) and node and generator.random() < 0.7:
-        at = generator.randrange(len(node))
-        return node[:at] + chr((ord(node[at]) + generator.randrange(1, 26)) % 128) + node[at + 1 :]
-    return generator.choice((None, -1, [], {}, "", "\x00", "é", 1e300, [[]], {"a": 1}))

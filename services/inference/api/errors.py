@@ -1,6 +1,6 @@
 """Errors as each protocol writes them: below `/v2` the Open Inference Protocol's, one string that names the field."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -38,36 +38,44 @@ def _answer(
 
 def add_protocol_errors(app: FastAPI) -> None:
     """Take the place of the common handlers: the same answers, and those of the protocol below `/v2`."""
+    handlers: dict[type[Exception], Callable[[Request, Any], Coroutine[Any, Any, JSONResponse]]] = {
+        InvalidInput: _invalid,
+        NotServed: _unknown,
+        ModelFailed: _failed,
+        LabelsNotTaken: _later,
+        HTTPException: _http,
+        Exception: _broken,
+    }
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, handler)
 
-    @app.exception_handler(InvalidInput)
-    async def invalid(request: Request, error: InvalidInput) -> JSONResponse:
-        if isinstance(error, TooLarge):
-            headers = {"Connection": "close"}
-            return _answer(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, error.field, error.expected, headers)
-        return _answer(request, HTTPStatus.BAD_REQUEST, error.field, error.expected)
 
-    @app.exception_handler(NotServed)
-    async def unknown(request: Request, error: NotServed) -> JSONResponse:
-        return _answer(request, HTTPStatus.NOT_FOUND, "model", str(error))
+async def _invalid(request: Request, error: InvalidInput) -> JSONResponse:
+    if isinstance(error, TooLarge):
+        headers = {"Connection": "close"}
+        return _answer(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, error.field, error.expected, headers)
+    return _answer(request, HTTPStatus.BAD_REQUEST, error.field, error.expected)
 
-    @app.exception_handler(ModelFailed)
-    async def failed(request: Request, error: ModelFailed) -> JSONResponse:
-        log.error("model failed", why=str(error))
-        return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, "model", "the model could not compute an answer")
 
-    @app.exception_handler(LabelsNotTaken)
-    async def later(request: Request, error: LabelsNotTaken) -> JSONResponse:
-        headers = {"Retry-After": "2"}
-        return _answer(request, HTTPStatus.SERVICE_UNAVAILABLE, "", str(error), headers)
+async def _unknown(request: Request, error: NotServed) -> JSONResponse:
+    return _answer(request, HTTPStatus.NOT_FOUND, "model", str(error))
 
-    @app.exception_handler(HTTPException)
-    async def http(request: Request, error: HTTPException) -> JSONResponse:
-        told: Any = error.detail  # `require` puts field and expected there
-        where = _PLACES.get(error.status_code, "")
-        field, expected = (told["field"], told["expected"]) if isinstance(told, dict) else (where, str(told))
-        return _answer(request, error.status_code, field, expected, error.headers)
 
-    @app.exception_handler(Exception)
-    async def broken(request: Request, error: Exception) -> JSONResponse:  # the server logs it with its traceback
-        text = f"the service failed: {type(error).__name__}"
-        return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, "", text)
+async def _failed(request: Request, error: ModelFailed) -> JSONResponse:
+    log.error("model failed", why=str(error))
+    return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, "model", "the model could not compute an answer")
+
+
+async def _later(request: Request, error: LabelsNotTaken) -> JSONResponse:
+    return _answer(request, HTTPStatus.SERVICE_UNAVAILABLE, "", str(error), {"Retry-After": "2"})
+
+
+async def _http(request: Request, error: HTTPException) -> JSONResponse:
+    told: Any = error.detail  # `require` puts field and expected there
+    where = _PLACES.get(error.status_code, "")
+    field, expected = (told["field"], told["expected"]) if isinstance(told, dict) else (where, str(told))
+    return _answer(request, error.status_code, field, expected, error.headers)
+
+
+async def _broken(request: Request, error: Exception) -> JSONResponse:  # the server logs it with its traceback
+    return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, "", f"the service failed: {type(error).__name__}")

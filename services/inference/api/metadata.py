@@ -52,7 +52,14 @@ def metadata_routes(catalogue: Catalogue) -> APIRouter:
         """200 if the model answers, else 404."""
         return {"name": catalogue.get(model, version).model.name, "ready": True}
 
-    @router.get("/v1/models", tags=["models"])
+    return router
+
+
+def model_list(catalogue: Catalogue) -> APIRouter:
+    """What serves, for viewers and clients."""
+    router = APIRouter(tags=["models"], dependencies=[Depends(require("viewer", "client"))])
+
+    @router.get("/v1/models")
     async def models() -> list[dict[str, Any]]:
         """What serves: name, bundle digest, revision of the deployment."""
         return [

@@ -37,7 +37,7 @@ def block(state: Path) -> LoadedModel:
 
 @pytest.fixture
 async def service(state: Path, small: LoadedModel, block: LoadedModel) -> AsyncIterator[Service]:
-    settings = InferenceSettings(state=state, body_bytes=1_000_000, label_patience_seconds=0.3)
+    settings = InferenceSettings(state=state, body_bytes=1_000_000, label_patience_seconds=1)
     kafka, health, catalogue = Kafka(), Health(), Catalogue()
     log = PredictionLog(kafka.enqueue, "test", GatherPolicy(60, 4_096))
     labels = LabelSender(kafka.send, settings.label_patience_seconds, bound=3_000)

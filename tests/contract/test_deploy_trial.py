@@ -32,6 +32,7 @@ def image(tmp_path: Path, program: str, live: int = 200, ready: int = 200, end: 
     """A folder with one service of a single file."""
     place = tmp_path / "image" / "services" / "fake"
     place.mkdir(parents=True)
+    (place.parent / "__init__.py").touch()  # else a `services` elsewhere on the path comes first
     constants = f"STATUS = {{'/live': {live}, '/ready': {ready}}}\nEXIT = {end}\n"
     (place / "__main__.py").write_text(constants + textwrap.dedent(program))
     return Image("fake", Path(sys.executable), tmp_path / "image", tmp_path / "state", "127.0.0.1:9")

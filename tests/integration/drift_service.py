@@ -6,72 +6,25 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
-from functools import cache
 from pathlib import Path
 
 import httpx
-import numpy as np
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from numpy.typing import NDArray
 
 from cli.stack import running_stack
-from shared.batch import Meta, PredictionBatch
 from shared.bundle import BundleContents, write_bundle
 from shared.cloudevents import decode
-from shared.definition import ModelDefinition, parse_definition
 from shared.events import Event
-from shared.features import Rows
 from shared.kafka.admin import DRIFT, ensure_topics
 from shared.kafka.message import InMessage
 from shared.kafka.reading import from_record
 from shared.keys import make_keys
-from shared.reference import Reference, build_reference
 from tests.bundles import small_lineage
 from tests.integration.kafka_helpers import free_port
 from tests.integration.stack_helpers import broker_alone
+from tests.unit.drift_detection.pumps import DEFINITION, reference
 
 ROOT = Path(__file__).parents[2]
-HOUR = 3_600_000_000
-ROWS_PER_HOUR = 30
-SITES = ("north", "south")
-START = np.datetime64("2026-03-01T00:00:00", "us")
-DEFINITION = """
-name = "{name}"
-owner = "tests"
-features = [
-    {{ name = "temp", kind = "numeric" }},
-    {{ name = "flow", kind = "numeric" }},
-    {{ name = "site", kind = "categorical" }},
-]
-label = {{ name = "fails", kind = "binary", expected_delay_hours = 1 }}
-monitoring = {{ pane_seconds = 3600, time_zone = "Europe/Zurich" }}
-"""
-
-
-def definition(name: str = "pumps") -> ModelDefinition:
-    """Two numeric features, one categorical."""
-    return parse_definition(DEFINITION.format(name=name))
-
-
-def hours(first: int, count: int) -> tuple[NDArray[np.datetime64], Rows, NDArray[np.float32]]:
-    """Event times, rows and scores of so many hours after START: `temp` swings slowly, as weather does."""
-    times, numeric, codes = [], [], []
-    for hour in range(first, first + count):
-        random = np.random.default_rng(10_000 + hour)
-        levels = random.normal([50 + 8 * np.sin(hour / 24), 5], [0.5, 0.3])
-        numeric.append(random.normal(levels, [1, 0.2], (ROWS_PER_HOUR, 2)))
-        codes.append(random.integers(0, 2, (ROWS_PER_HOUR, 1)))
-        times.append(hour * HOUR + np.sort(random.integers(0, HOUR, ROWS_PER_HOUR)))
-    rows = Rows(np.concatenate(numeric).astype(np.float32), np.concatenate(codes).astype(np.int32))
-    offsets = np.concatenate(times).astype("timedelta64[us]")
-    return START + offsets, rows, (rows.numeric[:, :1] / 100).astype(np.float32)
-
-
-@cache
-def reference(name: str = "pumps") -> Reference:
-    """Built from the 20 days before START."""
-    times, rows, scores = hours(-480, 480)
-    return build_reference(rows, times, scores, definition(name), {"site": SITES})
 
 
 def make_bundle(state: Path, name: str = "pumps") -> str:
@@ -81,32 +34,6 @@ def make_bundle(state: Path, name: str = "pumps") -> str:
         b"no graph is needed here", DEFINITION.format(name=name), reference(name), small_lineage(), {}
     )
     return write_bundle(state / "bundles", contents, state / "keys", "operator")
-
-
-def batch(
-    digest: str,
-    times: NDArray[np.datetime64],
-    rows: Rows,
-    scores: NDArray[np.float32],
-    *,
-    role: str = "champion",
-    repeat: bool = False,
-    name: str = "pumps",
-) -> PredictionBatch:
-    """A message of these rows."""
-    count = len(rows)
-    meta = Meta(name, digest, definition(name).digest, role, "tests", 0, count)  # type: ignore[arg-type]
-    return PredictionBatch(
-        meta=meta,
-        request_id=[os.urandom(16) for _ in range(count)],
-        row=np.zeros(count, np.int32),
-        entity=[None] * count,
-        event_time=times,
-        repeat=np.full(count, repeat),
-        rows=rows,
-        scores=scores,
-        latency_us=np.ones(count, np.int32),
-    )
 
 
 @contextlib.asynccontextmanager
@@ -139,13 +66,14 @@ class Service:
             self.process = await asyncio.create_subprocess_exec(
                 *command, cwd=ROOT, env=self._environment, stdout=out, stderr=out
             )
-        async with httpx.AsyncClient() as http, asyncio.timeout(60):
-            while True:
+        async with httpx.AsyncClient() as http:
+            for _ in range(1200):
                 assert self.process.returncode is None, self.said()
                 with contextlib.suppress(httpx.TransportError):
                     if (await http.get(f"http://127.0.0.1:{self.port}/ready")).status_code == 200:
                         return
                 await asyncio.sleep(0.05)
+        raise AssertionError(f"not ready: {self.said()}")
 
     async def get(self, path: str, role: str = "viewer") -> httpx.Response:
         """GET with the token of a role; none if empty."""

@@ -17,18 +17,8 @@ from shared.kafka.admin import DEAD_LETTERS, DEPLOYMENTS, PREDICTIONS
 from shared.reference import Sketch
 from shared.reference.panes import moment, time_of
 from tests.bundles import deployment
-from tests.integration.drift_service import (
-    HOUR,
-    START,
-    Service,
-    batch,
-    broker_and_producer,
-    events,
-    hours,
-    make_bundle,
-    read_all,
-    reference,
-)
+from tests.integration.drift_service import Service, broker_and_producer, events, make_bundle, read_all
+from tests.unit.drift_detection.pumps import HOUR, START, batch, hours, reference
 
 FAULT = 40  # the hour from which on temp comes in another unit
 PER_MESSAGE = 10
@@ -88,13 +78,15 @@ def assert_equal_to_offline(said: Sequence[Event], messages: Sequence[Message], 
 
 
 async def until_read(service: Service, digest: str, rows: int) -> dict[str, object]:
-    """Wait until all rows are read and two more cycles have passed; what `/v1/progress` says then."""
-    async with asyncio.timeout(60):
-        while True:
-            told = (await service.get("/v1/progress")).json().get("pumps", {}).get(digest, {}).get("champion", {})
-            if told.get("rows") == rows:
-                break
-            await asyncio.sleep(0.1)
+    """Wait until all rows are read and a few more cycles have passed; what `/v1/progress` says then."""
+    told: dict[str, object] = {}
+    for _ in range(600):
+        told = (await service.get("/v1/progress")).json().get("pumps", {}).get(digest, {}).get("champion", {})
+        if told.get("rows") == rows:
+            break
+        await asyncio.sleep(0.1)
+    else:
+        raise AssertionError(f"{told}, not {rows} rows: {service.said()}")
     await asyncio.sleep(1.5)
     answer = (await service.get("/v1/progress")).json()["pumps"][digest]["champion"]
     assert isinstance(answer, dict)

@@ -1,0 +1,82 @@
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from services.drift_detection.api import build_app
+from services.drift_detection.domain.engine import Engine, Place
+from services.drift_detection.domain.partition import PartitionState
+from services.drift_detection.settings import Settings
+from shared.http import Health
+from shared.keys import make_keys
+from shared.reference.panes import moment
+from tests.unit.drift_detection.pumps import DIGEST, HOUR, START, batch, hours, watched
+
+FIRST = int(START.astype(np.int64))
+
+
+def engine() -> Engine:
+    """Twelve hours read, a jump in the sixth."""
+    state = Engine({0: PartitionState(0)}, {})
+    times, rows, scores = hours(0, 12)
+    rows.numeric[times >= START + np.timedelta64(6 * HOUR, "us"), 0] -= 20
+    state.take(Place(0, 0, FIRST + 100 * HOUR), batch(DIGEST, times, rows, scores), watched())
+    state.advance({0}, 100)
+    return state
+
+
+def client(state: Path, role: str | None, there: Engine | None) -> httpx.AsyncClient:
+    make_keys(state)
+    app = build_app(Settings(state=state), Health(), lambda: there)
+    headers = {} if role is None else {"Authorization": f"Bearer {(state / 'tokens' / f'{role}.jwt').read_text()}"}
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://service", headers=headers)
+
+
+async def test_progress_is_told_by_model_bundle_and_role(tmp_path: Path) -> None:
+    async with client(tmp_path, "viewer", engine()) as http:
+        told = (await http.get("/v1/progress")).json()
+    highest = max(hours(0, 12)[0]).astype(np.int64).item()
+    assert told == {
+        "pumps": {
+            DIGEST: {
+                "champion": {
+                    "watermark": moment(highest).isoformat().replace("+00:00", "Z"),
+                    "rows": 360,
+                    "repeats": 0,
+                    "too_late": 0,
+                    "future": 0,
+                    "windows": 11,
+                }
+            }
+        }
+    }
+
+
+async def test_incidents_are_told_with_their_features(tmp_path: Path) -> None:
+    async with client(tmp_path, "viewer", engine()) as http:
+        [incident] = (await http.get("/v1/incidents")).json()
+    assert (incident["model"], incident["digest"], incident["state"]) == ("pumps", DIGEST, "open")
+    assert incident["severity"] == "major"
+    assert [feature["name"] for feature in incident["features"]] == ["temp"]
+    assert incident["onset"] == moment(FIRST + 6 * HOUR).isoformat().replace("+00:00", "Z")
+    assert incident["opened"] == (moment(FIRST + 6 * HOUR) + timedelta(hours=1)).isoformat().replace("+00:00", "Z")
+    assert incident["closed"] is None
+
+
+async def test_without_state_there_is_nothing_to_tell(tmp_path: Path) -> None:
+    async with client(tmp_path, "viewer", None) as http:
+        assert (await http.get("/v1/progress")).json() == {}
+        assert (await http.get("/v1/incidents")).json() == []
+
+
+@pytest.mark.parametrize("path", ["/v1/progress", "/v1/incidents"])
+async def test_a_token_of_a_fitting_role_is_needed(tmp_path: Path, path: str) -> None:
+    async with client(tmp_path, None, engine()) as http:
+        assert (await http.get(path)).status_code == 401
+        assert (await http.get(path, headers={"Authorization": "Bearer nonsense"})).status_code == 401
+    async with client(tmp_path, "client", engine()) as http:
+        assert (await http.get(path)).status_code == 403
+        assert (await http.post(path, json={})).status_code == 405
+        assert (await http.get(path + "/more")).status_code == 404

@@ -44,13 +44,21 @@ async def run(settings: InferenceSettings) -> None:
     core = Core(predictions, RecentIds(settings.recent_ids), settings.inline_rows)
     deployments = Deployments(Trust(settings.trust), catalogue, partial(_load, settings), health)
     app = build_app(settings, Parts(health, catalogue, core, labels))
-    await publisher.start()
+    await _open(publisher)
     try:
         tasks = (_follow(settings, deployments, producer), deployments.run(), labels.run(), publisher.watch())
         await serve(app, settings, *tasks)
     finally:
         predictions.flush()
         await asyncio.gather(publisher.stop(settings.flush_seconds), _stop(producer, settings.flush_seconds))
+
+
+async def _open(publisher: Publisher) -> None:
+    try:
+        await publisher.start()
+    except OSError as error:  # another inference has the same state folder, or it can't be written
+        log.error("the spool can't be opened", why=str(error))  # noqa: TRY400  # the user can put it right
+        raise SystemExit(1) from error
 
 
 async def _stop(producer: Producer, seconds: float) -> None:

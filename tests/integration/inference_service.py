@@ -71,7 +71,7 @@ class Inference:
         self.url = f"http://127.0.0.1:{port}"
         own = {"KAFKA_BOOTSTRAP": kafka, "DRIFTLINE_STATE": str(state), "DRIFTLINE_PORT": str(port)}
         self._environment = {**os.environ, **own, **settings}
-        self._log = state / "inference.jsonl"
+        self._log = state / f"inference-{port}.jsonl"
         self.client = httpx.AsyncClient(base_url=self.url, headers=bearer(state, "client"), timeout=30)
 
     async def start(self) -> None:

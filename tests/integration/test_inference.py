@@ -193,6 +193,19 @@ async def test_labels_are_accepted_when_kafka_has_them(world: World, model: Mode
     assert all(event.time == max(label.event_time for label in event.labels) for event in received)
 
 
+async def test_a_body_of_20_mb_and_a_second_inference_are_refused(world: World, model: Model) -> None:
+    body = b"[" + b" " * 20 * 2**20 + b"]"
+    for path in (f"/v2/models/{model.name}/infer", f"/v1/models/{model.name}/labels"):
+        answer = await world.service.client.post(path, content=body)
+        assert (answer.status_code, "body" in answer.text) == (413, True)
+    assert (await world.ask(model, 1))["model_version"] == model.first
+    second = Inference(world.state, world.kafka)
+    with pytest.raises(AssertionError, match="another process has this spool open"):
+        await second.start()
+    assert second.process.returncode == 1
+    await second.client.aclose()
+
+
 async def test_sigterm_publishes_what_was_answered_and_ends_with_0(world: World, model: Model) -> None:
     await asyncio.gather(*(world.ask(model, number) for number in range(20)))
     assert await world.service.end() == 0, world.service.said()

@@ -31,7 +31,10 @@ class Encoded:
 
 
 class Encoder:
-    """Built once per bundle; `categories` are the reference's lists, whose positions are the codes."""
+    """Built once per bundle; `categories` are the reference's lists, whose positions are the codes.
+
+    Raises InvalidInput if one is missing.
+    """
 
     def __init__(self, definition: ModelDefinition, categories: Mapping[str, Sequence[str]]) -> None:
         self._names = [feature.name for feature in definition.features]
@@ -40,6 +43,9 @@ class Encoder:
         self._max_rows = definition.serving.max_rows
         blocks = [*self._numeric, *self._categorical]
         self._order = np.array([blocks.index(name) for name in self._names])
+        for name in self._categorical:
+            if name not in categories:
+                raise InvalidInput("reference.json", f"the categories of {name!r}")
         self._codes = {
             name: {category: code for code, category in enumerate(categories[name])} for name in self._categorical
         }

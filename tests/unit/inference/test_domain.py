@@ -52,6 +52,11 @@ def test_the_graph_gets_the_features_in_the_definition_s_order() -> None:
     assert encoded.rows.categorical.tolist() == [[2, 1], [0, -1], [1, -2], [-1, -2]]
 
 
+def test_a_reference_without_a_feature_s_categories_is_refused() -> None:
+    with pytest.raises(InvalidInput, match=r"reference\.json: the categories of 'carrier'"):
+        Encoder(parse_definition(MIXED), {"origin": ("EWR",)})
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -17,13 +17,14 @@ from shared.errors import first_problem
 from shared.http import Health, serve
 from shared.kafka.producer import Producer
 from shared.logging import configure
-from shared.signing import Trust
+from shared.signing import Signer, Trust
 
 
 async def watch(settings: Settings) -> None:
     """Serve until SIGTERM."""
     health, producer = Health("restoring state"), Producer(settings.kafka_bootstrap, SERVICE)
-    worker = Worker(Bundles(settings.bundles, settings.trust), producer, health)
+    signer = Signer.load(settings.keys, SERVICE)
+    worker = Worker(Bundles(settings.bundles, settings.trust), producer, signer, health)
     deployments = Deployments(Trust(settings.trust), worker.deployed, producer.send)
     app = build_app(settings, health, lambda: worker.engine)
     try:

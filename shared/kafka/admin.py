@@ -58,6 +58,7 @@ TOPICS: tuple[Topic, ...] = (
         ("retrain_trigger", "governance", "anyone"),
         "Windows and incidents of every model, kept 90 days.",
         config=_kept(90),
+        signed=True,
     ),
     Topic(
         RETRAINING,

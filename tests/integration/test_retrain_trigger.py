@@ -22,7 +22,7 @@ from shared.kafka.admin import DEAD_LETTERS, DRIFT, RETRAINING, ensure_topics
 from shared.kafka.follow import follow
 from shared.kafka.message import InMessage, OutMessage
 from shared.kafka.producer import Producer
-from shared.signing import Trust
+from shared.signing import Signer, Trust
 from tests.unit.retrain_trigger.stand import LABELLED_AT, Stand, incident, label_known_at
 
 ROOT = Path(__file__).parents[2]
@@ -126,8 +126,8 @@ def model() -> str:
     return f"m{uuid.uuid4().hex}"
 
 
-def drift(event: DriftDetected) -> OutMessage:
-    return encode(event, "drift_detection")
+def drift(event: DriftDetected, stand: Stand) -> OutMessage:
+    return encode(event, "drift_detection", Signer.load(stand.settings.keys, "drift_detection"))
 
 
 async def test_an_incident_told_twice_and_a_kill_make_one_run_and_one_challenger(
@@ -139,7 +139,7 @@ async def test_an_incident_told_twice_and_a_kill_make_one_run_and_one_challenger
     event = incident(stand.champion, model=model)
     rubbish = OutMessage(DRIFT, f"no event of {model}".encode(), model.encode())
     async with service.running(end=signal.SIGKILL):
-        await service.tell(drift(event), rubbish, drift(event))
+        await service.tell(drift(event, stand), rubbish, drift(event, stand))
         waiting = await service.until_run_is("waiting")
         assert waiting["labelled_at"] == "2013-04-01T01:00:00Z"
         await service.until_true(lambda: service.read(DEAD_LETTERS))
@@ -147,7 +147,7 @@ async def test_an_incident_told_twice_and_a_kill_make_one_run_and_one_challenger
         assert (await service.until_run_is("waiting"))["run_id"] == waiting["run_id"]
         label_known_at(stand.settings.tables, model, LABELLED_AT)
         done = await service.until_run_is("evaluated")
-        await service.tell(drift(event))
+        await service.tell(drift(event, stand))
         await asyncio.sleep(1)
         assert [run["state"] for run in await service.runs()] == ["evaluated"]
     events = await service.said()
@@ -175,7 +175,7 @@ async def test_a_service_killed_while_it_trains_goes_on_and_makes_one_challenger
         return diary.exists()
 
     async with service.running(end=signal.SIGKILL):
-        await service.tell(drift(incident(stand.champion, model=model)))
+        await service.tell(drift(incident(stand.champion, model=model), stand))
         await service.until_true(trains)
         assert (await service.until_run_is("running"))["step"] == "train"
     go.touch()

@@ -17,6 +17,7 @@ from shared.cloudevents import encode
 from shared.events import DriftDetected, DriftResolved, DriftRetracted, Event
 from shared.kafka.message import OutMessage
 from shared.kafka.producer import Producer
+from shared.signing import Signer
 
 log = get_logger()
 MOST_WINDOWS = 16  # of a model in one record: what is stored must stay below the broker's limit on a message
@@ -32,12 +33,13 @@ class Storage(Protocol):
 class Cycle:
     """Stores and publishes for one engine. Without `speaks` it only stores: another worker has some partitions."""
 
-    def __init__(self, intake: Intake, storage: Storage, producer: Producer, *, speaks: bool) -> None:
+    def __init__(self, intake: Intake, storage: Storage, producer: Producer, signer: Signer, *, speaks: bool) -> None:
         self.engine: Engine = intake.engine
         self.speaks = speaks
         self._intake = intake
         self._storage = storage
         self._producer = producer
+        self._signer = signer
         self._stored = {number: state.offset for number, state in self.engine.partitions.items()}
 
     async def run(self, at_end: Callable[[], Collection[int]]) -> None:
@@ -80,7 +82,7 @@ class Cycle:
     async def _publish(self, watches: Collection[tuple[ModelWatch, int]]) -> None:
         for watch, count in watches:
             events = watch.outbox[:count]
-            await self._send([encode(event, SERVICE) for event in events])
+            await self._send([encode(event, SERVICE, self._signer) for event in events])
             watch.sent(count)
             for event in events:
                 _tell(event)

@@ -20,6 +20,7 @@ from shared.events import DeploymentChanged
 from shared.http import Health
 from shared.kafka.admin import PREDICTIONS
 from shared.kafka.producer import Producer
+from shared.signing import Signer
 
 log = get_logger()
 SESSION_SECONDS = 10
@@ -32,10 +33,11 @@ class Stalled(DriftlineError):
 class Worker:
     """Holds the engine while its partitions are assigned; None before and between."""
 
-    def __init__(self, bundles: Bundles, producer: Producer, health: Health) -> None:
+    def __init__(self, bundles: Bundles, producer: Producer, signer: Signer, health: Health) -> None:
         self.intake: Intake | None = None
         self._bundles = bundles
         self._producer = producer
+        self._signer = signer
         self._health = health
         self._cycle: Cycle | None = None
         self._first: dict[int, int] = {}
@@ -66,7 +68,7 @@ class Worker:
                 engine.deployed(event)
             self.intake = Intake(engine, self._bundles)
             complete = len(assigned) == table.partitions
-            self._cycle = Cycle(self.intake, table, self._producer, speaks=complete)
+            self._cycle = Cycle(self.intake, table, self._producer, self._signer, speaks=complete)
         self._tell_health(complete)
 
     def _tell_health(self, complete: bool) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from services.governance.domain.registry import challenger
 from services.governance.domain.windows import check_shapes
 from services.governance.store.desk import Desk
-from shared.cloudevents import decode, verified
+from shared.cloudevents import verified
 from shared.errors import InvalidInput, Unreadable
 from shared.events import (
     ChallengerEvaluated,
@@ -45,12 +45,12 @@ class Intake:
         """Take one event in.
 
         Raises:
-            Unreadable: it can't be understood, retrain_trigger did not sign what it is to have said, or the challenger
+            Unreadable: it can't be understood, it is not signed by the service whose topic it is on, or the challenger
                 is not what it says.
         """
-        # People approve by the figures of a run, so these must be the run's own; a window is only looked at.
-        signed = message.topic == RETRAINING
-        event = verified(message, self._trust, "retrain_trigger") if signed else decode(message)
+        # People approve by these figures, so they must be those of the services that measured them.
+        writer = "retrain_trigger" if message.topic == RETRAINING else "drift_detection"
+        event = verified(message, self._trust, writer)
         try:
             await asyncio.to_thread(self._take, event)
         except InvalidInput as error:

@@ -17,6 +17,7 @@ from shared.http import Health
 from shared.kafka.admin import DRIFT, GOVERNANCE
 from shared.kafka.consumer import ConsumeLoop, ConsumerConfig
 from shared.kafka.producer import Producer
+from shared.signing import Trust
 
 log = get_logger()
 
@@ -27,7 +28,7 @@ async def work(settings: Settings, journal: Journal, health: Health) -> None:
     champions = Champions(settings.bundles, settings.trust)
     labels = partial(labelled_to, settings.tables)
     runner = Runner(settings, journal, champions, labels)
-    intake = Intake(journal, champions, labels, runner.wake)
+    intake = Intake(journal, champions, labels, runner.wake, Trust(settings.trust))
     producer = Producer(settings.kafka_bootstrap, SERVICE)
     config = ConsumerConfig(settings.kafka_bootstrap, settings.retrain_group, (DRIFT, GOVERNANCE), SERVICE)
     loop = ConsumeLoop(config, producer, intake.handle)

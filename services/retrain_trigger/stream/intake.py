@@ -9,13 +9,17 @@ from services.retrain_trigger.domain.decide import Outcome, View, decide, ended,
 from services.retrain_trigger.domain.runs import Run
 from services.retrain_trigger.store import Journal
 from services.retrain_trigger.stream.bundles import Champions
-from shared.cloudevents import decode
+from shared.cloudevents import verified
 from shared.definition import parse_definition
 from shared.errors import InvalidInput, Unreadable
 from shared.events import DriftDetected, DriftResolved, DriftRetracted, ModelPromoted
+from shared.kafka.admin import DRIFT, GOVERNANCE
 from shared.kafka.message import InMessage, OutMessage
+from shared.signing import Trust
 
 log = get_logger()
+# An event of another hand could start a run, end one, or hold the next back.
+WRITERS = {DRIFT: "drift_detection", GOVERNANCE: "governance"}
 LabelledTo = Callable[[str], Awaitable[datetime | None]]
 
 
@@ -25,9 +29,15 @@ class Intake:
     `on_news` is called when the journal has changed.
     """
 
-    def __init__(
-        self, journal: Journal, champions: Champions, labelled_to: LabelledTo, on_news: Callable[[], None]
+    def __init__(  # its five parts, each named where it is built
+        self,
+        journal: Journal,
+        champions: Champions,
+        labelled_to: LabelledTo,
+        on_news: Callable[[], None],
+        trust: Trust,
     ) -> None:
+        self._trust = trust
         self._journal = journal
         self._champions = champions
         self._labelled_to = labelled_to
@@ -37,9 +47,10 @@ class Intake:
         """Take one event in.
 
         Raises:
-            Unreadable: it can't be understood, or it contradicts what is known of its incident or bundle.
+            Unreadable: it can't be understood, it is not signed by the service whose topic it is on, or it
+                contradicts what is known of its incident or bundle.
         """
-        match decode(message):
+        match verified(message, self._trust, WRITERS[message.topic]):
             case DriftDetected() as event:
                 await self._detected(event)
             case DriftRetracted() | DriftResolved() as event:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.drift_detection.domain.engine import Engine
 from services.drift_detection.domain.watch import ModelWatch
@@ -20,7 +21,10 @@ from shared.errors import Unreadable
 from shared.events import DriftDetected, Event, WindowClosed, WindowRevised
 from shared.kafka.admin import DRIFT, PREDICTIONS
 from shared.kafka.message import InMessage, OutMessage
+from shared.signing import Signer
 from tests.unit.drift_detection.pumps import DIGEST, HOUR, START, batch, hours, watched
+
+SIGNER = Signer("drift_detection", Ed25519PrivateKey.generate())
 
 PARTITIONS = 3
 APPENDED = int(START.astype(np.int64)) // 1_000_000 + 10_000_000
@@ -106,7 +110,7 @@ async def live(world: World, seed: int) -> None:
     engine.catalogue = {digest: watched(digest) for digest in engine.digests()}
     engine.drop_final()
     intake = Intake(engine, Shelf())  # type: ignore[arg-type]
-    cycle = Cycle(intake, world, world, speaks=True)  # type: ignore[arg-type]
+    cycle = Cycle(intake, world, world, SIGNER, speaks=True)  # type: ignore[arg-type]
     following = {number: world.committed.get(number, 0) for number in world.log}
     while unread := [number for number, offset in following.items() if offset < len(world.log[number])]:
         number = int(random.choice(unread))
@@ -194,7 +198,7 @@ async def test_a_worker_without_all_partitions_stores_but_does_not_speak() -> No
     world = make_world(unreadable=False)
     states, _ = read_state([], [0])
     intake = Intake(Engine(states, {}), Shelf())  # type: ignore[arg-type]
-    cycle = Cycle(intake, world, world, speaks=False)  # type: ignore[arg-type]
+    cycle = Cycle(intake, world, world, SIGNER, speaks=False)  # type: ignore[arg-type]
     for offset in range(len(world.log[0])):
         await intake.take(world.read(0, offset))
     await cycle.run(lambda: {0})

@@ -6,7 +6,7 @@ import pytest
 
 from services.retrain_trigger.store import Journal
 from services.retrain_trigger.stream.bundles import Champions
-from services.retrain_trigger.stream.intake import Intake
+from services.retrain_trigger.stream.intake import WRITERS, Intake
 from shared.cloudevents import decode, encode
 from shared.errors import Unreadable
 from shared.events import (
@@ -18,7 +18,8 @@ from shared.events import (
     RetrainingDecided,
     stable_id,
 )
-from shared.kafka.message import InMessage
+from shared.kafka.message import InMessage, OutMessage
+from shared.signing import Signer, Trust
 from tests.unit.retrain_trigger.stand import LABELLED_AT, MODEL, ONSET, Stand, incident
 
 
@@ -35,7 +36,8 @@ class Desk:
         self.labelled_to: datetime | None = None
         self.news = 0
         champions = Champions(stand.settings.bundles, stand.settings.trust)
-        self._intake = Intake(self.journal, champions, self._labels, self._heard)
+        self._intake = Intake(self.journal, champions, self._labels, self._heard, Trust(stand.settings.trust))
+        self._keys = stand.settings.keys
 
     async def _labels(self, _: str) -> datetime | None:
         return self.labelled_to
@@ -43,12 +45,17 @@ class Desk:
     def _heard(self) -> None:
         self.news += 1
 
+    async def take_raw(self, out: OutMessage) -> None:
+        """Hand one message in."""
+        message = InMessage(out.topic, 0, 0, out.key, out.value, out.headers, 0)
+        assert await self._intake.handle(message) == ()
+
     async def take(self, *events: Event) -> list[tuple[str, str]]:
         """Hand events in; what was decided since the beginning, as (decision, reason)."""
         for event in events:
-            out = encode(event, "drift_detection")
-            message = InMessage(out.topic, 0, 0, out.key, out.value, out.headers, 0)
-            assert await self._intake.handle(message) == ()
+            writer = WRITERS[event.topic]
+            out = encode(event, writer, Signer.load(self._keys, writer))
+            await self.take_raw(out)
         found: list[tuple[str, str]] = []
         for entry in self.journal.unsent():
             out = entry.message
@@ -151,4 +158,15 @@ async def test_an_incident_of_another_model_with_a_known_id_is_unreadable(stand:
 async def test_an_incident_that_names_another_models_bundle_is_unreadable(stand: Stand, desk: Desk) -> None:
     with pytest.raises(Unreadable, match="a bundle of turncoat, not of other"):
         await desk.take(incident(stand.champion, model="other"))
+    assert desk.journal.runs() == []
+
+
+@pytest.mark.parametrize("signer", [None, "inference"])
+async def test_an_incident_or_promotion_that_its_service_did_not_sign_changes_nothing(
+    stand: Stand, desk: Desk, signer: str | None
+) -> None:
+    event = incident(stand.champion)
+    forged = encode(event, "drift_detection", Signer.load(stand.settings.keys, signer) if signer else None)
+    with pytest.raises(Unreadable, match="driftline-"):
+        await desk.take_raw(forged)
     assert desk.journal.runs() == []

@@ -38,9 +38,8 @@ class Tick:
 
 def between(rows: pa.Table, start: datetime, end: datetime) -> pa.Table:
     """The rows with start <= event_time < end."""
-    times = rows["event_time"]
-    kind = times.type
-    return rows.filter(pc.and_(pc.greater_equal(times, pa.scalar(start, kind)), pc.less(times, pa.scalar(end, kind))))
+    time, kind = pc.field("event_time"), rows["event_time"].type
+    return rows.filter((time >= pa.scalar(start, kind)) & (time < pa.scalar(end, kind)))
 
 
 def uuid7(moment: datetime, *parts: object) -> str:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
 from deltalake import DeltaTable
 
 from cli.demo.chronicle import Chronicle
@@ -96,7 +95,7 @@ def _log_loss(tables: Path, model: str, start: datetime, end: datetime) -> float
     if start >= end:
         return None
     rows = pin_snapshot(tables, model, start, end, end + timedelta(days=7)).table
-    rows = rows.filter(pc.is_valid(rows["score"]))
+    rows = rows.filter(rows["score"].is_valid())
     label = rows["label"].to_numpy()
     score = np.clip(rows["score"].to_numpy().astype(np.float64), 1e-7, 1 - 1e-7)
     loss = -(label * np.log(score) + (1 - label) * np.log1p(-score)).mean()

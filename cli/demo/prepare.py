@@ -7,8 +7,7 @@ import sys
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet
+import pyarrow.parquet as pq
 
 from cli.demo.flights import between, uuid7
 from cli.demo.story import Story
@@ -20,7 +19,7 @@ from shared.cloudevents import rfc3339
 def write_history(rows: pa.Table, story: Story, path: Path) -> None:
     """The labelled flights before the replay, as the file that `feature_logging import` reads."""
     past = between(rows, story.history_start, story.start)
-    past = past.filter(pc.is_valid(past["label"]))
+    past = past.filter(past["label"].is_valid())
     ids = [
         request_key(story.model, uuid7(moment, "history", position))
         for position, moment in enumerate(past["event_time"].to_pylist())
@@ -28,7 +27,7 @@ def write_history(rows: pa.Table, story: Story, path: Path) -> None:
     past = past.append_column("request_id", pa.array(ids, pa.binary(16)))
     past = past.append_column("row", pa.array([0] * past.num_rows, pa.int32()))
     path.parent.mkdir(parents=True, exist_ok=True)
-    pa.parquet.write_table(past, path)
+    pq.write_table(past, path)
 
 
 async def train_champion(state: Path, definition: Path, history: Path, story: Story) -> str:

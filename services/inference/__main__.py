@@ -16,7 +16,7 @@ from services.inference.models.deployments import Deployments
 from services.inference.models.loaded import LoadedModel, load
 from services.inference.settings import InferenceSettings
 from services.inference.store.labels import LabelSender
-from services.inference.store.predictions import GatherPolicy, PredictionLog
+from services.inference.store.predictions import GatherPolicy, PredictionLog, warm
 from shared.bundle import open_bundle
 from shared.http import Health, serve
 from shared.kafka.admin import DEPLOYMENTS, PREDICTIONS
@@ -71,6 +71,7 @@ async def _stop(producer: Producer, seconds: float) -> None:
 
 
 def _load(settings: InferenceSettings, digest: str) -> LoadedModel:
+    warm()  # here, for this runs in a thread, before anything serves
     return load(open_bundle(settings.bundles, digest, settings.trust))
 
 

@@ -8,7 +8,7 @@ from shared.http.errors import error_response
 
 DEFAULT_BODY_LIMIT = 16 * 2**20
 # A client that is still sending when the connection closes never reads the answer: so much, so long is waited for.
-_DRAINED_LIMITS = 8
+_DRAINED = 128 * 2**20
 _DRAIN_SECONDS = 10
 
 
@@ -77,7 +77,7 @@ class _Exchange:
 
     async def _drain(self) -> None:
         more = True
-        while more and self._seen <= self._limit * _DRAINED_LIMITS:
+        while more and self._seen <= _DRAINED:
             message = await self._receive()
             self._seen += len(message.get("body", b""))
             more = message.get("more_body", False)

@@ -37,6 +37,7 @@ def build(settings: Settings, worker: Worker, partitions: int) -> faust.App:
         broker_heartbeat_interval=2.0,
         producer_acks=-1,
         stream_buffer_maxsize=512,
+        stream_wait_empty=False,  # else a rebalance waits for offsets that only a cycle releases, and that for it
         agent_supervisor=CrashingSupervisor,
     )
     table = add_table(app, partitions)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -77,6 +78,15 @@ class PredictionLog:
             self._sequence += 1
             batch = columns.batch(meta, part)
             self._enqueue(encode_batch(batch), len(batch))
+
+
+@lru_cache(maxsize=1)
+def warm() -> None:
+    """Encode a row for nobody: pyarrow's first array imports pandas where there is one, which takes a second."""
+    rows = Rows(np.zeros((1, 1), np.float32), np.zeros((1, 1), np.int32))
+    nobody = Answered(bytes(16), 0, [None], np.zeros(1, "datetime64[us]"), rows, np.zeros((1, 1), np.float32), 0)
+    columns = _columns([nobody])
+    encode_batch(columns.batch(Meta("warm", "0" * 64, "0" * 64, "champion", "warm", 0, 1), slice(None)))
 
 
 class _Columns(NamedTuple):

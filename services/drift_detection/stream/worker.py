@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from functools import partial
 from typing import Any
 
 import faust
@@ -14,6 +15,7 @@ from services.drift_detection.models import Bundles
 from services.drift_detection.store.codec import read_state
 from services.drift_detection.store.table import StateTable
 from services.drift_detection.stream.cycle import Cycle
+from services.drift_detection.stream.following import Following
 from services.drift_detection.stream.intake import Intake
 from shared.errors import DriftlineError, Unreadable
 from shared.events import DeploymentChanged
@@ -40,6 +42,7 @@ class Worker:
         self._signer = signer
         self._health = health
         self._cycle: Cycle | None = None
+        self._reader: Following | None = None
         self._first: dict[int, int] = {}
         self._busy = asyncio.Lock()
         self._beat = time.monotonic()
@@ -66,6 +69,7 @@ class Worker:
             engine.drop_final()
             for event in self._deployments.values():
                 engine.deployed(event)
+            self._reader = Following(partial(_seek, app))
             self.intake = Intake(engine, self._bundles)
             complete = len(assigned) == table.partitions
             self._cycle = Cycle(self.intake, table, self._producer, self._signer, speaks=complete)
@@ -87,8 +91,13 @@ class Worker:
     async def take(self, stream: Any) -> None:
         """Take in the stream's events; their offsets are released by the cycle, after the state is stored."""
         async for event in stream.noack().events():
-            if self.intake is not None:
-                await self.intake.take(event)
+            place = event.message
+            intake, reader, following = self.intake, self._reader, self._following()
+            # Between assignments, or for a partition that has gone, there is nothing to take it into.
+            if intake is None or reader is None or place.partition not in following:
+                continue
+            if await reader.admits(place.partition, place.offset, following[place.partition]):
+                await intake.take(event)
 
     async def deployed(self, event: DeploymentChanged) -> None:
         """What serves now. Remembered, since the state may not be there yet."""
@@ -108,8 +117,9 @@ class Worker:
             await asyncio.sleep(seconds)
             self._check_pulse()
             async with self._busy:
-                if self._cycle is not None and not app.rebalancing:
+                if self._cycle is not None and self._reader is not None and not app.rebalancing:
                     await self._cycle.run(lambda: self._at_end(app))
+                    await self._reader.nudge(self._following(), self._ends(app), time.monotonic())
 
     def _check_pulse(self) -> None:
         stood = time.monotonic() - self._beat
@@ -123,9 +133,24 @@ class Worker:
             self._beat = time.monotonic()
             await asyncio.sleep(0.5)
 
-    def _at_end(self, app: faust.App) -> set[int]:
-        """Partitions all of whose messages are in the state, as far as the broker has told."""
+    def _following(self) -> dict[int, int]:
+        """The offset that comes next, by partition."""
         states = self.engine.partitions if self.engine else {}
-        ends = {number: app.consumer.highwater(TP(PREDICTIONS, number)) for number in states}
-        following = {number: max(state.offset + 1, self._first.get(number, 0)) for number, state in states.items()}
-        return {number for number, end in ends.items() if end is not None and following[number] >= end}
+        return {number: max(state.offset + 1, self._first.get(number, 0)) for number, state in states.items()}
+
+    def _ends(self, app: faust.App) -> dict[int, int | None]:
+        """The offset after the last one, as far as the broker has told, by partition."""
+        return {number: app.consumer.highwater(TP(PREDICTIONS, number)) for number in self._following()}
+
+    def _at_end(self, app: faust.App) -> set[int]:
+        """Partitions all of whose messages are in the state."""
+        ends = self._ends(app)
+        return {number for number, next_one in self._following().items() if _reached(next_one, ends[number])}
+
+
+def _reached(following: int, end: int | None) -> bool:
+    return end is not None and following >= end
+
+
+async def _seek(app: faust.App, partition: int, offset: int) -> None:
+    await app.consumer.seek(TP(PREDICTIONS, partition), offset)

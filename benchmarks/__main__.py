@@ -2,7 +2,7 @@
 
 import importlib
 
-BENCHMARKS = ("prediction_batch",)
+BENCHMARKS = ("prediction_batch", "flight_faults")
 
 for name in BENCHMARKS:
     print(f"== {name}")

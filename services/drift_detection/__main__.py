@@ -20,13 +20,12 @@ from shared.logging import configure
 from shared.signing import Signer, Trust
 
 
-async def watch(settings: Settings) -> None:
+async def watch(settings: Settings, signer: Signer) -> None:
     """Serve until SIGTERM."""
     health, producer = Health("restoring state"), Producer(settings.kafka_bootstrap, SERVICE)
-    signer = Signer.load(settings.keys, SERVICE)
     worker = Worker(Bundles(settings.bundles, settings.trust), producer, signer, health)
     deployments = Deployments(Trust(settings.trust), worker.deployed, producer.send)
-    app = build_app(settings, health, lambda: worker.engine)
+    app = build_app(settings, health, worker)
     try:
         await serve(app, settings, run(worker, settings), deployments.run(settings.kafka_bootstrap))
     finally:
@@ -34,17 +33,24 @@ async def watch(settings: Settings) -> None:
 
 
 def main() -> int:
-    """The exit code: 0, or 1 with one line on stderr for a setting that is wrong."""
+    """The exit code: 0, or 1 with one line on stderr for a setting that is wrong or a key that can't be read."""
     try:
         settings = Settings()
+        signer = Signer.load(settings.keys, SERVICE)
     except ValidationError as error:
-        print(f"{SERVICE}: setting " + ": ".join(first_problem(error, "environment")), file=sys.stderr)  # noqa: T201
-        return 1
+        return _refuse("setting " + ": ".join(first_problem(error, "environment")))
+    except (OSError, ValueError) as error:
+        return _refuse(f"signing key: {error}")
     configure(SERVICE, settings.log_level)
     for library in ("faust", "mode"):  # at INFO they draw tables of offsets and tell of each timer that is late
         logging.getLogger(library).setLevel(logging.WARNING)
-    asyncio.run(watch(settings))
+    asyncio.run(watch(settings, signer))
     return 0
+
+
+def _refuse(reason: str) -> int:
+    print(f"{SERVICE}: {reason}", file=sys.stderr)  # noqa: T201  # a command's answer
+    return 1
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
 """The HTTP API: how far the stream has come, and the incidents."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 from fastapi import Depends, FastAPI
 from pydantic import BaseModel
 
 from services.drift_detection.domain.engine import Engine
+from services.drift_detection.domain.progress import Progress
 from services.drift_detection.domain.state import Incident
 from services.drift_detection.domain.watch import ModelWatch
 from services.drift_detection.settings import Settings
@@ -17,19 +18,6 @@ from shared.reference.panes import moment
 from shared.tokens import Identity
 
 Viewer = Annotated[Identity, Depends(require("viewer", "operator", "approver", "auditor", "service"))]
-
-
-class SourceProgress(BaseModel):
-    """One (model, digest, role): event time reached by the model, rows read (of these `repeats`, `too_late` and
-    `future` are in no statistics), windows published.
-    """
-
-    watermark: datetime | None
-    rows: int
-    repeats: int
-    too_late: int
-    future: int
-    windows: int
 
 
 class IncidentView(BaseModel):
@@ -49,39 +37,30 @@ class IncidentView(BaseModel):
     also_moved: list[DriftedFeature]
 
 
-Progress = dict[str, dict[str, dict[str, SourceProgress]]]
+class Watching(Protocol):
+    """What the API looks at: what was told so far, and the state, None while there is none."""
+
+    @property
+    def progress(self) -> Progress: ...
+    @property
+    def engine(self) -> Engine | None: ...
 
 
-def build_app(settings: Settings, health: Health, engine: Callable[[], Engine | None]) -> FastAPI:
-    """The service's app; `engine` gives the state, None while there is none."""
+def build_app(settings: Settings, health: Health, watching: Watching) -> FastAPI:
+    """The service's app."""
     app = create_app("drift detection", settings, health, description="Windows of predictions, and their drift.")
 
     @app.get("/v1/progress")
     async def show_progress(_: Viewer) -> Progress:
-        """By model, bundle digest and role: how far the stream has come."""
-        state = engine()
-        return {} if state is None else progress(state)
+        """By model, bundle digest and role: how far the stream has come, all events up to there sent."""
+        return watching.progress
 
     @app.get("/v1/incidents")
     async def show_incidents(_: Viewer) -> list[IncidentView]:
         """Open incidents and the last that ended, the newest first."""
-        state = engine()
-        return [] if state is None else incidents(state.watches)
+        return [] if watching.engine is None else incidents(watching.engine.watches)
 
     return app
-
-
-def progress(engine: Engine) -> Progress:
-    """What `/v1/progress` answers."""
-    shown: Progress = {}
-    for source, tally in engine.tallies().items():
-        record = engine.watch(source.model).record
-        shown.setdefault(source.model, {}).setdefault(source.digest, {})[source.role] = SourceProgress(
-            watermark=None if record.watermark is None else moment(record.watermark),
-            windows=record.published.get(source.digest, {}).get(source.role, 0),
-            **vars(tally),
-        )
-    return shown
 
 
 def incidents(watches: Mapping[str, ModelWatch]) -> list[IncidentView]:

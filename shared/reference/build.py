@@ -38,17 +38,14 @@ def build_reference(
     _check(rows, event_time, scores, definition)
     times = microseconds(event_time)
     clock = (definition.monitoring.time_zone, definition.monitoring.pane_seconds)
+    numeric = zip(definition.numeric, rows.numeric.T, strict=True)
+    categorical = zip(definition.categorical, rows.categorical.T, strict=True)
     return Reference(
         size=len(rows),
         pane_seconds=clock[1],
         time_zone=clock[0],
-        numeric=tuple(
-            _numeric(name, rows.numeric[:, position], times, clock) for position, name in enumerate(definition.numeric)
-        ),
-        categorical=tuple(
-            _categorical(name, rows.categorical[:, position], tuple(categories.get(name, ())))
-            for position, name in enumerate(definition.categorical)
-        ),
+        numeric=tuple(_numeric(name, column, times, clock) for name, column in numeric),
+        categorical=tuple(_categorical(name, column, tuple(categories.get(name, ()))) for name, column in categorical),
         scores=tuple(_score(name, column, times, clock) for name, column in _named(scores)),
     )
 

@@ -148,6 +148,16 @@ class ModelWatch:
                 self._book.settle(key.digest, key.start + 1)
             self._windows.pop(key, None)
             self.changed = True
+        self._forget_replaced()
+
+    def _forget_replaced(self) -> None:
+        """Bundles that serve no more and have no windows under way leave nothing to judge by."""
+        live = {key.digest for key in self._windows} | {self._record.champion}
+        if self._record.champion is not None:
+            for digest in set(self._record.last_seen) - live:
+                self._record.last_seen.pop(digest)
+                self._record.days.pop(digest, None)
+                self._trails.pop(digest, None)
 
 
 def _pane_sums(window: Merged) -> PaneSums:

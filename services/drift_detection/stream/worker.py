@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,7 @@ from faust.types import TP
 from structlog import get_logger
 
 from services.drift_detection.domain.engine import Engine
+from services.drift_detection.domain.progress import Progress, progress
 from services.drift_detection.domain.watch import ModelWatch
 from services.drift_detection.models import Bundles
 from services.drift_detection.store.codec import read_state
@@ -33,10 +35,21 @@ class Stalled(DriftlineError):
 
 
 class Worker:
-    """Holds the engine while its partitions are assigned; None before and between."""
+    """Holds the engine while its partitions are assigned; None before and between.
 
-    def __init__(self, bundles: Bundles, producer: Producer, signer: Signer, health: Health) -> None:
+    `progress` is that of the last cycle: all events up to there are sent.
+    """
+
+    def __init__(  # the clock is an option
+        self,
+        bundles: Bundles,
+        producer: Producer,
+        signer: Signer,
+        health: Health,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.intake: Intake | None = None
+        self.progress: Progress = {}
         self._bundles = bundles
         self._producer = producer
         self._signer = signer
@@ -45,7 +58,8 @@ class Worker:
         self._reader: Following | None = None
         self._first: dict[int, int] = {}
         self._busy = asyncio.Lock()
-        self._beat = time.monotonic()
+        self._clock = clock
+        self._beat = clock()
         self._deployments: dict[str, DeploymentChanged] = {}
 
     @property
@@ -119,10 +133,11 @@ class Worker:
             async with self._busy:
                 if self._cycle is not None and self._reader is not None and not app.rebalancing:
                     await self._cycle.run(lambda: self._at_end(app))
-                    await self._reader.nudge(self._following(), self._ends(app), time.monotonic())
+                    self.progress = progress(self._cycle.engine)
+                    await self._reader.nudge(self._following(), self._ends(app), self._clock())
 
     def _check_pulse(self) -> None:
-        stood = time.monotonic() - self._beat
+        stood = self._clock() - self._beat
         if stood > SESSION_SECONDS:
             raise Stalled(f"this process stood still for {stood:.0f} s, longer than its session of {SESSION_SECONDS} s")
 
@@ -130,7 +145,7 @@ class Worker:
         """Note that the loop runs."""
         while True:
             self._check_pulse()
-            self._beat = time.monotonic()
+            self._beat = self._clock()
             await asyncio.sleep(0.5)
 
     def _following(self) -> dict[int, int]:

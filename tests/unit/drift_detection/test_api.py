@@ -1,3 +1,4 @@
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from services.drift_detection.api import build_app
 from services.drift_detection.domain.engine import Engine, Place
 from services.drift_detection.domain.partition import PartitionState
+from services.drift_detection.domain.progress import Progress, progress
 from services.drift_detection.settings import Settings
 from shared.http import Health
 from shared.keys import make_keys
@@ -27,9 +29,21 @@ def engine() -> Engine:
     return state
 
 
+@dataclass
+class Watched:
+    """What the service has come to."""
+
+    engine: Engine | None
+
+    @property
+    def progress(self) -> Progress:
+        """Now."""
+        return progress(self.engine) if self.engine else {}
+
+
 def client(state: Path, role: str | None, there: Engine | None) -> httpx.AsyncClient:
     make_keys(state)
-    app = build_app(Settings(state=state), Health(), lambda: there)
+    app = build_app(Settings(state=state), Health(), Watched(there))
     headers = {} if role is None else {"Authorization": f"Bearer {(state / 'tokens' / f'{role}.jwt').read_text()}"}
     return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://service", headers=headers)
 

@@ -141,6 +141,16 @@ def test_a_finished_window_is_forgotten_but_still_what_the_next_is_judged_by(wat
     assert kinds(watch)[-1] == "DriftDetected"
 
 
+def test_a_replaced_bundle_leaves_nothing_to_judge_by(watch: ModelWatch) -> None:
+    windows = [window(0), window(1)]
+    publish(watch, *windows)
+    watch.deployed(deployed("b" * 64, 1))
+    watch.finish([windows[0].key])
+    assert set(watch.record.last_seen) == {DIGEST}
+    watch.finish([windows[1].key])
+    assert (watch.record.last_seen, watch.record.days) == ({}, {})
+
+
 def test_what_was_decided_but_not_sent_survives_a_restart(watch: ModelWatch) -> None:
     publish(watch, window(0), window(1, -20))
     again = restarted(watch)

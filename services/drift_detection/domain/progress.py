@@ -1,0 +1,38 @@
+"""How far the stream has come."""
+
+from datetime import datetime
+
+from pydantic import BaseModel
+
+from services.drift_detection.domain.engine import Engine
+from shared.reference.panes import moment
+
+
+class SourceProgress(BaseModel):
+    """One (model, digest, role): event time reached by the model, rows read (of these `repeats`, `too_late` and
+    `future` are in no statistics), windows published.
+    """
+
+    watermark: datetime | None
+    rows: int
+    repeats: int
+    too_late: int
+    future: int
+    windows: int
+
+
+# By model, bundle digest and role.
+Progress = dict[str, dict[str, dict[str, SourceProgress]]]
+
+
+def progress(engine: Engine) -> Progress:
+    """The progress of all that was read."""
+    shown: Progress = {}
+    for source, tally in engine.tallies().items():
+        record = engine.watch(source.model).record
+        shown.setdefault(source.model, {}).setdefault(source.digest, {})[source.role] = SourceProgress(
+            watermark=None if record.watermark is None else moment(record.watermark),
+            windows=record.published.get(source.digest, {}).get(source.role, 0),
+            **vars(tally),
+        )
+    return shown

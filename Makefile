@@ -47,7 +47,7 @@ check-services:
 	@$(RUN)/python -m scripts.check_services
 
 test: install browser ## everything under tests/; TEST_ARGS="-k name" for a part
-	@$(RUN)/pytest $(TEST_ARGS)
+	@$(RUN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(TEST_ARGS)
 
 integration: install ## tests on a real Kafka
 	@$(RUN)/pytest tests/integration $(TEST_ARGS)

@@ -10,11 +10,13 @@ from services.drift_detection.api import build_app
 from services.drift_detection.models import Bundles
 from services.drift_detection.settings import Settings
 from services.drift_detection.stream.app import run
-from services.drift_detection.stream.deployments import Deployments
 from services.drift_detection.stream.intake import SERVICE
 from services.drift_detection.stream.worker import Worker
+from shared.deployments import DeploymentFeed
 from shared.errors import first_problem
+from shared.events import DeploymentChanged
 from shared.http import Health, serve
+from shared.kafka.message import InMessage
 from shared.kafka.producer import Producer
 from shared.logging import configure
 from shared.signing import Signer, Trust
@@ -24,7 +26,11 @@ async def watch(settings: Settings, signer: Signer) -> None:
     """Serve until SIGTERM."""
     health, producer = Health("restoring state"), Producer(settings.kafka_bootstrap, SERVICE)
     worker = Worker(Bundles(settings.bundles, settings.trust), producer, signer, health)
-    deployments = Deployments(Trust(settings.trust), worker.deployed, producer.send)
+
+    async def deployed(event: DeploymentChanged, _message: InMessage) -> None:
+        await worker.deployed(event)
+
+    deployments = DeploymentFeed(Trust(settings.trust), SERVICE, deployed, producer.send)
     app = build_app(settings, health, worker)
     try:
         await serve(app, settings, run(worker, settings), deployments.run(settings.kafka_bootstrap))

@@ -15,13 +15,14 @@ from services.inference.models.catalogue import Catalogue
 from services.inference.models.deployments import Deployments
 from services.inference.models.loaded import LoadedModel, load
 from services.inference.settings import InferenceSettings
+from services.inference.store.deployments import KeptDeployments
 from services.inference.store.labels import LabelSender
 from services.inference.store.predictions import GatherPolicy, PredictionLog, warm
 from shared.bundle import open_bundle
+from shared.deployments import DeploymentFeed
+from shared.events import DeploymentChanged
 from shared.http import Health, serve
-from shared.kafka.admin import DEPLOYMENTS, PREDICTIONS
-from shared.kafka.dead_letters import dead_letter
-from shared.kafka.follow import follow
+from shared.kafka.admin import PREDICTIONS
 from shared.kafka.message import InMessage
 from shared.kafka.producer import Producer
 from shared.kafka.publisher import Publisher
@@ -42,15 +43,28 @@ async def run(settings: InferenceSettings) -> None:
     predictions = PredictionLog(publisher.enqueue, str(uuid.uuid4()), policy)
     labels = LabelSender(producer.send, settings.label_patience_seconds)
     core = Core(predictions, RecentIds(settings.recent_ids), settings.inline_rows)
-    deployments = Deployments(Trust(settings.trust), catalogue, partial(_load, settings), health)
+    deployments = Deployments(catalogue, partial(_load, settings), health)
+    feed = _feed(settings, deployments, producer)
     app = build_app(settings, Parts(health, catalogue, core, labels))
     await _open(publisher)
     try:
-        tasks = (_follow(settings, deployments, producer), deployments.run(), labels.run(), publisher.watch())
+        tasks = (feed.run(settings.kafka_bootstrap), deployments.run(feed.caught_up), labels.run(), publisher.watch())
         await serve(app, settings, *tasks)
     finally:
         predictions.flush()
         await asyncio.gather(publisher.stop(settings.flush_seconds), _stop(producer, settings.flush_seconds))
+
+
+def _feed(settings: InferenceSettings, deployments: Deployments, producer: Producer) -> DeploymentFeed:
+    trust, kept = Trust(settings.trust), KeptDeployments(settings.kept)
+    for event in kept.read(trust):
+        deployments.take(event)
+
+    async def deployed(event: DeploymentChanged, message: InMessage) -> None:
+        if deployments.take(event):
+            await asyncio.to_thread(kept.keep, message)
+
+    return DeploymentFeed(trust, SERVICE, deployed, producer.send)
 
 
 async def _open(publisher: Publisher) -> None:
@@ -73,19 +87,6 @@ async def _stop(producer: Producer, seconds: float) -> None:
 def _load(settings: InferenceSettings, digest: str) -> LoadedModel:
     warm()  # here, for this runs in a thread, before anything serves
     return load(open_bundle(settings.bundles, digest, settings.trust))
-
-
-async def _follow(settings: InferenceSettings, deployments: Deployments, producer: Producer) -> None:
-    async def bury(message: InMessage, reason: str) -> None:
-        await producer.send([dead_letter(message, reason, SERVICE)])
-
-    on_message = partial(deployments.on_message, bury=bury)
-    while True:
-        try:
-            await follow(settings.kafka_bootstrap, [DEPLOYMENTS], on_message, deployments.caught_up, SERVICE)
-        except KafkaError as error:
-            log.warning("deployments can't be read, trying again", error=str(error))
-            await asyncio.sleep(1)
 
 
 def main() -> None:

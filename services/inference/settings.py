@@ -25,6 +25,11 @@ class InferenceSettings(ServiceSettings):
     flush_seconds: float = Field(default=4, ge=0)
 
     @property
+    def kept(self) -> Path:
+        """Where the deployments that were believed are kept."""
+        return self.state / "inference" / "deployments"
+
+    @property
     def spool(self) -> Path:
         """Where predictions wait on disk."""
         return self.state / "inference" / "predictions.spool"

@@ -110,7 +110,8 @@ class ConsumeLoop:
     async def _leave(self) -> None:
         if self._consumer is not None:
             try:
-                await asyncio.wait_for(self._consumer.stop(), _PARTING)
+                async with asyncio.timeout(_PARTING):
+                    await self._consumer.stop()
             except (KafkaError, TimeoutError) as error:
                 log.warning("left the group without a word", error=_told(error))
 

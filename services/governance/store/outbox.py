@@ -59,6 +59,11 @@ def backlog(connection: Connection) -> int:
     return int(connection.execute(select(func.count()).where(outbox.c.sent_at.is_(None))).scalar_one())
 
 
+def send_again(connection: Connection, event_ids: Sequence[str]) -> None:
+    """Queue events that were sent before once more, byte by byte the same."""
+    connection.execute(update(outbox).where(outbox.c.event_id.in_(event_ids)).values(sent_at=None))
+
+
 def mark(connection: Connection, up_to: int, at: datetime) -> None:
     """All events up to this position are acknowledged."""
     due = (outbox.c.position <= up_to) & outbox.c.sent_at.is_(None)

@@ -91,6 +91,16 @@ class Registrar:
             if current is None or current.champion != version.digest:
                 self._request(connection, entered, RETRAINER)
 
+    def announce_again(self) -> None:
+        """Say once more what serves now.
+
+        The topic is compacted: a forged record under a model's key, which nobody believes, takes the true one with it.
+        """
+        with self._database.write() as connection:
+            serving = (registry.deployment(connection, model.name) for model in registry.all_models(connection))
+            events = [announce.promoted(deployment)[1] for deployment in serving if deployment is not None]
+            outbox.send_again(connection, [event.id for event in events])
+
     def note(self, event: Window | IncidentEvent | RunEvent) -> None:
         """Take in what another service says, once per event."""
         with self._database.write() as connection:

@@ -25,6 +25,7 @@ async def work(desk: Desk, health: Health) -> None:
     config = ConsumerConfig(bootstrap, desk.settings.group, (DRIFT, RETRAINING), SERVICE)
     loop = ConsumeLoop(config, producer, Intake(desk).handle)
     await _reach(producer)
+    await asyncio.to_thread(desk.registrar.announce_again)
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(loop.run())

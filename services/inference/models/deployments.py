@@ -1,7 +1,8 @@
-"""What governance says shall serve, made to serve: signed events only, never back to an older revision."""
+"""What governance says shall serve, made to serve, and never back to an older revision."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 from prometheus_client import Counter, Gauge
@@ -9,76 +10,84 @@ from structlog import get_logger
 
 from services.inference.models.catalogue import Catalogue, Served
 from services.inference.models.loaded import LoadedModel
-from shared.cloudevents import verified
-from shared.errors import InvalidInput, Unreadable
+from shared.errors import InvalidInput
 from shared.events import DeploymentChanged
 from shared.http import Health
-from shared.kafka.message import InMessage
-from shared.signing import Trust
 
 log = get_logger()
 
 LOADS = Counter("driftline_model_loads_total", "Bundles loaded or refused", ["model", "outcome"])
 REVISION = Gauge("driftline_model_revision", "Revision of the deployment that serves", ["model"])
-FORGED = Counter("driftline_deployments_refused_total", "Deployment messages that were not governance's")
+
+_LONGEST_PAUSE = 300.0  # seconds
+_PATIENCES = 5
 
 # Bundle digest → a model that is ready to answer; blocks, and raises what is wrong with the bundle.
 Load = Callable[[str], LoadedModel]
 
 
 class Deployments:
-    """`wanted` is the highest revision seen per model; `run` loads it and publishes it in the catalogue."""
+    """`take` notes the highest revision per model; `run` loads it and publishes it in the catalogue.
 
-    def __init__(self, trust: Trust, catalogue: Catalogue, load: Load, health: Health) -> None:
-        self.caught_up = asyncio.Event()
-        self._trust = trust
+    A bundle that was refused is tried again after `patience` seconds, then twice as long and so on: it may only not
+    have arrived yet. What was taken before `run` serves, if no broker answers, after five times that.
+    """
+
+    def __init__(self, catalogue: Catalogue, load: Load, health: Health, *, patience: float = 2) -> None:
         self._catalogue = catalogue
         self._load = load
         self._health = health
+        self._patience = patience
         self._wanted: dict[str, DeploymentChanged] = {}
-        self._tried: dict[str, int] = {}
+        self._applied: dict[str, int] = {}
         self._changed = asyncio.Event()
 
-    async def on_message(self, message: InMessage, bury: Callable[[InMessage, str], Awaitable[None]]) -> None:
-        """Take note of a deployment; what governance did not sign is buried and changes nothing."""
-        try:
-            event = verified(message, self._trust, "governance")
-            if not isinstance(event, DeploymentChanged):
-                raise Unreadable(f"ce_type: {event.type} is no deployment")
-        except Unreadable as error:
-            FORGED.inc()
-            log.warning("deployment refused", offset=message.offset, why=str(error))
-            await bury(message, str(error))
-            return
+    def take(self, event: DeploymentChanged) -> bool:
+        """Take note of a deployment; whether it is news."""
         known = self._wanted.get(event.model)
-        if known is None or event.revision > known.revision:
-            self._wanted[event.model] = event
-            self._changed.set()
+        if known is not None and event.revision <= known.revision:
+            return False
+        self._wanted[event.model] = event
+        self._changed.set()
+        return True
 
-    async def run(self) -> None:
+    async def run(self, caught_up: asyncio.Event) -> None:
         """Once caught up, load what is wanted, for ever; ready after the first round."""
-        await self.caught_up.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCES * self._patience if self._wanted else None):
+                await caught_up.wait()
+        pause = self._patience
         while True:
             self._changed.clear()
-            for event in list(self._wanted.values()):
-                if self._tried.get(event.model, 0) < event.revision:
-                    self._tried[event.model] = event.revision
-                    await self._apply(event)
+            refused = await self._load_wanted()
             if not self._changed.is_set():
                 self._health.ready()
-            await self._changed.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause if refused else None):
+                    await self._changed.wait()
+            pause = min(2 * pause, _LONGEST_PAUSE) if refused else self._patience
 
-    async def _apply(self, event: DeploymentChanged) -> None:
+    async def _load_wanted(self) -> bool:
+        """Whether a bundle was refused."""
+        refused = False
+        for event in list(self._wanted.values()):
+            if self._applied.get(event.model, 0) < event.revision:
+                refused = not await self._apply(event) or refused
+        return refused
+
+    async def _apply(self, event: DeploymentChanged) -> bool:
         try:
             model = await self._loaded(event)
         except Exception as error:  # noqa: BLE001  # the loop's edge: a hostile bundle disturbs nobody
             self._refuse(event, str(error))
-            return
+            return False
+        self._applied[event.model] = event.revision
         LOADS.labels(event.model, "loaded").inc()
         REVISION.labels(event.model).set(event.revision)
         self._health.note(event.model, None)
         self._catalogue.publish(Served(model, "champion", event.revision))
         log.info("model serves", model=event.model, revision=event.revision, digest=event.champion)
+        return True
 
     def _refuse(self, event: DeploymentChanged, why: str) -> None:
         LOADS.labels(event.model, "refused").inc()

@@ -35,6 +35,16 @@ async def test_events_go_out_once_and_in_order(desk: Desk, bundles: Bundles) -> 
         assert outbox.backlog(connection) == 0
 
 
+async def test_what_serves_is_said_again_with_the_same_bytes(desk: Desk, bundles: Bundles) -> None:
+    promote_champion(desk, bundles)
+    first, again = RecordingProducer(), RecordingProducer()
+    await sender(desk, first).send_waiting()
+    desk.registrar.announce_again()
+    assert await sender(desk, again).send_waiting() == 1
+    assert again.sent == first.sent[-1:]
+    assert as_read(again.sent[0]).header("ce_type") == "DeploymentChanged"
+
+
 async def test_a_crash_before_the_send_loses_nothing(desk: Desk, bundles: Bundles) -> None:
     promote_champion(desk, bundles)
     producer = RecordingProducer(failures=[Killed()])  # type: ignore[list-item]

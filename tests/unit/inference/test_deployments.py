@@ -1,4 +1,4 @@
-"""What serves follows governance's deployments: signed, never back, and never less than before."""
+"""What serves follows governance's deployments: never back, and never less than before."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,9 +10,10 @@ import pytest
 from services.inference.models.catalogue import Catalogue
 from services.inference.models.deployments import Deployments
 from services.inference.models.loaded import LoadedModel
+from services.inference.store.deployments import KeptDeployments
+from shared.deployments import deployment as read_deployment
 from shared.errors import InvalidInput
 from shared.http import Health
-from shared.kafka.message import InMessage
 from shared.signing import Trust
 from tests.bundles import as_read, deployment
 
@@ -26,10 +27,10 @@ class World:
     catalogue: Catalogue = field(default_factory=Catalogue)
     health: Health = field(default_factory=Health)
     loaded: list[str] = field(default_factory=list)
-    buried: list[tuple[int, str]] = field(default_factory=list)
+    caught_up: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        self.deployments = Deployments(Trust(self.state / "trust"), self.catalogue, self.load, self.health)
+        self.deployments = Deployments(self.catalogue, self.load, self.health, patience=0.1)
 
     def load(self, digest: str) -> LoadedModel:
         self.loaded.append(digest)
@@ -37,14 +38,9 @@ class World:
             raise InvalidInput("digest", "no such bundle")
         return self.models[digest]
 
-    async def tell(self, digest: str, revision: int, model: str = "small", signer: str = "governance") -> None:
-        await self.read(as_read(deployment(self.state, digest, revision, model=model, signer=signer), revision))
-
-    async def read(self, message: InMessage) -> None:
-        async def bury(buried: InMessage, reason: str) -> None:
-            self.buried.append((buried.offset, reason))
-
-        await self.deployments.on_message(message, bury)
+    def tell(self, digest: str, revision: int, model: str = "small") -> None:
+        message = as_read(deployment(self.state, digest, revision, model=model), revision)
+        self.deployments.take(read_deployment(message, Trust(self.state / "trust")))
 
     def serving(self) -> list[tuple[str, str, int]]:
         return [(each.model.name, each.model.digest, each.revision) for each in self.catalogue.all()]
@@ -53,7 +49,7 @@ class World:
 @pytest.fixture
 async def world(state: Path, small: LoadedModel, block: LoadedModel) -> AsyncIterator[World]:
     world = World(state, {small.digest: small, block.digest: block})
-    running = asyncio.create_task(world.deployments.run())
+    running = asyncio.create_task(world.deployments.run(world.caught_up))
     yield world
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
@@ -64,76 +60,102 @@ async def settle() -> None:
 
 
 async def test_nothing_is_ready_before_all_deployments_are_known(world: World, small: LoadedModel) -> None:
-    await world.tell("a" * 64, 1)
-    await world.tell(small.digest, 2)
+    world.tell("a" * 64, 1)
+    world.tell(small.digest, 2)
     await settle()
     assert (world.health.reason is None, world.serving()) == (False, [])
-    world.deployments.caught_up.set()
+    world.caught_up.set()
     await settle()
     assert (world.health.reason, world.serving()) == (None, [("small", small.digest, 2)])
     assert world.loaded == [small.digest]  # what was replaced long ago is not loaded
 
 
 async def test_with_no_deployment_at_all_it_is_ready(world: World) -> None:
-    world.deployments.caught_up.set()
+    world.caught_up.set()
     await settle()
     assert (world.health.reason, world.serving()) == (None, [])
 
 
 async def test_a_revision_never_goes_back(world: World, small: LoadedModel) -> None:
-    world.deployments.caught_up.set()
-    await world.tell(small.digest, 5)
+    world.caught_up.set()
+    world.tell(small.digest, 5)
     await settle()
     for revision in (4, 5):
-        await world.tell("b" * 64, revision)
+        world.tell("b" * 64, revision)
     await settle()
     assert world.serving() == [("small", small.digest, 5)]
     assert world.loaded == [small.digest]
 
 
 async def test_the_same_bundle_in_a_new_revision_is_not_loaded_again(world: World, small: LoadedModel) -> None:
-    world.deployments.caught_up.set()
+    world.caught_up.set()
     for revision in (1, 2):
-        await world.tell(small.digest, revision)
+        world.tell(small.digest, revision)
         await settle()
     assert world.serving() == [("small", small.digest, 2)]
     assert world.loaded == [small.digest]
 
 
 async def test_a_bundle_that_can_not_be_loaded_changes_nothing_but_is_told(world: World, small: LoadedModel) -> None:
-    world.deployments.caught_up.set()
-    await world.tell(small.digest, 1)
+    world.caught_up.set()
+    world.tell(small.digest, 1)
     await settle()
-    await world.tell("c" * 64, 2)
+    world.tell("c" * 64, 2)
     await settle()
     assert world.serving() == [("small", small.digest, 1)]
     assert world.health.reason is None
     assert "no such bundle" in world.health.details["small"]
-    await world.tell(small.digest, 3)
+    world.tell(small.digest, 3)
     await settle()
     assert (world.serving(), world.health.details) == ([("small", small.digest, 3)], {})
 
 
 async def test_a_bundle_of_another_model_is_refused(world: World, block: LoadedModel) -> None:
-    world.deployments.caught_up.set()
-    await world.tell(block.digest, 1, model="small")
+    world.caught_up.set()
+    world.tell(block.digest, 1, model="small")
     await settle()
     assert world.serving() == []
     assert "not 'block'" in world.health.details["small"]
 
 
-async def test_what_governance_did_not_sign_is_buried(world: World, small: LoadedModel) -> None:
-    world.deployments.caught_up.set()
-    genuine = as_read(deployment(world.state, small.digest, 3), 3)
-    stripped = InMessage(genuine.topic, 0, 4, genuine.key, genuine.value, genuine.headers[:-2], 0)
-    changed = InMessage(genuine.topic, 0, 5, genuine.key, (genuine.value or b"") + b" ", genuine.headers, 0)
-    deleted = InMessage(genuine.topic, 0, 6, genuine.key, None, (), 0)
-    await world.tell(small.digest, 2, signer="operator")
-    for message in (stripped, changed, deleted):
-        await world.read(message)
+async def test_a_refused_bundle_is_tried_again_for_it_may_come_later(world: World, small: LoadedModel) -> None:
+    del world.models[small.digest]
+    world.caught_up.set()
+    world.tell(small.digest, 1)
     await settle()
-    assert [offset for offset, _ in world.buried] == [2, 4, 5, 6]
-    assert world.serving() == []
-    await world.read(genuine)
+    assert (world.serving(), list(world.health.details)) == ([], ["small"])
+    world.models[small.digest] = small
+    async with asyncio.timeout(5):
+        while not world.serving():
+            await settle()
+    assert (world.serving(), world.health.details) == ([("small", small.digest, 1)], {})
+
+
+async def test_without_a_broker_what_was_believed_before_serves_after_a_while(state: Path, small: LoadedModel) -> None:
+    kept, trust = KeptDeployments(state / "kept"), Trust(state / "trust")
+    for revision in (1, 2):
+        kept.keep(as_read(deployment(state, small.digest, revision), revision))
+    world = World(state, {small.digest: small})
+    for event in kept.read(trust):
+        world.deployments.take(event)
+    running = asyncio.create_task(world.deployments.run(asyncio.Event()))
     await settle()
-    assert world.serving() == [("small", small.digest, 3)]
+    assert (world.health.reason is None, world.serving()) == (False, [])
+    async with asyncio.timeout(5):
+        while world.health.reason is not None:
+            await settle()
+    assert world.serving() == [("small", small.digest, 2)]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+def test_kept_files_that_governance_did_not_sign_are_left_out(state: Path, tmp_path: Path, small: LoadedModel) -> None:
+    kept, trust = KeptDeployments(tmp_path), Trust(state / "trust")
+    kept.keep(as_read(deployment(state, small.digest, 3), 3))
+    [path] = tmp_path.glob("*.json")
+    good = path.read_text()
+    assert [event.revision for event in kept.read(trust)] == [3]
+    kept.keep(as_read(deployment(state, small.digest, 4, signer="operator"), 4))
+    (tmp_path / "rubbish.json").write_text("[1]")
+    (tmp_path / "cut.json").write_text(good[:-20])
+    assert list(kept.read(trust)) == []

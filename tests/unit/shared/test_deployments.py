@@ -1,17 +1,16 @@
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from services.drift_detection.stream.deployments import Deployments
 from shared.cloudevents import encode
+from shared.deployments import DeploymentFeed
 from shared.events import DeploymentChanged
 from shared.events.base import stable_id
 from shared.kafka.admin import DEPLOYMENTS
 from shared.kafka.message import InMessage, OutMessage
 from shared.keys import make_keys
-from shared.reference.panes import moment
 from shared.signing import Signer, Trust
-from tests.unit.drift_detection.pumps import DIGEST
 
 
 class Heard:
@@ -21,7 +20,8 @@ class Heard:
         self.events: list[DeploymentChanged] = []
         self.buried: list[OutMessage] = []
 
-    async def deployed(self, event: DeploymentChanged) -> None:
+    async def deployed(self, event: DeploymentChanged, message: InMessage) -> None:
+        assert message.value == event.model_dump_json().encode()
         self.events.append(event)
 
     async def bury(self, letters: list[OutMessage]) -> None:
@@ -31,9 +31,9 @@ class Heard:
 EVENT = DeploymentChanged(
     id=stable_id(1),
     model="pumps",
-    time=moment(0),
+    time=datetime(1970, 1, 1, tzinfo=UTC),
     revision=1,
-    champion=DIGEST,
+    champion="a" * 64,
     previous=None,
     approval_id=stable_id("approval"),
 )
@@ -44,6 +44,10 @@ def message(state: Path, signer: str | None) -> InMessage:
     return InMessage(DEPLOYMENTS, 0, 0, sent.key, sent.value, sent.headers, 0)
 
 
+def feed(state: Path, heard: Heard) -> DeploymentFeed:
+    return DeploymentFeed(Trust(state / "trust"), "inference", heard.deployed, heard.bury)
+
+
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
     make_keys(tmp_path)
@@ -52,7 +56,7 @@ def state(tmp_path: Path) -> Path:
 
 async def test_what_governance_signed_is_handed_on(state: Path) -> None:
     heard = Heard()
-    await Deployments(Trust(state / "trust"), heard.deployed, heard.bury).take(message(state, "governance"))
+    await feed(state, heard).take(message(state, "governance"))
     assert heard.events == [EVENT]
     assert heard.buried == []
 
@@ -60,7 +64,7 @@ async def test_what_governance_signed_is_handed_on(state: Path) -> None:
 @pytest.mark.parametrize("signer", [None, "inference", "operator"])
 async def test_what_another_signed_or_none_is_buried_with_the_reason(state: Path, signer: str | None) -> None:
     heard = Heard()
-    await Deployments(Trust(state / "trust"), heard.deployed, heard.bury).take(message(state, signer))
+    await feed(state, heard).take(message(state, signer))
     assert heard.events == []
     [letter] = heard.buried
     assert letter.key == DEPLOYMENTS.encode()
@@ -69,7 +73,5 @@ async def test_what_another_signed_or_none_is_buried_with_the_reason(state: Path
 
 async def test_a_mark_of_compaction_is_no_dead_letter(state: Path) -> None:
     heard = Heard()
-    await Deployments(Trust(state / "trust"), heard.deployed, heard.bury).take(
-        InMessage(DEPLOYMENTS, 0, 0, b"pumps", None, (), 0)
-    )
+    await feed(state, heard).take(InMessage(DEPLOYMENTS, 0, 0, b"pumps", None, (), 0))
     assert (heard.events, heard.buried) == ([], [])

@@ -10,6 +10,7 @@ from structlog import get_logger
 
 from services.inference.api.app import Parts, build_app
 from services.inference.api.core import Core
+from services.inference.api.express import Lane, express
 from services.inference.domain.recent import RecentIds
 from services.inference.models.catalogue import Catalogue
 from services.inference.models.deployments import Deployments
@@ -46,10 +47,11 @@ async def run(settings: InferenceSettings) -> None:
     deployments = Deployments(catalogue, partial(_load, settings), health)
     feed = _feed(settings, deployments, producer)
     app = build_app(settings, Parts(health, catalogue, core, labels))
+    lane = Lane(core, catalogue, app.state.tokens, settings.body_bytes)
     await _open(publisher)
     try:
         tasks = (feed.run(settings.kafka_bootstrap), deployments.run(feed.caught_up), labels.run(), publisher.watch())
-        await serve(app, settings, *tasks)
+        await serve(app, settings, *tasks, lane.tidy(), protocol=express(lane))
     finally:
         predictions.flush()
         await asyncio.gather(publisher.stop(settings.flush_seconds), _stop(producer, settings.flush_seconds))

@@ -29,17 +29,22 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-async def serve(app: FastAPI, settings: ServiceSettings, *tasks: Coroutine[Any, Any, None]) -> None:
+async def serve(
+    app: FastAPI, settings: ServiceSettings, *tasks: Coroutine[Any, Any, None], protocol: Any = "auto"
+) -> None:
     """Serve on the settings' host and port and run `tasks` (which run for ever) until SIGTERM or SIGINT.
 
-    At the end the server finishes its requests first, then the tasks are cancelled and awaited.
+    `protocol` is what uvicorn takes as `http`. At the end the server finishes its requests first, then the tasks are
+    cancelled and awaited.
 
     Raises:
         SystemExit: host and port can't be listened on, for example since the port is taken; the code is 1.
         Exception: what a task raised, or RuntimeError if it just ended; the process ends with it.
     """
     listener = _listen(settings, tasks)
-    server = _Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=10))
+    server = _Server(
+        uvicorn.Config(app, http=protocol, log_config=None, access_log=False, timeout_graceful_shutdown=10)
+    )
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, server.stop)
     background = [asyncio.create_task(task, name=getattr(task, "__qualname__", "task")) for task in tasks]

@@ -1,34 +1,26 @@
-"""One inference request from bytes to bytes, whatever it came by: parse, run, log, answer."""
+"""Inference from bytes to bytes, whatever a request came by: read, run, log, answer."""
 
 import asyncio
-import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
-from prometheus_client import Counter, Histogram
 
-from services.inference.domain.answer import Answered, chosen, response
-from services.inference.domain.context import entities, event_times, uuid7, uuid_text
-from services.inference.domain.encoder import Encoded
+from services.inference.api.meters import LATENCY, ROWS
+from services.inference.domain.answer import chosen
+from services.inference.domain.answered import Answered
+from services.inference.domain.asked import Asked, from_quick, from_request
+from services.inference.domain.quick import read_quick
 from services.inference.domain.recent import RecentIds
-from services.inference.domain.request import InferRequest, read_request
+from services.inference.domain.request import read_request
+from services.inference.domain.stack import Stacked, stack
 from services.inference.models.catalogue import Served
 from services.inference.models.loaded import LoadedModel
 from services.inference.store.predictions import PredictionLog, Source
-from shared.batch import request_key
-from shared.features import Float32
 
-ROWS = Counter("driftline_inference_rows_total", "Rows answered", ["model", "digest"])
-SECONDS = Histogram(
-    "driftline_inference_seconds",
-    "From receipt of a request to its answer",
-    ["model"],
-    buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
-)
+Outputs = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -39,6 +31,15 @@ class Core:
     recent: RecentIds
     inline_rows: int
 
+    def read(self, model: LoadedModel, body: bytes) -> Asked:
+        """A JSON request; raises InvalidInput: `field` names what is wrong with it."""
+        now_us = time.time_ns() // 1_000
+        quick = read_quick(body, model.width, model.definition.serving.max_rows)
+        if quick is not None:
+            return from_quick(model.name, quick, now_us)
+        asked = from_request(model.name, read_request(body), model.encoder, now_us)
+        return asked._replace(outputs=chosen(model.datatypes, asked.outputs))
+
     async def infer(self, served: Served, body: bytes, received: float) -> bytes:
         """The JSON answer to a JSON request; `received` as `time.perf_counter` tells it.
 
@@ -47,60 +48,40 @@ class Core:
             ModelFailed: the model can't compute this.
         """
         model = served.model
-        asked = _read(model, body)
-        outputs = await self._run(model, asked.encoded.tensor)
-        scores = model.scores(outputs)
-        answer = response(
-            model.name, model.digest, asked.id, {name: outputs[name] for name in asked.outputs}, model.datatypes
-        )
-        self._log(served, asked, scores, time.perf_counter() - received)
+        asked = [self.read(model, body)]
+        stacked = stack(asked)
+        if len(stacked.tensor) > self.inline_rows:
+            outputs = await asyncio.to_thread(model.run, stacked.tensor)
+        else:
+            outputs = model.run(stacked.tensor)
+        answer = model.answers.write(asked, outputs)[0]
+        self._note(served, asked, stacked, outputs, [received])
         return answer
 
-    async def _run(self, model: LoadedModel, tensor: Float32) -> dict[str, NDArray[Any]]:
-        if len(tensor) > self.inline_rows:
-            return await asyncio.to_thread(model.run, tensor)
-        return model.run(tensor)
+    def infer_all(self, served: Served, asked: Sequence[Asked], received: Sequence[float]) -> list[bytes]:
+        """The answers to requests that run as one; raises as `infer` does, and then none is answered or logged."""
+        stacked = stack(asked)
+        outputs = served.model.run(stacked.tensor)
+        answers = served.model.answers.write(asked, outputs)  # before the log: what is logged is answered
+        self._note(served, asked, stacked, outputs, received)
+        return answers
 
-    def _log(self, served: Served, asked: "_Asked", scores: Float32, seconds: float) -> None:
-        model, rows = served.model, asked.encoded.rows
-        latency_us = min(int(seconds * 1e6), 2**31 - 1)
-        seen = self.recent.seen(asked.key, len(rows))
-        answered = Answered(asked.key, seen, asked.entity, asked.event_time, rows, scores, latency_us)
+    def _note(  # the request's five sides
+        self, served: Served, asked: Sequence[Asked], stacked: Stacked, outputs: Outputs, received: Sequence[float]
+    ) -> None:
+        """Log and measure requests that are answered with these outputs."""
+        model, now = served.model, time.perf_counter()
+        seconds = [now - begun for begun in received]
+        answered = Answered(
+            keys=[each.key for each in asked],
+            counts=[each.rows for each in asked],
+            seen=[self.recent.seen(each.key, each.rows) for each in asked],
+            latency_us=[min(int(each * 1e6), 2**31 - 1) for each in seconds],
+            entity=stacked.entity,
+            event_time=stacked.event_time,
+            rows=stacked.rows,
+            scores=model.scores(outputs),
+        )
         self.log.add(Source(model.name, model.digest, model.definition.digest, served.role), answered)
-        counted, timed = _meters(model.name, model.digest)
-        counted.inc(len(rows))
-        timed.observe(seconds)
-
-
-@lru_cache(maxsize=1_024)
-def _meters(model: str, digest: str) -> tuple[Counter, Histogram]:
-    return ROWS.labels(model, digest), SECONDS.labels(model)
-
-
-class _Asked(NamedTuple):
-    """A request understood: `key` is its 16 bytes, `id` what they are written as."""
-
-    key: bytes
-    id: str
-    encoded: Encoded
-    event_time: NDArray[np.datetime64]
-    entity: list[str | None]
-    outputs: tuple[str, ...]
-
-
-def _read(model: LoadedModel, body: bytes) -> _Asked:
-    request = read_request(body)
-    encoded = model.encoder.encode(request.inputs)
-    rows = len(encoded.rows)
-    event_time = event_times(request.event_time, rows, time.time_ns() // 1_000)
-    key, text = _identity(model, request, int(event_time[0].astype("int64")))
-    outputs = chosen(model.datatypes, request.outputs)
-    return _Asked(key, text, encoded, event_time, entities(request.entity, rows), outputs)
-
-
-def _identity(model: LoadedModel, request: InferRequest, time_us: int) -> tuple[bytes, str]:
-    """The request's 16 bytes and its id: as it was sent, or a new UUIDv7 of the first row's event time."""
-    if request.id is not None:
-        return request_key(model.name, request.id), request.id
-    key = uuid7(time_us // 1_000, os.urandom(10))
-    return key, uuid_text(key)
+        ROWS.labels(model.name, model.digest).inc(len(answered))
+        LATENCY.observe(model.name, seconds)

@@ -6,12 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from services.inference.domain.quick import FEATURES
 from services.inference.domain.tensor import BYTES, FLOATS, Tensor, check_numbers, check_strings, to_float32
 from shared.definition import ModelDefinition
 from shared.errors import InvalidInput
 from shared.features import MISSING, UNSEEN, Float32, Int32, Rows
-
-FEATURES = "features"
 
 
 class TensorSpec(NamedTuple):
@@ -57,6 +56,11 @@ class Encoder:
         if self._takes_block:
             return (TensorSpec(FEATURES, "FP32", (-1, len(self._names))),)
         return tuple(TensorSpec(name, BYTES if name in self._codes else "FP32", (-1,)) for name in self._names)
+
+    @property
+    def block_width(self) -> int:
+        """How many features the block `features` has; 0 if the model takes none."""
+        return len(self._names) if self._takes_block else 0
 
     def encode(self, inputs: Mapping[str, Tensor]) -> Encoded:
         """Raises InvalidInput for an input that is unknown, missing or of another shape or datatype, a value that is

@@ -23,7 +23,7 @@ class _Block(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     data: list[float]
 
 
-class _Parameters(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+class _Parameters(msgspec.Struct, forbid_unknown_fields=True, frozen=True, gc=False):
     event_time: str | None = None
     entity: str | None = None
 
@@ -47,26 +47,26 @@ class Quick(NamedTuple):
 _decode = msgspec.json.Decoder(_Body).decode
 
 
-def read_quick(body: bytes, width: int) -> Quick | None:
+def read_quick(body: bytes, width: int, most_rows: int) -> Quick | None:
     """The request in a JSON body for `width` features, None if the careful reader is needed."""
     if len(body) >= _LARGE:
-        return _read_large(body, width)
+        return _read_large(body, width, most_rows)
     try:
         read = _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):  # what is wrong says the careful reader
         return None
-    return _quick(read, read.inputs[0].data, width)
+    return _quick(read, read.inputs[0].data, width, most_rows)
 
 
-def _read_large(body: bytes, width: int) -> Quick | None:
+def _read_large(body: bytes, width: int, most_rows: int) -> Quick | None:
     if body.count(b"[") != 3:  # inputs, shape and data: nested rows are the careful reader's, who counts each
         return None
     try:
-        parsed = simdjson.Parser().parse(body)
+        parsed: Any = simdjson.Parser().parse(body)
         block = parsed["inputs"][0]
         values = np.frombuffer(block["data"].as_buffer(of_type="d"), dtype=np.float64)
         plain = {**_plain(parsed, "inputs"), "inputs": [{**_plain(block, "data"), "data": []}]}
-        return _quick(msgspec.convert(plain, _Body), values, width)
+        return _quick(msgspec.convert(plain, _Body), values, width, most_rows)
     except (ValueError, TypeError, LookupError, RuntimeError):  # msgspec's errors are ValueErrors
         return None
 
@@ -85,10 +85,10 @@ def _value(found: Any) -> Any:
     return found.as_list() if isinstance(found, simdjson.Array) else found
 
 
-def _quick(read: _Body, values: list[float] | NDArray[np.float64], width: int) -> Quick | None:
+def _quick(read: _Body, values: list[float] | NDArray[np.float64], width: int, most_rows: int) -> Quick | None:
     parameters = read.parameters
     rows, columns = read.inputs[0].shape
-    if columns != width or rows < 1 or len(values) != rows * columns:
+    if columns != width or not 1 <= rows <= most_rows or len(values) != rows * columns:
         return None
     if not (_short(read.id) and _short(parameters.entity)):
         return None

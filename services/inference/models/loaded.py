@@ -8,8 +8,10 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
 
-from services.inference.domain.encoder import FEATURES, Encoder, TensorSpec
+from services.inference.domain.encoder import Encoder, TensorSpec
 from services.inference.domain.onnx_file import FILE, check_self_contained
+from services.inference.domain.quick import FEATURES
+from services.inference.domain.stack import Answers
 from shared.bundle import Bundle
 from shared.errors import DriftlineError, InvalidInput
 from shared.features import Float32
@@ -62,8 +64,10 @@ class LoadedModel:
         self.digest = bundle.digest
         self.definition = bundle.definition
         self.encoder = Encoder(bundle.definition, bundle.reference.categories)
+        self.width = self.encoder.block_width
         self.outputs = tuple(_spec(node) for node in session.get_outputs())
         self.datatypes = {spec.name: spec.datatype for spec in self.outputs}
+        self.answers = Answers(self.name, self.digest, self.datatypes)
         self._names = list(self.datatypes)
         self._session: Any = session  # its type knows outputs that no bundle has
 

@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 
-from services.inference.domain.answer import Answered
+from services.inference.domain.answered import Answered
 from shared.batch import Meta, PredictionBatch, Role, encode_batch
 from shared.features import Rows
 
@@ -52,7 +53,7 @@ class PredictionLog:
         self._rows = 0
 
     def add(self, source: Source, answered: Answered) -> None:
-        """Log the rows of one request; they are on their way within the policy's time."""
+        """Log the rows of requests; they are on their way within the policy's time."""
         gathered = self._gathered.setdefault(source, _Gathered())
         gathered.answers.append(answered)
         gathered.rows += len(answered)
@@ -84,7 +85,9 @@ class PredictionLog:
 def warm() -> None:
     """Encode a row for nobody: pyarrow's first array imports pandas where there is one, which takes a second."""
     rows = Rows(np.zeros((1, 1), np.float32), np.zeros((1, 1), np.int32))
-    nobody = Answered(bytes(16), 0, [None], np.zeros(1, "datetime64[us]"), rows, np.zeros((1, 1), np.float32), 0)
+    nobody = Answered(
+        [bytes(16)], [1], [0], [0], [None], np.zeros(1, "datetime64[us]"), rows, np.zeros((1, 1), np.float32)
+    )
     columns = _columns([nobody])
     encode_batch(columns.batch(Meta("warm", "0" * 64, "0" * 64, "champion", "warm", 0, 1), slice(None)))
 
@@ -104,21 +107,30 @@ class _Columns(NamedTuple):
 
 
 def _columns(answers: Sequence[Answered]) -> _Columns:
-    counts = [len(answered) for answered in answers]
-    row = np.concatenate([np.arange(count, dtype=np.int32) for count in counts])
+    keys, counts, seen, latency_us = (
+        list(chain.from_iterable(getattr(answered, name) for answered in answers))
+        for name in ("keys", "counts", "seen", "latency_us")
+    )
+    row = _positions(counts)
     return _Columns(
-        request_id=[answered.key for answered in answers for _ in range(len(answered))],
+        request_id=[key for key, count in zip(keys, counts, strict=True) for _ in range(count)],
         row=row,
-        entity=[entity for answered in answers for entity in answered.entity],
+        entity=list(chain.from_iterable(answered.entity for answered in answers)),
         event_time=np.concatenate([answered.event_time for answered in answers]),
-        repeat=row < np.repeat([answered.seen for answered in answers], counts),
+        repeat=row < np.repeat(seen, counts),
         rows=Rows(
             np.concatenate([answered.rows.numeric for answered in answers]),
             np.concatenate([answered.rows.categorical for answered in answers]),
         ),
         scores=np.concatenate([answered.scores for answered in answers]),
-        latency_us=np.repeat(np.array([answered.latency_us for answered in answers], dtype=np.int32), counts),
+        latency_us=np.repeat(np.array(latency_us, dtype=np.int32), counts),
     )
+
+
+def _positions(counts: list[int]) -> "np.ndarray[tuple[int], np.dtype[np.int32]]":
+    """0, 1, … within each request."""
+    ends = np.cumsum(counts)
+    return (np.arange(ends[-1]) - np.repeat(ends - counts, counts)).astype(np.int32)
 
 
 def _parts(columns: _Columns, most: int) -> Iterator[slice]:

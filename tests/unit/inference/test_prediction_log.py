@@ -4,7 +4,7 @@ import asyncio
 
 import numpy as np
 
-from services.inference.domain.answer import Answered
+from services.inference.domain.answered import Answered
 from services.inference.store.predictions import GatherPolicy, PredictionLog, Source
 from shared.batch import PredictionBatch, decode_batch, encode_batch
 from shared.features import Rows
@@ -15,13 +15,14 @@ SECOND = Source("small", "2" * 64, "d" * 64, "champion")
 
 def answered(key: int, rows: int = 1, seen: int = 0, features: int = 2, entity: str | None = None) -> Answered:
     return Answered(
-        key=key.to_bytes(16, "big"),
-        seen=seen,
+        keys=[key.to_bytes(16, "big")],
+        counts=[rows],
+        seen=[seen],
+        latency_us=[100 + key],
         entity=[entity] * rows,
         event_time=np.full(rows, np.datetime64("2013-03-15T16:00", "us")),
         rows=Rows(np.full((rows, features), key, np.float32), np.zeros((rows, 1), np.int32)),
         scores=np.full((rows, 1), 0.5, np.float32),
-        latency_us=100 + key,
     )
 
 

@@ -1,0 +1,103 @@
+"""Micro-batching without a timer: what became readable in one turn of the event loop goes to the model as one.
+
+A request that comes alone never waits for another.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Protocol
+
+from services.inference.api.core import Core
+from services.inference.domain.asked import Asked
+from services.inference.models.catalogue import Served
+from services.inference.models.loaded import ModelFailed
+from shared.errors import InvalidInput
+
+_MOST_ROWS = 4_096  # of one run: beyond it a larger one is no faster a row
+
+
+class Job(Protocol):
+    """A request that waits for its answer; one of the two methods is called, once."""
+
+    received: float
+
+    @property
+    def body(self) -> bytes:
+        """JSON."""
+        ...
+
+    def finish(self, answer: bytes) -> None:
+        """Here is the JSON answer."""
+
+    def give_up(self) -> None:
+        """Something is wrong with it, or it is too large for this way; nothing was logged."""
+
+
+Understood = tuple[Job, Asked]
+
+
+class Batcher:
+    """Give it requests with `add`; a request of more rows than the core's `inline_rows` is given up."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._loop = asyncio.get_running_loop()
+        self._jobs: list[tuple[Served, Job]] = []
+
+    def add(self, served: Served, job: Job) -> None:
+        """Answer it with `served` in this turn of the event loop."""
+        if not self._jobs:
+            self._loop.call_soon(self._turn)
+        self._jobs.append((served, job))
+
+    def _turn(self) -> None:
+        jobs, self._jobs = self._jobs, []
+        groups: dict[int, tuple[Served, list[Job]]] = {}
+        for served, job in jobs:
+            groups.setdefault(id(served), (served, []))[1].append(job)
+        for served, group in groups.values():
+            for part in _parts(self._read(served, group)):
+                self._run(served, part)
+
+    def _read(self, served: Served, jobs: list[Job]) -> list[Understood]:
+        understood: list[Understood] = []
+        for job in jobs:
+            try:
+                asked = self._core.read(served.model, job.body)
+            except InvalidInput:
+                job.give_up()
+                continue
+            if asked.rows > self._core.inline_rows:
+                job.give_up()
+            else:
+                understood.append((job, asked))
+        return understood
+
+    def _run(self, served: Served, part: list[Understood]) -> None:
+        try:
+            answers = self._core.infer_all(served, [asked for _, asked in part], [job.received for job, _ in part])
+        except (InvalidInput, ModelFailed):
+            self._apart(served, part)
+            return
+        for (job, _), answer in zip(part, answers, strict=True):
+            job.finish(answer)
+
+    def _apart(self, served: Served, part: list[Understood]) -> None:
+        """One of them is wrong: the others must not suffer."""
+        if len(part) == 1:
+            part[0][0].give_up()
+            return
+        for each in part:
+            self._run(served, [each])
+
+
+def _parts(understood: list[Understood]) -> Iterator[list[Understood]]:
+    """In their order, each with at most `_MOST_ROWS` rows or a single request."""
+    start, rows = 0, 0
+    for position, (_, asked) in enumerate(understood):
+        if rows and rows + asked.rows > _MOST_ROWS:
+            yield understood[start:position]
+            start, rows = position, 0
+        rows += asked.rows
+    if start < len(understood):
+        yield understood[start:]

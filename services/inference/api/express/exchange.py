@@ -1,0 +1,73 @@
+"""One request on a connection, and its answer."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from services.inference.models.catalogue import Served
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class Head(NamedTuple):
+    """A request's head, and what the parser says of it: its methods are those that uvicorn asks the parser."""
+
+    method: bytes
+    url: bytes
+    version: str
+    keeps_alive: bool
+    expects: bool
+    headers: Headers
+
+    def get_method(self) -> bytes:
+        """Such as POST."""
+        return self.method
+
+    def get_http_version(self) -> str:
+        """Such as 1.1."""
+        return self.version
+
+    def should_keep_alive(self) -> bool:
+        """Whether the client wants the connection to stay."""
+        return self.keeps_alive
+
+    def should_upgrade(self) -> bool:
+        """Requests that do are never kept back."""
+        return False
+
+
+class Exchange:
+    """`served` answers it, None if it takes the normal way; `done` is set once it can be answered or has to be."""
+
+    __slots__ = ("answer", "chunks", "done", "head", "received", "served", "settled", "size")
+
+    def __init__(self, head: Head, served: Served | None, settled: Callable[[], None]) -> None:
+        self.head = head
+        self.served = served
+        self.chunks: list[bytes] = []
+        self.size = 0
+        self.received = 0.0
+        self.answer: bytes | None = None
+        self.done = False
+        self.settled = settled
+
+    @property
+    def body(self) -> bytes:
+        """What has come of it."""
+        return self.chunks[0] if len(self.chunks) == 1 else b"".join(self.chunks)
+
+    def take(self, chunk: bytes) -> int:
+        """More of the body; how large it is by now."""
+        self.chunks.append(chunk)
+        self.size += len(chunk)
+        return self.size
+
+    def finish(self, answer: bytes) -> None:
+        """Here is the JSON answer."""
+        self.answer = answer
+        self.done = True
+        self.settled()
+
+    def give_up(self) -> None:
+        """It takes the normal way."""
+        self.done = True
+        self.settled()

@@ -1,0 +1,195 @@
+"""A connection: uvicorn's own protocol, with the express lane beside it."""
+
+from collections import deque
+from functools import partial
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from services.inference.api.express.exchange import Exchange, Head
+from services.inference.api.express.lane import Lane
+
+_MOST_HEAD = 65_536  # bytes
+_READ_SECONDS = 30.0  # that a request may take to arrive
+_LINGER_SECONDS = 0.5  # that an idle connection stays when the server ends: a request may be on its way
+
+
+class ExpressProtocol(HttpToolsProtocol):
+    """Answers go out in the order in which their requests came, whichever way these took.
+
+    While an exchange waits for its answer all later requests of the connection are exchanges, too; while the
+    application answers one, uvicorn keeps all later ones back itself.
+    """
+
+    def __init__(self, lane: Lane, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._lane = lane
+        self._reading: Exchange | None = None
+        self._waiting: deque[Exchange] = deque()
+        self._messages = 0
+        self._midway = False  # in a message
+        self._in_head = False
+        self._head_bytes = 0
+        self._leaving = False
+        self._rested = (0, 0.0)  # how many messages had come when it was last seen changed, and when that was
+
+    def connection_made(self, transport: Any) -> None:
+        """A client is here."""
+        super().connection_made(transport)
+        self._lane.connections.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes from the client."""
+        super().data_received(data)
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > _MOST_HEAD:
+                self._refuse(b"431 Request Header Fields Too Large")
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
+        self._reading = None
+        self._midway = self._in_head = True
+        self._head_bytes = 0
+        self._messages += 1
+
+    def on_headers_complete(self) -> None:
+        """Its head is here: which way does it take?"""
+        self._in_head = False
+        served, parser = None, self.parser
+        keeps_alive, version = parser.should_keep_alive(), parser.get_http_version()
+        runs = self._runs()
+        if not runs and keeps_alive and version == "1.1" and parser.get_method() == b"POST":
+            served = self._lane.admits(self.url, self.headers)
+        if served is not None or self._waiting:
+            expects = self.expect_100_continue
+            head = Head(parser.get_method(), self.url, version, keeps_alive, expects, self.headers)
+            self._reading = Exchange(head, served, self._advance)
+        else:
+            self._begin_normal(Head(b"", self.url, version, keeps_alive, self.expect_100_continue, self.headers))
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of its body."""
+        exchange = self._reading
+        if exchange is None:
+            if self.cycle is not None:
+                super().on_body(body)
+        elif exchange.take(body) > self._lane.body_bytes:
+            self._reading = None
+            if self._waiting:  # nobody does this but to do harm
+                self.transport.close()
+            else:  # the application refuses it while it still comes
+                self._replay(exchange, whole=False)
+
+    def on_message_complete(self) -> None:
+        """All of it is here."""
+        self._midway = False
+        exchange, self._reading = self._reading, None
+        if exchange is None:
+            if self.cycle is not None:
+                super().on_message_complete()
+            return
+        self._waiting.append(exchange)
+        if exchange.served is None:
+            exchange.give_up()
+        else:
+            self._lane.submit(exchange.served, exchange)
+
+    def _runs(self) -> bool:
+        """Whether the application is answering a request of this connection."""
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _advance(self) -> None:
+        if self.transport.is_closing():
+            self._waiting.clear()
+        while self._waiting and self._waiting[0].done and not self._runs():
+            exchange = self._waiting.popleft()
+            if exchange.answer is None:
+                self._replay(exchange, whole=True)
+            else:
+                self._write(exchange.answer)
+
+    def _write(self, answer: bytes) -> None:
+        self.server_state.total_requests += 1
+        last = self._leaving and not self._waiting
+        head = self._lane.head(self.server_state.default_headers, last)
+        self.transport.write(b"%b%d\r\n\r\n%b" % (head, len(answer), answer))
+        if last:
+            self.transport.close()
+
+    def _replay(self, exchange: Exchange, *, whole: bool) -> None:
+        """Give a request to the application as if it came just now; the parser may be within a later one."""
+        later = self.parser, self.url, self.headers, self.scope, self.expect_100_continue
+        self.parser = exchange.head  # type: ignore[assignment]  # it has the methods that are asked of a parser here
+        self._begin_normal(exchange.head)
+        super().on_body(exchange.body)
+        if whole:
+            super().on_message_complete()
+        self.parser, self.url, self.headers, self.scope, self.expect_100_continue = later
+
+    def _begin_normal(self, head: Head) -> None:
+        super().on_message_begin()
+        self.url = head.url
+        self.headers.extend(head.headers)
+        self.expect_100_continue = head.expects
+        super().on_headers_complete()
+        if self._leaving and self.cycle is not None:
+            self.cycle.keep_alive = False
+
+    def on_response_complete(self) -> None:
+        """The application has answered."""
+        super().on_response_complete()
+        self._advance()
+
+    def _refuse(self, status: bytes) -> None:
+        self._in_head = False
+        if not self.transport.is_closing():
+            self.transport.write(b"HTTP/1.1 %b\r\ncontent-length: 0\r\nconnection: close\r\n\r\n" % status)
+            self.transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone; what still waits is answered to nobody."""
+        super().connection_lost(exc)
+        self._lane.connections.discard(self)
+        self._reading = None
+        self._waiting.clear()
+
+    def pause_writing(self) -> None:
+        """The client does not read its answers: read no more of its requests."""
+        super().pause_writing()
+        self.flow.pause_reading()
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        super().resume_writing()
+        self.flow.resume_reading()
+
+    def shutdown(self) -> None:
+        """The server ends: answer what has come and what is on its way, each with the word that it was the last."""
+        self._leaving = True
+        if self._runs():
+            super().shutdown()
+        else:
+            self.loop.call_later(_LINGER_SECONDS, self._leave)
+
+    def _leave(self) -> None:
+        if not (self._waiting or self._midway or self._runs()):
+            self.transport.close()
+
+    def tidy(self, now: float) -> None:
+        """Close a connection that has been idle, or in the midst of one request, for too long; `now` in seconds."""
+        messages, since = self._rested
+        if messages != self._messages or self._waiting or self._runs():
+            self._rested = (self._messages, now)
+        elif self._midway and now - since > _READ_SECONDS:
+            self._refuse(b"408 Request Timeout")
+        elif not self._midway and now - since > self.timeout_keep_alive:
+            self.transport.close()
+
+
+def express(lane: Lane) -> Any:
+    """What uvicorn takes as its `http` protocol."""
+    return partial(ExpressProtocol, lane)

@@ -1,0 +1,55 @@
+"""A request understood, whichever reader read it."""
+
+import os
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.inference.domain.context import entities, event_times, uuid7, uuid_text
+from services.inference.domain.encoder import Encoded, Encoder
+from services.inference.domain.quick import Quick
+from services.inference.domain.request import InferRequest
+from shared.batch import request_key
+
+
+class Asked(NamedTuple):
+    """One request: `key` is its 16 bytes, `id` what they are written as; `outputs` the names asked for, None for all.
+
+    `values` are encoded, or still the numbers of the block `features`, row by row. `event_time` is one for all rows, in
+    microseconds since 1970, or datetime64[us] [rows]; so is `entity`.
+    """
+
+    key: bytes
+    id: str
+    rows: int
+    values: list[float] | NDArray[np.float64] | Encoded
+    event_time: int | NDArray[np.datetime64]
+    entity: str | list[str | None] | None
+    outputs: tuple[str, ...] | None
+
+
+def from_quick(model: str, quick: Quick, now_us: int) -> Asked:
+    """What the quick reader took; raises InvalidInput for a time that is none."""
+    time = now_us
+    if quick.event_time is not None:
+        time = int(event_times(quick.event_time, 1, now_us)[0].astype(np.int64))
+    key, text = _identity(model, quick.id, time)
+    return Asked(key, text, quick.rows, quick.values, time, quick.entity, None)
+
+
+def from_request(model: str, request: InferRequest, encoder: Encoder, now_us: int) -> Asked:
+    """What the careful reader read; raises InvalidInput for what does not fit the model."""
+    encoded = encoder.encode(request.inputs)
+    rows = len(encoded.rows)
+    times = event_times(request.event_time, rows, now_us)
+    key, text = _identity(model, request.id, int(times[0].astype(np.int64)))
+    return Asked(key, text, rows, encoded, times, entities(request.entity, rows), request.outputs)
+
+
+def _identity(model: str, told: str | None, time_us: int) -> tuple[bytes, str]:
+    """The request's 16 bytes and its id: as it was sent, or a new UUIDv7 of the first row's event time."""
+    if told is not None:
+        return request_key(model, told), told
+    key = uuid7(time_us // 1_000, os.urandom(10))
+    return key, uuid_text(key)

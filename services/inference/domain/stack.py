@@ -1,0 +1,128 @@
+"""Many requests as one block for the model, and its outputs as an answer to each."""
+
+from collections.abc import Mapping, Sequence
+from itertools import accumulate, chain, repeat
+from typing import Any, NamedTuple
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from services.inference.domain.asked import Asked
+from services.inference.domain.encoder import Encoded
+from shared.errors import InvalidInput
+from shared.features import Float32, Rows
+
+
+class Stacked(NamedTuple):
+    """n rows of k requests: `tensor` float32 [n, F] as the graph takes them, the rest as they are logged."""
+
+    tensor: Float32
+    rows: Rows
+    event_time: NDArray[np.datetime64]
+    entity: list[str | None]
+
+
+def stack(asked: Sequence[Asked]) -> Stacked:
+    """All requests as one block; raises InvalidInput if one of them holds a number that is no finite FP32."""
+    if all(isinstance(each.values, Encoded) for each in asked):
+        tensor, rows = _encoded([each.values for each in asked])  # type: ignore[misc]  # all are
+    else:
+        tensor = _block(asked)
+        rows = Rows(tensor, np.empty((len(tensor), 0), dtype=np.int32))
+    return Stacked(tensor, rows, _times(asked), _entities(asked))
+
+
+def _encoded(parts: list[Encoded]) -> tuple[Float32, Rows]:
+    if len(parts) == 1:
+        return parts[0].tensor, parts[0].rows
+    numeric = np.concatenate([part.rows.numeric for part in parts])
+    categorical = np.concatenate([part.rows.categorical for part in parts])
+    return np.concatenate([part.tensor for part in parts]), Rows(numeric, categorical)
+
+
+def _block(asked: Sequence[Asked]) -> Float32:
+    total = sum(each.rows for each in asked)
+    if all(type(each.values) is list for each in asked):
+        flat = asked[0].values if len(asked) == 1 else chain.from_iterable(each.values for each in asked)  # type: ignore[misc]
+        block = _finite(np.array(list(flat)))  # type: ignore[arg-type]
+    else:
+        block = np.concatenate([_part(each.values) for each in asked])
+    return block.reshape(total, -1)
+
+
+def _part(values: list[float] | NDArray[np.float64] | Encoded) -> Float32:
+    return values.tensor.ravel() if isinstance(values, Encoded) else _finite(np.asarray(values))
+
+
+def _finite(values: NDArray[np.float64]) -> Float32:
+    with np.errstate(over="ignore"):
+        block = values.astype(np.float32)
+    if not np.isfinite(block).all():
+        raise InvalidInput("inputs[0].data", "finite numbers within FP32, or null if one is missing")
+    return block
+
+
+def _times(asked: Sequence[Asked]) -> NDArray[np.datetime64]:
+    if len(asked) == 1 and not isinstance(asked[0].event_time, int):
+        return asked[0].event_time
+    if all(type(each.event_time) is int for each in asked):
+        times = np.array([each.event_time for each in asked], dtype=np.int64)
+        return np.repeat(times, [each.rows for each in asked]).view("datetime64[us]")
+    return np.concatenate([_time(each) for each in asked])
+
+
+def _time(asked: Asked) -> NDArray[np.datetime64]:
+    if isinstance(asked.event_time, int):
+        return np.full(asked.rows, asked.event_time, dtype="datetime64[us]")
+    return asked.event_time
+
+
+def _entities(asked: Sequence[Asked]) -> list[str | None]:
+    parts = (each.entity if isinstance(each.entity, list) else repeat(each.entity, each.rows) for each in asked)
+    return list(chain.from_iterable(parts))
+
+
+class Answers:
+    """Writes a model's answers; what all of them share is written once. A number that is not finite is null."""
+
+    def __init__(self, model: str, digest: str, datatypes: Mapping[str, str]) -> None:
+        self._head = b'{"model_name":%b,"model_version":%b,"id":' % (orjson.dumps(model), orjson.dumps(digest))
+        self._datatypes = dict(datatypes)
+        self._tensor_heads = {
+            name: b'{"name":%b,"datatype":%b,"shape":' % (orjson.dumps(name), orjson.dumps(datatype))
+            for name, datatype in datatypes.items()
+        }
+
+    def write(self, asked: Sequence[Asked], outputs: Mapping[str, NDArray[Any]]) -> list[bytes]:
+        """The body for each request; `outputs` by name hold the rows of all of them, in order."""
+        counts = [each.rows for each in asked]
+        tensors = {name: self._tensors(name, output, counts) for name, output in outputs.items()}
+        bodies: list[bytes] = []
+        for position, each in enumerate(asked):
+            chosen = b",".join([tensors[name][position] for name in each.outputs or outputs])
+            bodies.append(self._head + orjson.dumps(each.id) + b',"outputs":[' + chosen + b"]}")
+        return bodies
+
+    def _tensors(self, name: str, output: NDArray[Any], counts: list[int]) -> list[bytes]:
+        head, tail = self._tensor_heads[name], output.shape[1:]
+        shape = b"".join(b",%d" % length for length in tail)
+        width = int(np.prod(tail))
+        pieces = _pieces(output.reshape(-1), [count * width for count in counts])
+        return [
+            b'%b[%d%b],"data":[%b]}' % (head, count, shape, piece) for count, piece in zip(counts, pieces, strict=True)
+        ]
+
+
+def _pieces(flat: NDArray[Any], sizes: list[int]) -> list[bytes]:
+    """The values in pieces of these sizes, as JSON without the brackets."""
+    if flat.dtype == object or flat.dtype.kind in "US":  # strings hold commas
+        ends = list(accumulate(sizes))
+        return [orjson.dumps(flat[end - size : end].tolist())[1:-1] for end, size in zip(ends, sizes, strict=True)]
+    numbers = orjson.dumps(np.ascontiguousarray(flat), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1]
+    if len(sizes) == 1:
+        return [numbers]
+    each = numbers.split(b",")
+    if len(each) == len(sizes):
+        return each
+    return [b",".join(each[end - size : end]) for end, size in zip(accumulate(sizes), sizes, strict=True)]

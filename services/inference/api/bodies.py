@@ -1,6 +1,7 @@
 """Reading a request's body within its bound."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 
 from fastapi import Request
@@ -26,11 +27,12 @@ async def read_body(request: Request, limit: int) -> bytes:
     """
     chunks: list[bytes] = []
     size = 0
+    stream = request.stream()
     try:
-        async for chunk in request.stream():
+        async for chunk in stream:
             size += len(chunk)
             if size > limit:
-                await _drain(request, limit * DRAINED_LIMITS)
+                await _drain(stream, limit * DRAINED_LIMITS)
                 raise TooLarge("body", f"at most {limit} bytes")
             if chunk:
                 chunks.append(chunk)
@@ -39,10 +41,10 @@ async def read_body(request: Request, limit: int) -> bytes:
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-async def _drain(request: Request, most: int) -> None:
+async def _drain(stream: AsyncGenerator[bytes, None], most: int) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(_DRAIN_SECONDS):
-            async for chunk in request.stream():
+            async for chunk in stream:
                 most -= len(chunk)
                 if most < 0:
                     break

@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from services.inference.api.meters import LATENCY, ROWS
+from services.inference.api.meters import LATENCY, counter
 from services.inference.domain.answer import chosen
 from services.inference.domain.answered import Answered
 from services.inference.domain.asked import Asked, from_quick, from_request
@@ -83,5 +83,5 @@ class Core:
             scores=model.scores(outputs),
         )
         self.log.add(Source(model.name, model.digest, model.definition.digest, served.role), answered)
-        ROWS.labels(model.name, model.digest).inc(len(answered))
+        counter(model.name, model.digest).inc(len(answered))
         LATENCY.observe(model.name, seconds)

@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from prometheus_client import REGISTRY, Counter
 from prometheus_client.core import HistogramMetricFamily
@@ -9,6 +10,12 @@ from prometheus_client.registry import Collector
 
 ROWS = Counter("driftline_inference_rows_total", "Rows answered", ["model", "digest"])
 _BOUNDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+@lru_cache(maxsize=1_024)
+def counter(model: str, digest: str) -> Counter:
+    """That of the rows of one version."""
+    return ROWS.labels(model, digest)
 
 
 class LatencyHistogram(Collector):

@@ -23,9 +23,21 @@ class _Block(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     data: list[float]
 
 
+class _Size(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    binary_data_size: int
+
+
+class _RawBlock(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    name: Literal["features"]
+    datatype: Literal["FP32"]
+    shape: tuple[int, int]
+    parameters: _Size
+
+
 class _Parameters(msgspec.Struct, forbid_unknown_fields=True, frozen=True, gc=False):
     event_time: str | None = None
     entity: str | None = None
+    binary_data_output: bool = False
 
 
 class _Body(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -34,16 +46,24 @@ class _Body(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     parameters: _Parameters = _Parameters()
 
 
+class _RawBody(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    inputs: tuple[_RawBlock]
+    id: str | None = None
+    parameters: _Parameters = _Parameters()
+
+
 class Quick(NamedTuple):
-    """A request for the block `features`: `values` are rows * width numbers, row by row."""
+    """A request for the block `features`: `values` are rows * width numbers, row by row; `binary`: so is the answer."""
 
     id: str | None
     event_time: str | None
     entity: str | None
     rows: int
-    values: list[float] | NDArray[np.float64]
+    values: list[float] | NDArray[np.float64] | NDArray[np.float32]
+    binary: bool
 
 
+_decode_raw = msgspec.json.Decoder(_RawBody).decode
 _decode = msgspec.json.Decoder(_Body).decode
 
 
@@ -56,6 +76,20 @@ def read_quick(body: bytes, width: int, most_rows: int) -> Quick | None:
     except (msgspec.DecodeError, UnicodeDecodeError):  # what is wrong says the careful reader
         return None
     return _quick(read, read.inputs[0].data, width, most_rows)
+
+
+def read_quick_binary(body: bytes, json_length: int, width: int, most_rows: int) -> Quick | None:
+    """As `read_quick`, of `json_length` bytes of JSON and then the block as FP32, little endian."""
+    size = len(body) - json_length
+    if not 0 < json_length < len(body) or size % 4:
+        return None
+    try:
+        read = _decode_raw(memoryview(body)[:json_length])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    if read.inputs[0].parameters.binary_data_size != size:
+        return None
+    return _quick(read, np.frombuffer(body, dtype="<f4", offset=json_length), width, most_rows)
 
 
 def _read_large(body: bytes, width: int, most_rows: int) -> Quick | None:
@@ -85,14 +119,21 @@ def _value(found: Any) -> Any:
     return found.as_list() if isinstance(found, simdjson.Array) else found
 
 
-def _quick(read: _Body, values: list[float] | NDArray[np.float64], width: int, most_rows: int) -> Quick | None:
+def _quick(
+    read: _Body | _RawBody,
+    values: list[float] | NDArray[np.float64] | NDArray[np.float32],
+    width: int,
+    most_rows: int,
+) -> Quick | None:
     parameters = read.parameters
     rows, columns = read.inputs[0].shape
     if columns != width or not 1 <= rows <= most_rows or len(values) != rows * columns:
         return None
     if not (_short(read.id) and _short(parameters.entity)):
         return None
-    return Quick(read.id, parameters.event_time, parameters.entity, rows, values)
+    return Quick(
+        read.id, parameters.event_time, parameters.entity, rows, values, parameters.binary_data_output
+    )
 
 
 def _short(text: str | None) -> bool:

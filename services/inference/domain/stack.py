@@ -47,23 +47,27 @@ def _encoded(parts: list[Encoded]) -> tuple[Float32, Rows]:
 
 
 def _block(asked: Sequence[Asked]) -> Float32:
-    total = sum(each.rows for each in asked)
     if all(type(each.values) is list for each in asked):
-        flat = asked[0].values if len(asked) == 1 else chain.from_iterable(each.values for each in asked)  # type: ignore[misc]
-        block = _finite(np.array(list(flat)))  # type: ignore[arg-type]
+        numbers = asked[0].values if len(asked) == 1 else list(chain.from_iterable(each.values for each in asked))  # type: ignore[misc]
+        flat = _narrow(np.array(numbers))
     else:
-        block = np.concatenate([_part(each.values) for each in asked])
-    return block.reshape(total, -1)
+        flat = np.concatenate([_flat(each.values) for each in asked])
+    return flat.reshape(sum(each.rows for each in asked), -1)
 
 
-def _part(values: list[float] | NDArray[np.float64] | Encoded) -> Float32:
-    return values.tensor.ravel() if isinstance(values, Encoded) else _finite(np.asarray(values))
+def _flat(values: list[float] | NDArray[Any] | Encoded) -> Float32:
+    if isinstance(values, Encoded):
+        return values.tensor.ravel()
+    return _narrow(np.asarray(values))
 
 
-def _finite(values: NDArray[np.float64]) -> Float32:
-    if not values.dot(values) < _SURELY_FINITE and not np.all(np.abs(values) <= _LARGEST):
-        raise InvalidInput("inputs[0].data", "finite numbers within FP32, or null if one is missing")
-    return values.astype(np.float32)
+def _narrow(values: NDArray[Any]) -> Float32:
+    """As float32; of numbers that came as such NaN is a value that is missing."""
+    if not values.dot(values) < _SURELY_FINITE:
+        missing = np.isnan(values) if values.dtype == np.float32 else np.False_
+        if not np.all((np.abs(values) <= _LARGEST) | missing):
+            raise InvalidInput("inputs[0].data", "finite numbers within FP32, or null if one is missing")
+    return values.astype(np.float32, copy=False)
 
 
 def _times(asked: Sequence[Asked]) -> NDArray[np.datetime64]:
@@ -108,14 +112,38 @@ class Answers:
             bodies.append(self._head + orjson.dumps(each.id) + b',"outputs":[' + chosen + b"]}")
         return bodies
 
+    def write_binary(self, asked: Sequence[Asked], outputs: Mapping[str, NDArray[Any]]) -> list[tuple[bytes, int]]:
+        """As `write`, with all tensors as bytes behind the JSON; each body with the length of its JSON."""
+        bodies: list[tuple[bytes, int]] = []
+        start = 0
+        for each in asked:
+            parts = [output[start : start + each.rows].tobytes() for output in outputs.values()]
+            tensors = b",".join(
+                b'%b[%d%b],"parameters":{"binary_data_size":%d}}'
+                % (self._tensor_heads[name], each.rows, _tail(output), len(part))
+                for (name, output), part in zip(outputs.items(), parts, strict=True)
+            )
+            told = self._head + orjson.dumps(each.id) + b',"outputs":[' + tensors + b"]}"
+            bodies.append((told + b"".join(parts), len(told)))
+            start += each.rows
+        return bodies
+
+    @property
+    def has_strings(self) -> bool:
+        """Whether an output holds strings, whose bytes tell their lengths."""
+        return "BYTES" in self._datatypes.values()
+
     def _tensors(self, name: str, output: NDArray[Any], counts: list[int]) -> list[bytes]:
-        head, tail = self._tensor_heads[name], output.shape[1:]
-        shape = b"".join(b",%d" % length for length in tail)
-        width = prod(tail)
+        head, shape, width = self._tensor_heads[name], _tail(output), prod(output.shape[1:])
         pieces = _pieces(output.reshape(-1), [count * width for count in counts])
         return [
             b'%b[%d%b],"data":[%b]}' % (head, count, shape, piece) for count, piece in zip(counts, pieces, strict=True)
         ]
+
+
+def _tail(output: NDArray[Any]) -> bytes:
+    """The lengths after the rows, as they stand in a JSON shape."""
+    return b"".join(b",%d" % length for length in output.shape[1:])
 
 
 def _pieces(flat: NDArray[Any], sizes: list[int]) -> list[bytes]:

@@ -30,14 +30,16 @@ class Job(Protocol):
         """Here is the JSON answer."""
 
     def give_up(self) -> None:
-        """Something is wrong with it, or it is too large for this way; nothing was logged."""
+        """Something is wrong with it, or it or its answer is none for this way; nothing was logged."""
 
 
 Understood = tuple[Job, Asked]
 
 
 class Batcher:
-    """Give it requests with `add`; a request of more rows than the core's `inline_rows` is given up."""
+    """Give it requests with `add`; one is given up of more rows than the core's `inline_rows`, or whose answer is not
+    plain JSON.
+    """
 
     def __init__(self, core: Core) -> None:
         self._core = core
@@ -67,7 +69,7 @@ class Batcher:
             except InvalidInput:
                 job.give_up()
                 continue
-            if asked.rows > self._core.inline_rows:
+            if asked.rows > self._core.inline_rows or asked.special is not None:
                 job.give_up()
             else:
                 understood.append((job, asked))

@@ -9,12 +9,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from services.inference.api.meters import LATENCY, ROWS
-from services.inference.domain.answer import chosen
+from services.inference.domain.answer import Answer, chosen, special_answer
 from services.inference.domain.answered import Answered
 from services.inference.domain.asked import Asked, from_quick, from_request
 from services.inference.domain.quick import read_quick
 from services.inference.domain.recent import RecentIds
-from services.inference.domain.request import read_request
+from services.inference.domain.request import InferRequest, read_request
 from services.inference.domain.stack import Stacked, stack
 from services.inference.models.catalogue import Served
 from services.inference.models.loaded import LoadedModel
@@ -31,32 +31,47 @@ class Core:
     recent: RecentIds
     inline_rows: int
 
-    def read(self, model: LoadedModel, body: bytes) -> Asked:
-        """A JSON request; raises InvalidInput: `field` names what is wrong with it."""
+    def read(self, model: LoadedModel, body: bytes, json_length: int | None = None) -> Asked:
+        """A request of the protocol; raises InvalidInput: `field` names what is wrong with it."""
         now_us = time.time_ns() // 1_000
-        quick = read_quick(body, model.width, model.definition.serving.max_rows)
+        quick = None
+        if json_length is None:
+            quick = read_quick(body, model.width, model.definition.serving.max_rows)
         if quick is not None:
             return from_quick(model.name, quick, now_us)
-        asked = from_request(model.name, read_request(body), model.encoder, now_us)
+        return self.understand(model, read_request(body, json_length), now_us)
+
+    def understand(self, model: LoadedModel, request: InferRequest, now_us: int) -> Asked:
+        """A request that was read, as `model` takes it; raises as `read` does."""
+        asked = from_request(model.name, request, model.encoder, now_us)
         return asked._replace(outputs=chosen(model.datatypes, asked.outputs))
 
-    async def infer(self, served: Served, body: bytes, received: float) -> bytes:
-        """The JSON answer to a JSON request; `received` as `time.perf_counter` tells it.
+    async def infer(self, served: Served, body: bytes, received: float, json_length: int | None = None) -> Answer:
+        """The answer to a request of the protocol; `json_length` as `domain.request` takes it.
 
         Raises:
             InvalidInput: `field` names what is wrong with the request.
             ModelFailed: the model can't compute this.
         """
-        model = served.model
-        asked = [self.read(model, body)]
-        stacked = stack(asked)
-        if len(stacked.tensor) > self.inline_rows:
-            outputs = await asyncio.to_thread(model.run, stacked.tensor)
-        else:
-            outputs = model.run(stacked.tensor)
-        answer = model.answers.write(asked, outputs)[0]
-        self._note(served, asked, stacked, outputs, [received])
+        asked = self.read(served.model, body, json_length)
+        stacked, outputs = await self._run(served.model, asked)
+        answer = _written(served.model, asked, outputs)  # before the log: what is logged is answered
+        self._note(served, [asked], stacked, outputs, [received])
         return answer
+
+    async def predict(self, served: Served, request: InferRequest, received: float) -> tuple[str, Outputs]:
+        """The id of a request that was read, and the outputs it asks for; raises as `infer` does."""
+        model = served.model
+        asked = self.understand(model, request, time.time_ns() // 1_000)
+        stacked, outputs = await self._run(model, asked)
+        self._note(served, [asked], stacked, outputs, [received])
+        return asked.id, {name: outputs[name] for name in asked.outputs or outputs}
+
+    async def _run(self, model: LoadedModel, asked: Asked) -> tuple[Stacked, Outputs]:
+        stacked = stack([asked])
+        if len(stacked.tensor) > self.inline_rows:
+            return stacked, await asyncio.to_thread(model.run, stacked.tensor)
+        return stacked, model.run(stacked.tensor)
 
     def infer_all(self, served: Served, asked: Sequence[Asked], received: Sequence[float]) -> list[bytes]:
         """The answers to requests that run as one; raises as `infer` does, and then none is answered or logged."""
@@ -85,3 +100,9 @@ class Core:
         self.log.add(Source(model.name, model.digest, model.definition.digest, served.role), answered)
         ROWS.labels(model.name, model.digest).inc(len(answered))
         LATENCY.observe(model.name, seconds)
+
+
+def _written(model: LoadedModel, asked: Asked, outputs: Outputs) -> Answer:
+    if asked.special is not None:
+        return special_answer(model.name, model.digest, asked, outputs, model.datatypes)
+    return Answer(model.answers.write([asked], outputs)[0], None)

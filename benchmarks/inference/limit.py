@@ -4,9 +4,10 @@ import sys
 import time
 
 import numpy as np
+import onnxruntime as ort
 
 from benchmarks.inference.models import rows
-from benchmarks.inference.plain import OPTIONS, ort
+from benchmarks.inference.plain import OPTIONS
 
 
 def main(model: str, count: int, seconds: float) -> None:

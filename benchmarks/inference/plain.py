@@ -61,5 +61,11 @@ async def infer(request: Request) -> Response:
 if __name__ == "__main__":
     session = ort.InferenceSession(sys.argv[1], OPTIONS, providers=["CPUExecutionProvider"])
     uvicorn.run(
-        app, host="127.0.0.1", port=int(sys.argv[2]), loop="uvloop", http="httptools", access_log=False, log_level="error"
+        app,
+        host="127.0.0.1",
+        port=int(sys.argv[2]),
+        loop="uvloop",
+        http="httptools",
+        access_log=False,
+        log_level="error",
     )

@@ -76,9 +76,7 @@ async def ours(state: Path) -> AsyncIterator[Ours]:
         await producer.start()
         for model, digest in digests.items():
             message = deployment(state, digest, model=model)
-            await producer.send_and_wait(
-                message.topic, message.value, key=message.key, headers=list(message.headers)
-            )
+            await producer.send_and_wait(message.topic, message.value, key=message.key, headers=list(message.headers))
         await producer.stop()
         token = (state / "tokens" / "client.jwt").read_text()
         address = stack.addresses["inference"]

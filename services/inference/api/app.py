@@ -10,6 +10,8 @@ from services.inference.api.errors import add_protocol_errors
 from services.inference.api.infer import add_infer_routes
 from services.inference.api.labels import label_routes
 from services.inference.api.metadata import metadata_routes, model_list, open_routes
+from services.inference.api.model_schemas import describe_models
+from services.inference.api.predict import predict_routes
 from services.inference.models.catalogue import Catalogue
 from services.inference.settings import InferenceSettings
 from services.inference.store.labels import LabelSender
@@ -34,7 +36,7 @@ def build_app(settings: InferenceSettings, parts: Parts) -> FastAPI:
         "inference",
         settings,
         parts.health,
-        description="The Open Inference Protocol v2, and labels.",
+        description="The Open Inference Protocol v2, rows of named features, and labels.",
         body_limit=fence,
     )
     add_protocol_errors(app)
@@ -42,5 +44,7 @@ def build_app(settings: InferenceSettings, parts: Parts) -> FastAPI:
     app.include_router(metadata_routes(parts.catalogue))
     app.include_router(model_list(parts.catalogue))
     app.include_router(label_routes(parts.labels, parts.catalogue, settings.body_bytes))
+    app.include_router(predict_routes(parts.core, parts.catalogue, settings.body_bytes))
+    describe_models(app, parts.catalogue)
     add_infer_routes(app, parts.core, parts.catalogue, settings.body_bytes)
     return app

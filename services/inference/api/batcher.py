@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from services.inference.api.core import Core
+from services.inference.domain.answer import Answer
 from services.inference.domain.asked import Asked
 from services.inference.models.catalogue import Served
 from services.inference.models.loaded import ModelFailed
@@ -20,24 +21,27 @@ class Job(Protocol):
     """A request that waits for its answer; one of the two methods is called, once."""
 
     received: float
+    json_length: int | None
 
     @property
     def body(self) -> bytes:
-        """JSON."""
+        """JSON, and behind `json_length` bytes of it, if that is not None, binary tensors."""
         ...
 
-    def finish(self, answer: bytes) -> None:
-        """Here is the JSON answer."""
+    def finish(self, answer: Answer) -> None:
+        """Here it is."""
 
     def give_up(self) -> None:
-        """Something is wrong with it, or it is too large for this way; nothing was logged."""
+        """Something is wrong with it, or it or its answer is none for this way; nothing was logged."""
 
 
 Understood = tuple[Job, Asked]
 
 
 class Batcher:
-    """Give it requests with `add`; a request of more rows than the core's `inline_rows` is given up."""
+    """Give it requests with `add`; one of more rows than the core's `inline_rows`, or with a special answer, is given
+    up.
+    """
 
     def __init__(self, core: Core) -> None:
         self._core = core
@@ -56,18 +60,20 @@ class Batcher:
         for served, job in jobs:
             groups.setdefault(id(served), (served, []))[1].append(job)
         for served, group in groups.values():
-            for part in _parts(self._read(served, group)):
-                self._run(served, part)
+            understood = self._read(served, group)
+            for binary in (False, True):
+                for part in _parts([each for each in understood if each[1].binary is binary]):
+                    self._run(served, part)
 
     def _read(self, served: Served, jobs: list[Job]) -> list[Understood]:
         understood: list[Understood] = []
         for job in jobs:
             try:
-                asked = self._core.read(served.model, job.body)
+                asked = self._core.read(served.model, job.body, job.json_length)
             except InvalidInput:
                 job.give_up()
                 continue
-            if asked.rows > self._core.inline_rows:
+            if asked.rows > self._core.inline_rows or asked.special is not None:
                 job.give_up()
             else:
                 understood.append((job, asked))

@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import suppress
+from http import HTTPStatus
 
-from fastapi import Request
+from fastapi import HTTPException, Request
 from starlette.requests import ClientDisconnect
 
 from shared.errors import InvalidInput
@@ -16,6 +17,18 @@ _DRAIN_SECONDS = 10
 
 class TooLarge(InvalidInput):
     """The body goes beyond the bound."""
+
+
+def check_plain(request: Request) -> None:
+    """Refuse a compressed body: what it would grow to is not known before.
+
+    Raises:
+        HTTPException: 415, saying which encodings are taken.
+    """
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding.strip().lower() != "identity":
+        told = {"field": "Content-Encoding", "expected": "identity; bodies are taken as they are"}
+        raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, told, {"Accept-Encoding": "identity"})
 
 
 async def read_body(request: Request, limit: int) -> bytes:

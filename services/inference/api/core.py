@@ -9,16 +9,17 @@ from typing import Any
 from numpy.typing import NDArray
 
 from services.inference.api.meters import LATENCY, counter
-from services.inference.domain.answer import chosen
+from services.inference.domain.answer import Answer, chosen, special_answer
 from services.inference.domain.answered import Answered
 from services.inference.domain.asked import Asked, from_quick, from_request
-from services.inference.domain.quick import read_quick
+from services.inference.domain.quick import read_quick, read_quick_binary
 from services.inference.domain.recent import RecentIds
-from services.inference.domain.request import read_request
+from services.inference.domain.request import InferRequest, read_request
 from services.inference.domain.stack import Stacked, stack
 from services.inference.models.catalogue import Served
 from services.inference.models.loaded import LoadedModel
 from services.inference.store.predictions import PredictionLog, Source
+from shared.errors import InvalidInput
 
 Outputs = dict[str, NDArray[Any]]
 
@@ -31,42 +32,64 @@ class Core:
     recent: RecentIds
     inline_rows: int
 
-    def read(self, model: LoadedModel, body: bytes) -> Asked:
-        """A JSON request; raises InvalidInput: `field` names what is wrong with it."""
-        now_us = time.time_ns() // 1_000
-        quick = read_quick(body, model.width, model.definition.serving.max_rows)
-        if quick is not None:
-            return from_quick(model.name, quick, now_us)
-        asked = from_request(model.name, read_request(body), model.encoder, now_us)
-        return asked._replace(outputs=chosen(model.datatypes, asked.outputs))
+    def read(self, model: LoadedModel, body: bytes, json_length: int | None = None) -> Asked:
+        """A request of the protocol; raises InvalidInput: `field` names what is wrong with it."""
+        most = model.definition.serving.max_rows
+        if json_length is None:
+            quick = read_quick(body, model.width, most)
+        else:
+            quick = read_quick_binary(body, json_length, model.width, most)
+        if quick is None or (quick.binary and model.answers.has_strings):
+            return self._read_carefully(model, body, json_length)
+        return from_quick(model.name, quick, time.time_ns() // 1_000)
 
-    async def infer(self, served: Served, body: bytes, received: float) -> bytes:
-        """The JSON answer to a JSON request; `received` as `time.perf_counter` tells it.
+    def _read_carefully(self, model: LoadedModel, body: bytes, json_length: int | None) -> Asked:
+        return _understood(model, read_request(body, json_length))
+
+    async def infer(self, served: Served, body: bytes, received: float, json_length: int | None = None) -> Answer:
+        """The answer to a request of the protocol; `json_length` as `domain.request` takes it.
 
         Raises:
             InvalidInput: `field` names what is wrong with the request.
             ModelFailed: the model can't compute this.
         """
         model = served.model
-        asked = [self.read(model, body)]
-        stacked = stack(asked)
-        if len(stacked.tensor) > self.inline_rows:
-            outputs = await asyncio.to_thread(model.run, stacked.tensor)
-        else:
-            outputs = model.run(stacked.tensor)
-        answer = model.answers.write(asked, outputs)[0]
-        self._note(served, asked, stacked, outputs, [received])
+        asked = self.read(model, body, json_length)
+        try:
+            stacked = stack([asked])
+        except InvalidInput:  # the careful reader says where
+            asked = self._read_carefully(model, body, json_length)
+            stacked = stack([asked])
+        outputs = await self._run(model, stacked)
+        answer = _written(model, [asked], outputs)[0]  # before the log: what is logged is answered
+        self._note(served, [asked], stacked, outputs, [received])
         return answer
 
-    def infer_all(self, served: Served, asked: Sequence[Asked], received: Sequence[float]) -> list[bytes]:
-        """The answers to requests that run as one; raises as `infer` does, and then none is answered or logged."""
+    async def predict(self, served: Served, request: InferRequest, received: float) -> tuple[str, Outputs]:
+        """The id of a request that was read, and the outputs it asks for; raises as `infer` does."""
+        asked = _understood(served.model, request)
+        stacked = stack([asked])
+        outputs = await self._run(served.model, stacked)
+        self._note(served, [asked], stacked, outputs, [received])
+        return asked.id, {name: outputs[name] for name in asked.outputs or outputs}
+
+    async def _run(self, model: LoadedModel, stacked: Stacked) -> Outputs:
+        if len(stacked.tensor) > self.inline_rows:
+            return await asyncio.to_thread(model.run, stacked.tensor)
+        return model.run(stacked.tensor)
+
+    def infer_all(self, served: Served, asked: Sequence[Asked], received: Sequence[float]) -> list[Answer]:
+        """The answers to requests that run as one; raises as `infer` does, and then none is answered or logged.
+
+        None of them is special, and either all or none want their answer in binary.
+        """
         stacked = stack(asked)
         outputs = served.model.run(stacked.tensor)
-        answers = served.model.answers.write(asked, outputs)  # before the log: what is logged is answered
+        answers = _written(served.model, asked, outputs)
         self._note(served, asked, stacked, outputs, received)
         return answers
 
-    def _note(  # the request's five sides
+    def _note(  # the requests' five sides
         self, served: Served, asked: Sequence[Asked], stacked: Stacked, outputs: Outputs, received: Sequence[float]
     ) -> None:
         """Log and measure requests that are answered with these outputs."""
@@ -85,3 +108,16 @@ class Core:
         self.log.add(Source(model.name, model.digest, model.definition.digest, served.role), answered)
         counter(model.name, model.digest).inc(len(answered))
         LATENCY.observe(model.name, seconds)
+
+
+def _understood(model: LoadedModel, request: InferRequest) -> Asked:
+    asked = from_request(model.name, request, model.encoder, time.time_ns() // 1_000)
+    return asked._replace(outputs=chosen(model.datatypes, asked.outputs))
+
+
+def _written(model: LoadedModel, asked: Sequence[Asked], outputs: Outputs) -> list[Answer]:
+    if asked[0].special is not None:
+        return [special_answer(model.name, model.digest, asked[0], outputs, model.datatypes)]
+    if asked[0].binary:
+        return [Answer(*each) for each in model.answers.write_binary(asked, outputs)]
+    return [Answer(body, None) for body in model.answers.write(asked, outputs)]

@@ -4,11 +4,21 @@ import time
 
 from fastapi import FastAPI, Request, Response
 
-from services.inference.api.bodies import read_body
+from services.inference.api.bodies import check_plain, read_body
 from services.inference.api.core import Core
 from services.inference.api.schema import INFER_RESPONSES, infer_body
+from services.inference.domain.answer import Answer
+from services.inference.domain.binary import LENGTH_HEADER, read_length
 from services.inference.models.catalogue import Catalogue
 from shared.http import require
+
+
+def reply(answer: Answer) -> Response:
+    """JSON, or binary tensors behind JSON whose length the header tells."""
+    if answer.json_length is None:
+        return Response(answer.body, media_type="application/json")
+    headers = {LENGTH_HEADER: str(answer.json_length)}
+    return Response(answer.body, media_type="application/octet-stream", headers=headers)
 
 
 def add_infer_routes(app: FastAPI, core: Core, catalogue: Catalogue, body_bytes: int) -> None:
@@ -24,8 +34,10 @@ def add_infer_routes(app: FastAPI, core: Core, catalogue: Catalogue, body_bytes:
         received = time.perf_counter()
         await authorise(request, None)
         served = catalogue.get(request.path_params["model"], request.path_params.get("version"))
+        json_length = read_length(request.headers.get(LENGTH_HEADER))
+        check_plain(request)
         body = await read_body(request, body_bytes)
-        return Response(await core.infer(served, body, received), media_type="application/json")
+        return reply(await core.infer(served, body, received, json_length))
 
     for path in ("/v2/models/{model}/versions/{version}/infer", "/v2/models/{model}/infer"):
         app.add_api_route(

@@ -38,7 +38,7 @@ def metadata_routes(catalogue: Catalogue) -> APIRouter:
     @router.get("/v2")
     async def server() -> dict[str, Any]:
         """The server's name, version and extensions of the protocol."""
-        return {"name": "driftline", "version": _version(), "extensions": []}
+        return {"name": "driftline", "version": _version(), "extensions": ["binary_tensor_data"]}
 
     @router.get("/v2/models/{model}")
     @router.get("/v2/models/{model}/versions/{version}")

@@ -4,65 +4,111 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from services.inference.domain.binary import LENGTH_HEADER
 from services.inference.domain.tensor import DATATYPES
 from shared.events import LabelItem
 
-_NUMBERS_OR_STRINGS = {"anyOf": [{"type": "number"}, {"type": "string"}, {"type": "null"}]}
+TEXT: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 256}
+EVENT_TIME: dict[str, Any] = {"type": "string", "format": "date-time"}
+
+_VALUE = [{"type": "number"}, {"type": "string"}, {"type": "boolean"}, {"type": "null"}]
+_SIZE = {"type": "integer", "minimum": 0, "description": "bytes of this tensor behind the JSON, in place of `data`"}
+_OTHERS = "those of other servers are ignored, and told in the answer"
 _TENSOR = {
     "type": "object",
     "additionalProperties": False,
-    "required": ["name", "datatype", "shape", "data"],
+    "required": ["name", "datatype", "shape"],
     "properties": {
         "name": {"type": "string", "description": "`features`, a feature's name, `event_time` or `entity`"},
         "datatype": {"enum": list(DATATYPES)},
         "shape": {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1, "maxItems": 2},
         "data": {
             "type": "array",
-            "items": {"anyOf": [{"type": "array", "items": _NUMBERS_OR_STRINGS}, *_NUMBERS_OR_STRINGS["anyOf"]]},
+            "items": {"anyOf": [{"type": "array", "items": {"anyOf": _VALUE}}, *_VALUE]},
         },
-        "parameters": {"type": "object", "additionalProperties": False},
+        "parameters": {"type": "object", "properties": {"binary_data_size": _SIZE}},
     },
 }
-_TEXT = {"type": "string", "minLength": 1, "maxLength": 256}
+_OUTPUT = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["name"],
+    "properties": {
+        "name": TEXT,
+        "parameters": {"type": "object", "properties": {"binary_data": {"type": "boolean"}}},
+    },
+}
 _REQUEST = {
     "type": "object",
     "additionalProperties": False,
     "required": ["inputs"],
     "properties": {
-        "id": _TEXT,
+        "id": TEXT,
+        "model_name": {"description": "some clients repeat it; the path decides"},
+        "model_version": {"description": "likewise"},
         "parameters": {
             "type": "object",
-            "additionalProperties": False,
-            "properties": {
-                "event_time": {"type": "string", "format": "date-time"},
-                "entity": _TEXT,
-                "binary_data_output": {"const": False},
-            },
+            "maxProperties": 64,
+            "description": _OTHERS,
+            "properties": {"event_time": EVENT_TIME, "entity": TEXT, "binary_data_output": {"type": "boolean"}},
         },
         "inputs": {"type": "array", "minItems": 1, "items": _TENSOR},
-        "outputs": {
-            "type": "array",
-            "items": {"type": "object", "required": ["name"], "properties": {"name": _TEXT}},
-        },
+        "outputs": {"type": "array", "items": _OUTPUT},
     },
 }
+_BINARY = {"type": "string", "format": "binary", "description": "that JSON, and the binary tensors in their order"}
 
 
-def _json(schema: dict[str, Any]) -> dict[str, Any]:
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+def in_json(schema: dict[str, Any]) -> dict[str, Any]:
+    """A body's content that is JSON."""
+    return {"application/json": {"schema": schema}}
+
+
+def _body(content: dict[str, Any]) -> dict[str, Any]:
+    return {"requestBody": {"required": True, "content": content}}
 
 
 def infer_body(path: str) -> dict[str, Any]:
     """What FastAPI would say of the infer route at `path` if it read parameters, token and body itself."""
     names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
     parameters = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
-    return {**_json(_REQUEST), "parameters": parameters, "security": [{"HTTPBearer": []}]}
+    length = {
+        "name": LENGTH_HEADER,
+        "in": "header",
+        "description": "Bytes of the JSON, if binary tensors follow it",
+        "schema": {"type": "integer", "minimum": 0},
+    }
+    content = {**in_json(_REQUEST), "application/octet-stream": {"schema": _BINARY}}
+    return {**_body(content), "parameters": [*parameters, length], "security": [{"HTTPBearer": []}]}
 
 
-INFER_RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {"description": "model_name, model_version, id and outputs", "content": {"application/json": {}}},
+_REFUSALS: dict[int | str, dict[str, Any]] = {
     400: {"description": "The request is wrong; `error` names the field", "content": {"application/json": {}}},
     404: {"description": "No such model or version serves", "content": {"application/json": {}}},
     413: {"description": "The body is too large", "content": {"application/json": {}}},
+    415: {"description": "The body is compressed", "content": {"application/json": {}}},
 }
-LABELS_BODY = _json(TypeAdapter(list[LabelItem]).json_schema())
+INFER_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "model_name, model_version, id and outputs; those asked for in binary behind the JSON",
+        "headers": {LENGTH_HEADER: {"schema": {"type": "integer"}, "description": "Bytes of the JSON before them"}},
+        "content": {"application/json": {}, "application/octet-stream": {"schema": _BINARY}},
+    },
+    **_REFUSALS,
+}
+_ROWS = {"type": "array", "minItems": 1, "items": {"type": "object", "description": "see the path of each model"}}
+ROWS_BODY = _body(
+    in_json(
+        {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["rows"],
+            "properties": {"rows": _ROWS, "id": TEXT, "event_time": EVENT_TIME, "entity": TEXT},
+        }
+    )
+)
+ROWS_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "model, version, id and predictions, one for each row", "content": {"application/json": {}}},
+    **_REFUSALS,
+}
+LABELS_BODY = _body(in_json(TypeAdapter(list[LabelItem]).json_schema()))

@@ -17,16 +17,19 @@ class Asked(NamedTuple):
     """One request: `key` is its 16 bytes, `id` what they are written as; `outputs` the names asked for, None for all.
 
     `values` are encoded, or still the numbers of the block `features`, row by row. `event_time` is one for all rows, in
-    microseconds since 1970, or datetime64[us] [rows]; so is `entity`.
+    microseconds since 1970, or datetime64[us] [rows]; so is `entity`. `special` is the request if its answer is more
+    than all outputs in JSON, or, with `binary`, all of them as bytes.
     """
 
     key: bytes
     id: str
     rows: int
-    values: list[float] | NDArray[np.float64] | Encoded
+    values: list[float] | NDArray[np.float64] | NDArray[np.float32] | Encoded
     event_time: int | NDArray[np.datetime64]
     entity: str | list[str | None] | None
     outputs: tuple[str, ...] | None
+    special: InferRequest | None = None
+    binary: bool = False
 
 
 def from_quick(model: str, quick: Quick, now_us: int) -> Asked:
@@ -35,7 +38,7 @@ def from_quick(model: str, quick: Quick, now_us: int) -> Asked:
     if quick.event_time is not None:
         time = int(event_times(quick.event_time, 1, now_us)[0].astype(np.int64))
     key, text = _identity(model, quick.id, time)
-    return Asked(key, text, quick.rows, quick.values, time, quick.entity, None)
+    return Asked(key, text, quick.rows, quick.values, time, quick.entity, None, None, quick.binary)
 
 
 def from_request(model: str, request: InferRequest, encoder: Encoder, now_us: int) -> Asked:
@@ -44,7 +47,8 @@ def from_request(model: str, request: InferRequest, encoder: Encoder, now_us: in
     rows = len(encoded.rows)
     times = event_times(request.event_time, rows, now_us)
     key, text = _identity(model, request.id, int(times[0].astype(np.int64)))
-    return Asked(key, text, rows, encoded, times, entities(request.entity, rows), request.outputs)
+    special = request if request.is_special else None
+    return Asked(key, text, rows, encoded, times, entities(request.entity, rows), request.outputs, special)
 
 
 def _identity(model: str, told: str | None, time_us: int) -> tuple[bytes, str]:

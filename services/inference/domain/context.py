@@ -17,8 +17,12 @@ _END = (datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC) - _EPOCH) // _MI
 LONGEST_ENTITY = 256
 
 
-def _microseconds(text: str | None, where: str) -> int:
-    """Microseconds since 1970, for a UUIDv7 can't say an earlier time, to the end of the year 9999 in UTC."""
+def microseconds(text: str | None, where: str) -> int:
+    """Microseconds since 1970, for a UUIDv7 can't say an earlier time, to the end of the year 9999 in UTC.
+
+    Raises:
+        InvalidInput: not RFC 3339 or outside these years; `where` is its path.
+    """
     if text is not None and _RFC3339.fullmatch(text):
         try:
             found = (datetime.fromisoformat(text.upper()) - _EPOCH) // _MICROSECOND
@@ -38,9 +42,9 @@ def event_times(given: Tensor | str | None, rows: int, now_us: int) -> NDArray[n
     if given is None:
         return np.full(rows, now_us, dtype="datetime64[us]")
     if isinstance(given, str):
-        return np.full(rows, _microseconds(given, "parameters.event_time"), dtype="datetime64[us]")
+        return np.full(rows, microseconds(given, "parameters.event_time"), dtype="datetime64[us]")
     texts = _column(given, rows)
-    found = [_microseconds(text, f"{given.where}.data[{position}]") for position, text in enumerate(texts)]
+    found = [microseconds(text, given.at(position)) for position, text in enumerate(texts)]
     return np.array(found, dtype="datetime64[us]")
 
 
@@ -51,7 +55,7 @@ def entities(given: Tensor | str | None, rows: int) -> list[str | None]:
     texts = _column(given, rows)
     for position, text in enumerate(texts):
         if text is not None and len(text) > LONGEST_ENTITY:
-            raise InvalidInput(f"{given.where}.data[{position}]", f"at most {LONGEST_ENTITY} characters")
+            raise InvalidInput(given.at(position), f"at most {LONGEST_ENTITY} characters")
     return texts
 
 

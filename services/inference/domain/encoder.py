@@ -6,8 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from services.inference.domain.binary import BYTES
+from services.inference.domain.numeric import check_numbers, to_float32
 from services.inference.domain.quick import FEATURES
-from services.inference.domain.tensor import BYTES, FLOATS, Tensor, check_numbers, check_strings, to_float32
+from services.inference.domain.tensor import Tensor, check_strings
 from shared.definition import ModelDefinition
 from shared.errors import InvalidInput
 from shared.features import MISSING, UNSEEN, Float32, Int32, Rows
@@ -79,7 +81,7 @@ class Encoder:
         if len(block.shape) != 2 or block.shape[1] != width:
             raise InvalidInput(f"{block.where}.shape", f"[n, {width}] for {FEATURES}")
         self._check_count(block, block.shape[0])
-        check_numbers(block, FLOATS[:1])
+        check_numbers(block, ("FP32",))
         numeric = to_float32([block]).reshape(block.shape)
         return Encoded(Rows(numeric, np.empty((len(numeric), 0), dtype=np.int32)), numeric)
 

@@ -131,9 +131,7 @@ def _quick(
         return None
     if not (_short(read.id) and _short(parameters.entity)):
         return None
-    return Quick(
-        read.id, parameters.event_time, parameters.entity, rows, values, parameters.binary_data_output
-    )
+    return Quick(read.id, parameters.event_time, parameters.entity, rows, values, parameters.binary_data_output)
 
 
 def _short(text: str | None) -> bool:

@@ -1,22 +1,32 @@
-"""An inference request of the Open Inference Protocol v2, REST with JSON."""
+"""An inference request of the Open Inference Protocol v2, REST: JSON, perhaps with binary tensors behind it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from services.inference.domain.body import checked_list, checked_object, checked_text, inside, read_json
+from services.inference.domain.binary import Parts
+from services.inference.domain.body import checked_list, checked_object, checked_text, read_json
+from services.inference.domain.parameters import (
+    BINARY_OUTPUT,
+    ENTITY,
+    EVENT_TIME,
+    check_spelling,
+    checked_flag,
+    read_parameters,
+)
 from services.inference.domain.tensor import Tensor, read_tensor
 from shared.errors import InvalidInput
 
-EVENT_TIME = "event_time"
-ENTITY = "entity"
-
-_FIELDS = frozenset({"id", "parameters", "inputs", "outputs"})
+# Some clients repeat in the body what the path says; the path decides.
+_FIELDS = frozenset({"id", "parameters", "inputs", "outputs", "model_name", "model_version"})
+_BINARY = "binary_data"
 
 
 @dataclass(frozen=True, slots=True)
 class InferRequest:
     """`inputs` by name, `outputs` the names asked for (None: all); `event_time` and `entity` as a tensor of n rows or
-    as the parameter for all rows.
+    as the parameter for all rows. An output comes in binary if `binary` says so of it, or else `binary_output` of all.
+    `ignored` names the parameters that mean nothing here.
     """
 
     id: str | None
@@ -24,46 +34,56 @@ class InferRequest:
     outputs: tuple[str, ...] | None
     event_time: Tensor | str | None
     entity: Tensor | str | None
+    binary: Mapping[str, bool] = field(default_factory=dict)
+    binary_output: bool = False
+    ignored: tuple[str, ...] = ()
+
+    def in_binary(self, output: str) -> bool:
+        """Whether this output is answered in binary."""
+        return self.binary.get(output, self.binary_output)
+
+    @property
+    def is_special(self) -> bool:
+        """Whether the answer is more than the outputs in JSON."""
+        return bool(self.binary_output or self.ignored or any(self.binary.values()))
 
 
-def read_request(body: bytes) -> InferRequest:
-    """A request from its body.
+def read_request(body: bytes, json_length: int | None = None) -> InferRequest:
+    """A request from its body; `json_length` as the header `Inference-Header-Content-Length` says, None without one.
 
     Raises:
         InvalidInput: `field` is the path of what is wrong.
     """
-    fields = checked_object(read_json(body), "", {"inputs"}, _FIELDS)
+    parts = Parts(body, json_length)
+    fields = checked_object(read_json(body if json_length is None else body[:json_length]), "", {"inputs"}, _FIELDS)
     request_id = fields.get("id")
-    parameters = _parameters(fields.get("parameters"), "parameters", (EVENT_TIME, ENTITY), "binary_data_output")
-    inputs = _read_inputs(fields["inputs"])
+    given, ignored = read_parameters(fields.get("parameters"), "parameters", (EVENT_TIME, ENTITY, BINARY_OUTPUT))
+    check_spelling(ignored, "parameters")
+    texts = {name: checked_text(given[name], f"parameters.{name}") for name in (EVENT_TIME, ENTITY) if name in given}
+    inputs = _read_inputs(fields["inputs"], parts)
+    binary = _read_outputs(fields.get("outputs"))
     return InferRequest(
         id=None if request_id is None else checked_text(request_id, "id"),
-        event_time=_once(EVENT_TIME, inputs, parameters),
-        entity=_once(ENTITY, inputs, parameters),
+        event_time=_once(EVENT_TIME, inputs, texts),
+        entity=_once(ENTITY, inputs, texts),
         inputs=inputs,
-        outputs=_read_outputs(fields.get("outputs")),
+        outputs=tuple(binary) or None,
+        binary={name: flag for name, flag in binary.items() if flag is not None},
+        binary_output=checked_flag(given.get(BINARY_OUTPUT, False), f"parameters.{BINARY_OUTPUT}"),
+        ignored=ignored,
     )
 
 
-def _parameters(value: Any, where: str, texts: tuple[str, ...], binary: str) -> dict[str, str]:
-    """The parameters that are strings; `binary` may only be false."""
-    if value is None:
-        return {}
-    fields = checked_object(value, where, frozenset(), {*texts, binary})
-    if fields.get(binary):
-        raise InvalidInput(inside(where, binary), "false; data comes and goes as JSON")
-    return {name: checked_text(fields[name], inside(where, name)) for name in texts if fields.get(name) is not None}
-
-
-def _read_inputs(value: Any) -> dict[str, Tensor]:
+def _read_inputs(value: Any, parts: Parts) -> dict[str, Tensor]:
     inputs: dict[str, Tensor] = {}
     for position, item in enumerate(checked_list(value, "inputs")):
-        tensor = read_tensor(item, f"inputs[{position}]")
+        tensor = read_tensor(item, f"inputs[{position}]", parts)
         if tensor.name in inputs:
             raise InvalidInput(f"{tensor.where}.name", f"each input once; {tensor.name!r} came before")
         inputs[tensor.name] = tensor
     if not inputs:
         raise InvalidInput("inputs", "at least one input")
+    parts.check_end()
     return inputs
 
 
@@ -74,13 +94,16 @@ def _once(name: str, inputs: dict[str, Tensor], parameters: dict[str, str]) -> T
     return parameters.get(name) if tensor is None else tensor
 
 
-def _read_outputs(value: Any) -> tuple[str, ...] | None:
-    if value is None:
-        return None
-    names: list[str] = []
-    for position, item in enumerate(checked_list(value, "outputs")):
+def _read_outputs(value: Any) -> dict[str, bool | None]:
+    """The outputs asked for, with what is said of their form."""
+    asked: dict[str, bool | None] = {}
+    for position, item in enumerate([] if value is None else checked_list(value, "outputs")):
         where = f"outputs[{position}]"
         fields = checked_object(item, where, {"name"}, {"name", "parameters"})
-        _parameters(fields.get("parameters"), f"{where}.parameters", (), "binary_data")
-        names.append(checked_text(fields["name"], f"{where}.name"))
-    return tuple(names) or None
+        name = checked_text(fields["name"], f"{where}.name")
+        if name in asked:
+            raise InvalidInput(f"{where}.name", f"each output once; {name!r} came before")
+        known, _ = read_parameters(fields.get("parameters"), f"{where}.parameters", (_BINARY,))
+        flag = known.get(_BINARY)
+        asked[name] = None if flag is None else checked_flag(flag, f"{where}.parameters.{_BINARY}")
+    return asked

@@ -14,7 +14,6 @@ from services.inference.domain.encoder import Encoded
 from shared.errors import InvalidInput
 from shared.features import Float32, Rows
 
-
 _LARGEST = float(np.finfo(np.float32).max)
 _SURELY_FINITE = 1e38  # a sum of squares below it: the cheapest of all checks, and it nearly always suffices
 

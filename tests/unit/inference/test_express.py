@@ -15,7 +15,7 @@ from shared.features import Float32
 from tests.unit.inference.express_server import PATH, Server, answer, running_server
 
 
-def body(*rows: list[float], name: str | None = None, **other: Any) -> bytes:
+def body(*rows: list[float] | list[int], name: str | None = None, **other: Any) -> bytes:
     flat = [value for row in rows for value in row]
     tensor = {"name": "features", "datatype": "FP32", "shape": [len(rows), 3], "data": flat}
     return json.dumps({"inputs": [tensor], **({"id": name} if name else {}), **other}).encode()
@@ -89,6 +89,59 @@ async def test_what_is_unusual_or_wrong_is_answered_as_ever(
         assert (await answer(reader))[0] == 200
         writer.close()
     assert len(server.logged()) == (status in (100, 200))
+
+
+def raw(rows: Float32, name: str, *, answer_in_binary: bool = True) -> tuple[bytes, str]:
+    """A body with a binary tensor, and the header line that tells how much of it is JSON."""
+    tensor = {
+        "name": "features",
+        "datatype": "FP32",
+        "shape": rows.shape,
+        "parameters": {"binary_data_size": rows.nbytes},
+    }
+    told = json.dumps({"id": name, "inputs": [tensor], "parameters": {"binary_data_output": answer_in_binary}}).encode()
+    return told + rows.tobytes(), f"Inference-Header-Content-Length: {len(told)}"
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+async def test_binary_tensors_are_answered_in_binary_the_same_on_both_ways(
+    server: Server, block: LoadedModel, rows: int
+) -> None:
+    features = np.arange(rows * 3, dtype=np.float32).reshape(rows, 3)
+    features[0, 1] = np.nan  # missing
+    content, line = raw(features, "one")
+    [(status, headers, quick)] = await server.ask(server.post(content, PATH, line))
+    [(_, other, normal)] = await server.ask(server.post(content, PATH, line, "Connection: close"))
+    assert (status, quick) == (200, normal)
+    length = "inference-header-content-length"
+    assert headers[length] == other[length]
+    assert headers["content-type"] == other["content-type"] == "application/octet-stream"
+    told = json.loads(quick[: int(headers[length])])
+    assert [output["parameters"]["binary_data_size"] for output in told["outputs"]] == [8 * rows, 8 * rows]
+    expected = block.run(features)
+    assert quick[int(headers[length]) :] == b"".join(output.tobytes() for output in expected.values())
+
+
+async def test_json_and_binary_requests_share_a_turn(server: Server) -> None:
+    features = np.array([[1, 2, 3]], np.float32)
+    requests = []
+    for number in range(4):
+        content, line = raw(features, f"r{number}", answer_in_binary=number % 2 == 0)
+        requests += [server.post(content, PATH, line), server.post(body([1, 2, 3], name=f"j{number}"))]
+    told = await server.ask(b"".join(requests), answers=8)
+    assert [status for status, _, _ in told] == [200] * 8
+    kinds = [headers["content-type"].split("/")[1] for _, headers, _ in told]
+    assert kinds == ["octet-stream", "json", "json", "json"] * 2
+    assert len(server.logged()) == 8
+
+
+@pytest.mark.parametrize("length", ["0", "5", "x", "99999", "-1", "9" * 30])
+async def test_a_wrong_length_of_the_json_is_refused(server: Server, length: str) -> None:
+    content, _ = raw(np.ones((1, 3), np.float32), "one")
+    [(status, _, told)] = await server.ask(server.post(content, PATH, f"Inference-Header-Content-Length: {length}"))
+    assert status == 400
+    assert json.loads(told)["error"]
+    assert server.logged() == []
 
 
 async def test_an_error_names_the_field(server: Server) -> None:

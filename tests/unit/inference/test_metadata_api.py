@@ -30,7 +30,7 @@ async def test_health_needs_no_token(service: Service) -> None:
 
 async def test_a_server_names_itself(service: Service) -> None:
     told = (await get(service, "/v2")).json()
-    assert (told["name"], told["extensions"]) == ("driftline", [])
+    assert (told["name"], told["extensions"]) == ("driftline", ["binary_tensor_data"])
 
 
 @pytest.mark.parametrize("versioned", [True, False])
@@ -89,7 +89,11 @@ async def test_metadata_is_for_viewers_and_clients(
 async def test_the_openapi_document_describes_every_route(service: Service) -> None:
     document = (await get(service, "/openapi.json")).json()
     infer = document["paths"]["/v2/models/{model}/versions/{version}/infer"]["post"]
-    assert [each["name"] for each in infer["parameters"]] == ["model", "version"]
+    assert [each["name"] for each in infer["parameters"]] == [
+        "model",
+        "version",
+        "Inference-Header-Content-Length",
+    ]
     assert infer["security"] == [{"HTTPBearer": []}]
     assert "HTTPBearer" in document["components"]["securitySchemes"]
     assert infer["requestBody"]["content"]["application/json"]["schema"]["required"] == ["inputs"]

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from services.inference.domain.answer import Answer
 from services.inference.models.catalogue import Served
 
 Headers = list[tuple[bytes, bytes]]
@@ -38,15 +39,16 @@ class Head(NamedTuple):
 class Exchange:
     """`served` answers it, None if it takes the normal way; `done` is set once it can be answered or has to be."""
 
-    __slots__ = ("answer", "chunks", "done", "head", "received", "served", "settled", "size")
+    __slots__ = ("answer", "chunks", "done", "head", "json_length", "received", "served", "settled", "size")
 
-    def __init__(self, head: Head, served: Served | None, settled: Callable[[], None]) -> None:
+    def __init__(self, head: Head, served: Served | None, json_length: int | None, settled: Callable[[], None]) -> None:
         self.head = head
         self.served = served
         self.chunks: list[bytes] = []
         self.size = 0
         self.received = 0.0
-        self.answer: bytes | None = None
+        self.json_length = json_length
+        self.answer: Answer | None = None
         self.done = False
         self.settled = settled
 
@@ -61,8 +63,8 @@ class Exchange:
         self.size += len(chunk)
         return self.size
 
-    def finish(self, answer: bytes) -> None:
-        """Here is the JSON answer."""
+    def finish(self, answer: Answer) -> None:
+        """Here it is."""
         self.answer = answer
         self.done = True
         self.settled()

@@ -8,6 +8,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from services.inference.api.express.exchange import Exchange, Head
 from services.inference.api.express.lane import Lane
+from services.inference.domain.answer import Answer
 
 _MOST_HEAD = 65_536  # bytes
 _READ_SECONDS = 30.0  # that a request may take to arrive
@@ -59,15 +60,16 @@ class ExpressProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Its head is here: which way does it take?"""
         self._in_head = False
-        served, parser = None, self.parser
+        admitted, parser = None, self.parser
         keeps_alive, version = parser.should_keep_alive(), parser.get_http_version()
         runs = self._runs()
         if not runs and keeps_alive and version == "1.1" and parser.get_method() == b"POST":
-            served = self._lane.admits(self.url, self.headers)
-        if served is not None or self._waiting:
+            admitted = self._lane.admits(self.url, self.headers)
+        if admitted is not None or self._waiting:
             expects = self.expect_100_continue
             head = Head(parser.get_method(), self.url, version, keeps_alive, expects, self.headers)
-            self._reading = Exchange(head, served, self._advance)
+            served, json_length = admitted or (None, None)
+            self._reading = Exchange(head, served, json_length, self._advance)
         else:
             self._begin_normal(Head(b"", self.url, version, keeps_alive, self.expect_100_continue, self.headers))
 
@@ -112,11 +114,11 @@ class ExpressProtocol(HttpToolsProtocol):
             else:
                 self._write(exchange.answer)
 
-    def _write(self, answer: bytes) -> None:
+    def _write(self, answer: Answer) -> None:
         self.server_state.total_requests += 1
         last = self._leaving and not self._waiting
-        head = self._lane.head(self.server_state.default_headers, last)
-        self.transport.write(b"%b%d\r\n\r\n%b" % (head, len(answer), answer))
+        head = self._lane.head(self.server_state.default_headers, answer.json_length, last)
+        self.transport.write(b"%b%d\r\n\r\n%b" % (head, len(answer.body), answer.body))
         if last:
             self.transport.close()
 

@@ -1,4 +1,4 @@
-"""ONNX Runtime alone, in one process: `python -m benchmarks.inference.limit MODEL ROWS SECONDS` prints calls a second."""
+"""ONNX Runtime alone: `python -m benchmarks.inference.limit MODEL ROWS SECONDS` prints calls a second."""
 
 import sys
 import time

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import sys
-import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import httpx
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from benchmarks.inference.models import graph, make
+from benchmarks.inference.models import make
 from cli.process.ports import candidates, plan_ports
 from cli.stack import Plan, Service, running_stack
 from shared.arrow_ipc import read_record
@@ -52,7 +51,7 @@ class Ours:
             found = await consumer.getmany(timeout_ms=300)
             late = not found and (rows >= expected or asyncio.get_running_loop().time() > until)
             for partition, records in found.items():
-                rows += sum(read_record(record.value).num_rows for record in records)
+                rows += sum(read_record(record.value or b"").num_rows for record in records)
                 self._next[partition.partition] = records[-1].offset + 1
         return rows
 
@@ -86,20 +85,27 @@ async def ours(state: Path) -> AsyncIterator[Ours]:
 
 
 @contextlib.asynccontextmanager
-async def plain(model: str) -> AsyncIterator[int]:
-    """The plain application with one model; its port."""
-    with tempfile.NamedTemporaryFile(suffix=".onnx") as file:
-        Path(file.name).write_bytes(graph(model))
-        port = plan_ports(["plain"], {}, candidates())["plain"]
-        command = (sys.executable, "-m", "benchmarks.inference.plain", file.name, str(port))
-        process = await asyncio.create_subprocess_exec(*command)
-        try:
-            await until_ready(f"http://127.0.0.1:{port}/openapi.json", "")
-            pin(process.pid, 0)
-            yield port
-        finally:
-            process.terminate()
-            await process.wait()
+async def plain(graph: Path) -> AsyncIterator[int]:
+    """The plain application with the model in a file; its port."""
+    port = plan_ports(["plain"], {}, candidates())["plain"]
+    command = (sys.executable, "-m", "benchmarks.inference.plain", str(graph), str(port))
+    process = await asyncio.create_subprocess_exec(*command)
+    try:
+        await until_ready(f"http://127.0.0.1:{port}/openapi.json", "")
+        pin(process.pid, 0)
+        yield port
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def calls_a_second(graph: Path, rows: int, seconds: float) -> float:
+    """Of ONNX Runtime alone, on the servers' core."""
+    command = (sys.executable, "-m", "benchmarks.inference.limit", str(graph), str(rows), str(seconds))
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    pin(process.pid, 0)
+    output, _ = await process.communicate()
+    return float(output)
 
 
 async def until_ready(url: str, token: str) -> None:

@@ -67,10 +67,14 @@ class Training(Section):
 
 
 class Serving(Section):
-    """`latency_slo_ms` at the 99th percentile; `max_rows` of one request."""
+    """`latency_slo_ms` at the 99th percentile; `max_rows` of one request.
+
+    `when_log_is_full`, that is Kafka away and no more room for predictions on disk: refuse requests, or serve unlogged.
+    """
 
     latency_slo_ms: float = Field(default=50, gt=0)
     max_rows: int = Field(default=10_000, ge=1, le=100_000)
+    when_log_is_full: Literal["refuse", "serve"] = "refuse"
 
 
 class Monitoring(Section):

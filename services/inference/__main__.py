@@ -16,6 +16,7 @@ from services.inference.models.catalogue import Catalogue
 from services.inference.models.deployments import Deployments
 from services.inference.models.loaded import LoadedModel, load
 from services.inference.settings import InferenceSettings
+from services.inference.store.accounting import Accounting
 from services.inference.store.deployments import KeptDeployments
 from services.inference.store.labels import LabelSender
 from services.inference.store.predictions import GatherPolicy, PredictionLog, warm
@@ -37,13 +38,16 @@ SERVICE = "inference"
 
 async def run(settings: InferenceSettings) -> None:
     """Serve until SIGTERM; then finish the requests, publish what was answered, and leave the rest in the spool."""
-    publisher = Publisher(settings.kafka_bootstrap, PREDICTIONS, settings.spool, settings.queue_bytes)
+    publisher = Publisher(
+        settings.kafka_bootstrap, PREDICTIONS, settings.spool, settings.queue_bytes, spool_bound=settings.spool_bytes
+    )
     producer = Producer(settings.kafka_bootstrap, SERVICE)
     health, catalogue = Health("waiting for deployments"), Catalogue()
-    policy = GatherPolicy(settings.gather_ms / 1000, settings.gather_rows)
+    policy = GatherPolicy(settings.gather_seconds, settings.gather_rows)
     predictions = PredictionLog(publisher.enqueue, str(uuid.uuid4()), policy)
     labels = LabelSender(producer.send, settings.label_patience_seconds)
-    core = Core(predictions, RecentIds(settings.recent_ids), settings.inline_rows)
+    accounting = Accounting(predictions, lambda: publisher.full, settings.patience)
+    core = Core(accounting, RecentIds(settings.recent_ids), settings.inline_rows)
     deployments = Deployments(catalogue, partial(_load, settings), health)
     feed = _feed(settings, deployments, producer)
     app = build_app(settings, Parts(health, catalogue, core, labels))

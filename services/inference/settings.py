@@ -1,6 +1,7 @@
 """What inference is told by its environment."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -10,19 +11,34 @@ from shared.settings import ServiceSettings
 class InferenceSettings(ServiceSettings):
     """Beside what every service is told; each as `DRIFTLINE_<NAME>`.
 
-    Rows are gathered for `gather_ms` or until there are `gather_rows`; `queue_bytes` of messages wait in memory before
-    they go to the spool; the last `recent_ids` request ids are remembered; a request of more than `inline_rows` rows is
-    computed in a thread of its own. At the end, for `flush_seconds`, what is left is published.
+    In `mode` durable an answer waits until Kafka has acknowledged its rows (or the disk has them, while Kafka is away),
+    for at most `durable_seconds`; in mode fast a kill -9 can lose what was gathered. Rows are gathered for `gather_ms`
+    (in mode durable 2 ms) or until there are `gather_rows`; `queue_bytes` of messages wait in memory before they go to
+    the spool, which is full at `spool_bytes`; the last `recent_ids` request ids are remembered; a request of more than
+    `inline_rows` rows is computed in a thread of its own. At the end, for `flush_seconds`, what is left is published.
     """
 
+    mode: Literal["fast", "durable"] = "fast"
+    durable_seconds: float = Field(default=10, gt=0)
     gather_ms: float = Field(default=25, gt=0)
     gather_rows: int = Field(default=4_096, ge=1, le=100_000)
     queue_bytes: int = Field(default=32 * 2**20, ge=0)
+    spool_bytes: int = Field(default=4 * 2**30, ge=2**20)
     recent_ids: int = Field(default=200_000, ge=2)
     inline_rows: int = Field(default=256, ge=0)
     body_bytes: int = Field(default=16 * 2**20, ge=1_024)
     label_patience_seconds: float = Field(default=5, gt=0)
     flush_seconds: float = Field(default=4, ge=0)
+
+    @property
+    def gather_seconds(self) -> float:
+        """How long rows are gathered."""
+        return (min(self.gather_ms, 2) if self.mode == "durable" else self.gather_ms) / 1000
+
+    @property
+    def patience(self) -> float | None:
+        """How long an answer waits for its rows to be safe; None: not at all."""
+        return self.durable_seconds if self.mode == "durable" else None
 
     @property
     def kept(self) -> Path:

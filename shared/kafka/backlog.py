@@ -1,8 +1,9 @@
 """What waits to be published: a bounded queue in memory, then the spool on disk; every row of it is counted."""
 
+import time
 from collections import Counter as Tally
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 from prometheus_client import Counter, Gauge
@@ -21,8 +22,14 @@ MAX_VALUE = 1_000_000
 # What is taken at once must fit into one batch of the producer, with the overhead of each record.
 TAKE_BYTES = 800_000
 TAKE_MESSAGES = 1_000
+MOST_SPOOLED = 4 * 2**30
+_DISK_PAUSE = 1.0  # seconds after which a full disk is tried again
 
 Outcome = Literal["enqueued", "recovered", "spooled", "acknowledged", "dropped"]
+
+
+# Told once whether a message is safe, True, or dropped.
+Settled = Callable[[bool], None]
 
 
 class Waiting(NamedTuple):
@@ -32,21 +39,25 @@ class Waiting(NamedTuple):
     value: bytes
     rows: int
     end: int | None
+    settled: Settled | None = None
 
 
 class Backlog:
-    """First in, first out. `bound` in bytes of values held in memory, those out for delivery included.
+    """First in, first out. `bound` in bytes of values held in memory, those out for delivery included; `spool_bound` in
+    bytes of the spool, beyond which `full` says so: more is still taken.
 
     `rows` and `messages` count by outcome; at any time enqueued + recovered = acknowledged + dropped + those in
     memory + those in the spool (`spooled` tells how many went through it).
     """
 
-    def __init__(self, topic: str, spool: Spool, bound: int) -> None:
+    def __init__(self, topic: str, spool: Spool, bound: int, spool_bound: int = MOST_SPOOLED) -> None:
         self.rows: Tally[Outcome] = Tally()
         self.messages: Tally[Outcome] = Tally()
         self._topic = topic
         self._spool = spool
         self._bound = bound
+        self._spool_bound = spool_bound
+        self._disk_full_until = 0.0
         self._queue: deque[Waiting] = deque()
         self._out: dict[int, Waiting] = {}
         self._spooled_out: deque[int] = deque()
@@ -68,6 +79,11 @@ class Backlog:
         return self._spool.unread_rows
 
     @property
+    def full(self) -> bool:
+        """There is no room left on disk."""
+        return self._spool.size >= self._spool_bound or time.monotonic() < self._disk_full_until
+
+    @property
     def empty(self) -> bool:
         """Nothing waits and nothing is out."""
         return not (self._queue or self._out or self._spool.unread)
@@ -78,29 +94,36 @@ class Backlog:
         ROWS.labels(self._topic, outcome).inc(rows)
         MESSAGES.labels(self._topic, outcome).inc(messages)
 
-    def put(self, value: bytes, rows: int) -> None:
+    def put(self, value: bytes, rows: int, settled: Settled | None = None) -> None:
         """Add a message at the end: to the queue, or to the spool if that is in use or the queue is full.
 
         What no broker would take (over 1 MB) and what the disk has no room for is dropped, counted and logged.
+        Safe, for `settled`, is what is acknowledged or synced on disk.
         """
         self._count("enqueued", rows)
         if len(value) > MAX_VALUE:
             self._drop(rows, f"the message has {len(value)} bytes, at most {MAX_VALUE} are possible")
+            _tell(settled, safe=False)
         elif not self._spool.unread and self._bytes + len(value) <= self._bound:
-            self._hold(value, rows, None)
+            self._hold(value, rows, None, settled)
         else:
-            self._to_spool(value, rows)
+            self._to_spool(value, rows, settled)
 
-    def _to_spool(self, value: bytes, rows: int) -> None:
+    def _to_spool(self, value: bytes, rows: int, settled: Settled | None) -> None:
         try:
             self._spool.append(value, rows)
+            if settled is not None:
+                self._spool.sync()
         except OSError as error:
+            self._disk_full_until = time.monotonic() + _DISK_PAUSE
             self._drop(rows, f"the spool can't be written: {error}")
+            _tell(settled, safe=False)
         else:
             self._count("spooled", rows)
+            _tell(settled, safe=True)
 
-    def _hold(self, value: bytes, rows: int, end: int | None) -> None:
-        self._queue.append(Waiting(self._number, value, rows, end))
+    def _hold(self, value: bytes, rows: int, end: int | None, settled: Settled | None = None) -> None:
+        self._queue.append(Waiting(self._number, value, rows, end, settled))
         self._number += 1
         self._bytes += len(value)
 
@@ -135,12 +158,14 @@ class Backlog:
         """These are acknowledged."""
         for message in messages:
             self._count("acknowledged", message.rows)
+            _tell(message.settled, safe=True)
         self._forget(messages)
 
     def refuse(self, messages: Sequence[Waiting], reason: str) -> None:
         """These can never be delivered: dropped, counted and logged."""
         for message in messages:
             self._drop(message.rows, reason)
+            _tell(message.settled, safe=False)
         self._forget(messages)
 
     def _forget(self, messages: Sequence[Waiting]) -> None:
@@ -165,3 +190,8 @@ class Backlog:
             except OSError as error:
                 self._drop(self.memory_rows, f"the spool can't be written: {error}")
         self._spool.close()
+
+
+def _tell(settled: Settled | None, *, safe: bool) -> None:
+    if settled is not None:
+        settled(safe)

@@ -8,7 +8,7 @@ from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
 from prometheus_client import Counter
 from structlog import get_logger
 
-from shared.kafka.backlog import Backlog, Waiting
+from shared.kafka.backlog import MOST_SPOOLED, Backlog, Settled, Waiting
 from shared.kafka.link import Broker, KafkaBroker, Link
 from shared.kafka.spool import Spool
 
@@ -27,10 +27,19 @@ class Publisher:
     could not say so before the failure, it is on the topic twice.
     """
 
-    def __init__(self, bootstrap: str, topic: str, spool: Path, bound: int, *, broker: Broker | None = None) -> None:
+    def __init__(  # noqa: PLR0913  # the last two are options
+        self,
+        bootstrap: str,
+        topic: str,
+        spool: Path,
+        bound: int,
+        *,
+        spool_bound: int = MOST_SPOOLED,
+        broker: Broker | None = None,
+    ) -> None:
         self._topic = topic
         self._path = spool
-        self._bound = bound
+        self._bounds = bound, spool_bound
         self._broker = broker or KafkaBroker(bootstrap, topic)
         self._free: deque[asyncio.Future[None]] = deque()
         self._drained = asyncio.Event()
@@ -43,16 +52,21 @@ class Publisher:
         Raises:
             OSError: the spool can't be opened, or another process has it.
         """
-        self.backlog = Backlog(self._topic, Spool(self._path), self._bound)
+        self.backlog = Backlog(self._topic, Spool(self._path), *self._bounds)
         self._running = asyncio.create_task(self._run())
+
+    @property
+    def full(self) -> bool:
+        """There is no room left for messages that Kafka does not take: what is enqueued now may be dropped."""
+        return self.backlog.full
 
     async def watch(self) -> None:
         """Wait for ever; raises what ended the flushers, if anything does, so that the process can end with it."""
         await asyncio.shield(self._running)
 
-    def enqueue(self, value: bytes, rows: int) -> None:
-        """Take a message of `rows` rows; it is counted from here on."""
-        self.backlog.put(value, rows)
+    def enqueue(self, value: bytes, rows: int, settled: Settled | None = None) -> None:
+        """Take a message of `rows` rows; it is counted from here on, and `settled` told what became of it."""
+        self.backlog.put(value, rows, settled)
         self._drained.clear()
         while self._free:
             flusher = self._free.popleft()

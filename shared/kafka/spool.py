@@ -1,7 +1,7 @@
 """The spool: messages that wait on disk, in order, when there are too many for memory.
 
 One file: a header with the position of the oldest message not yet acknowledged, then records, each with its length and
-checksum. What was appended survives the process (kill -9); it is not synced, so not a loss of power.
+checksum. What was appended survives the process (kill -9), and after `sync` a loss of power, too.
 """
 
 import errno
@@ -127,6 +127,15 @@ class Spool:
         self._end += written
         self.unread += 1
         self.unread_rows += rows
+
+    @property
+    def size(self) -> int:
+        """Bytes of what is not yet forgotten."""
+        return self._end - self._start
+
+    def sync(self) -> None:
+        """Return when what was appended would survive a loss of power; raises OSError."""
+        os.fdatasync(self._file)
 
     def read(self) -> Spooled | None:
         """The next message, None at the end. It stays in the file until `forget`.

@@ -12,13 +12,14 @@ from services.inference.domain.answer import Answer
 from services.inference.domain.asked import Asked
 from services.inference.models.catalogue import Served
 from services.inference.models.loaded import ModelFailed
+from services.inference.store.accounting import NotLogged
 from shared.errors import InvalidInput
 
 _MOST_ROWS = 4_096  # of one run: beyond it a larger one is no faster a row
 
 
 class Job(Protocol):
-    """A request that waits for its answer; one of the two methods is called, once."""
+    """A request that waits for its answer; one of the methods is called, once."""
 
     received: float
     json_length: int | None
@@ -30,6 +31,9 @@ class Job(Protocol):
 
     def finish(self, answer: Answer) -> None:
         """Here it is."""
+
+    def refuse(self) -> None:
+        """It can't be answered now; the client should ask again."""
 
     def give_up(self) -> None:
         """Something is wrong with it, or it or its answer is none for this way; nothing was logged."""
@@ -80,13 +84,20 @@ class Batcher:
         return understood
 
     def _run(self, served: Served, part: list[Understood]) -> None:
+        def answer(position: int, told: Answer | None) -> None:
+            job = part[position][0]
+            if told is None:
+                job.refuse()
+            else:
+                job.finish(told)
+
         try:
-            answers = self._core.infer_all(served, [asked for _, asked in part], [job.received for job, _ in part])
+            self._core.infer_all(served, [asked for _, asked in part], [job.received for job, _ in part], answer)
+        except NotLogged:
+            for job, _ in part:
+                job.refuse()
         except (InvalidInput, ModelFailed):
             self._apart(served, part)
-            return
-        for (job, _), answer in zip(part, answers, strict=True):
-            job.finish(answer)
 
     def _apart(self, served: Served, part: list[Understood]) -> None:
         """One of them is wrong: the others must not suffer."""

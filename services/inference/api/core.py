@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from services.inference.domain.request import InferRequest, read_request
 from services.inference.domain.stack import Stacked, stack
 from services.inference.models.catalogue import Served
 from services.inference.models.loaded import LoadedModel
-from services.inference.store.predictions import PredictionLog, Source
+from services.inference.store.accounting import Accounting
 from shared.errors import InvalidInput
 
 Outputs = dict[str, NDArray[Any]]
@@ -28,7 +28,7 @@ Outputs = dict[str, NDArray[Any]]
 class Core:
     """`inline_rows`: larger requests are computed in a thread, so that small ones need not wait."""
 
-    log: PredictionLog
+    accounting: Accounting
     recent: RecentIds
     inline_rows: int
 
@@ -52,8 +52,10 @@ class Core:
         Raises:
             InvalidInput: `field` names what is wrong with the request.
             ModelFailed: the model can't compute this.
+            NotLogged: the prediction can't be logged.
         """
         model = served.model
+        self._check(model)
         asked = self.read(model, body, json_length)
         try:
             stacked = stack([asked])
@@ -62,15 +64,16 @@ class Core:
             stacked = stack([asked])
         outputs = await self._run(model, stacked)
         answer = _written(model, [asked], outputs)[0]  # before the log: what is logged is answered
-        self._note(served, [asked], stacked, outputs, [received])
+        await self._enter(served, self._answered(served, [asked], stacked, outputs, [received]))
         return answer
 
     async def predict(self, served: Served, request: InferRequest, received: float) -> tuple[str, Outputs]:
         """The id of a request that was read, and the outputs it asks for; raises as `infer` does."""
+        self._check(served.model)
         asked = _understood(served.model, request)
         stacked = stack([asked])
         outputs = await self._run(served.model, stacked)
-        self._note(served, [asked], stacked, outputs, [received])
+        await self._enter(served, self._answered(served, [asked], stacked, outputs, [received]))
         return asked.id, {name: outputs[name] for name in asked.outputs or outputs}
 
     async def _run(self, model: LoadedModel, stacked: Stacked) -> Outputs:
@@ -78,24 +81,45 @@ class Core:
             return await asyncio.to_thread(model.run, stacked.tensor)
         return model.run(stacked.tensor)
 
-    def infer_all(self, served: Served, asked: Sequence[Asked], received: Sequence[float]) -> list[Answer]:
-        """The answers to requests that run as one; raises as `infer` does, and then none is answered or logged.
+    def infer_all(
+        self,
+        served: Served,
+        asked: Sequence[Asked],
+        received: Sequence[float],
+        answer: Callable[[int, Answer | None], None],
+    ) -> None:
+        """Answer requests that run as one: `answer` gets the position of each with its answer, None if it could not be
+        logged; in mode durable later on. Raises as `infer` does, and then none is answered or logged.
 
         None of them is special, and either all or none want their answer in binary.
         """
+        self._check(served.model)
         stacked = stack(asked)
         outputs = served.model.run(stacked.tensor)
         answers = _written(served.model, asked, outputs)
-        self._note(served, asked, stacked, outputs, received)
-        return answers
 
-    def _note(  # the requests' five sides
+        def told(safe: bool) -> None:
+            for position, written in enumerate(answers):
+                answer(position, written if safe else None)
+
+        answered = self._answered(served, asked, stacked, outputs, received)
+        self.accounting.enter(served.source, answered, told)
+
+    def _check(self, model: LoadedModel) -> None:
+        self.accounting.check(refuse=model.definition.serving.when_log_is_full == "refuse")
+
+    async def _enter(self, served: Served, answered: Answered) -> None:
+        await self.accounting.entered(served.source, answered)
+
+    def _answered(  # the requests' five sides
         self, served: Served, asked: Sequence[Asked], stacked: Stacked, outputs: Outputs, received: Sequence[float]
-    ) -> None:
-        """Log and measure requests that are answered with these outputs."""
+    ) -> Answered:
+        """What is logged of requests that get these outputs; they are measured, too."""
         model, now = served.model, time.perf_counter()
         seconds = [now - begun for begun in received]
-        answered = Answered(
+        counter(model.name, model.digest).inc(len(stacked.tensor))
+        LATENCY.observe(model.name, seconds)
+        return Answered(
             keys=[each.key for each in asked],
             counts=[each.rows for each in asked],
             seen=[self.recent.seen(each.key, each.rows) for each in asked],
@@ -105,9 +129,6 @@ class Core:
             rows=stacked.rows,
             scores=model.scores(outputs),
         )
-        self.log.add(Source(model.name, model.digest, model.definition.digest, served.role), answered)
-        counter(model.name, model.digest).inc(len(answered))
-        LATENCY.observe(model.name, seconds)
 
 
 def _understood(model: LoadedModel, request: InferRequest) -> Asked:

@@ -12,6 +12,7 @@ from structlog import get_logger
 from services.inference.api.bodies import TooLarge
 from services.inference.models.catalogue import NotServed
 from services.inference.models.loaded import ModelFailed
+from services.inference.store.accounting import NotLogged
 from services.inference.store.labels import LabelsNotTaken
 from shared.errors import InvalidInput
 from shared.http.errors import error_response
@@ -43,6 +44,7 @@ def add_protocol_errors(app: FastAPI) -> None:
         NotServed: _unknown,
         ModelFailed: _failed,
         LabelsNotTaken: _later,
+        NotLogged: _later,
         HTTPException: _http,
         Exception: _broken,
     }
@@ -66,7 +68,7 @@ async def _failed(request: Request, error: ModelFailed) -> JSONResponse:
     return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, "model", "the model could not compute an answer")
 
 
-async def _later(request: Request, error: LabelsNotTaken) -> JSONResponse:
+async def _later(request: Request, error: LabelsNotTaken | NotLogged) -> JSONResponse:
     return _answer(request, HTTPStatus.SERVICE_UNAVAILABLE, "", str(error), {"Retry-After": "2"})
 
 

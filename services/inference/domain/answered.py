@@ -1,11 +1,22 @@
 """What is logged of requests that were answered."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.batch import Role
 from shared.features import Float32, Rows
+
+
+class Source(NamedTuple):
+    """What answered: the rows of a message share it."""
+
+    model: str
+    digest: str
+    definition_digest: str
+    role: Role
 
 
 @dataclass(frozen=True, slots=True)

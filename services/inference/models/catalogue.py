@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from services.inference.domain.answered import Source
 from services.inference.models.loaded import LoadedModel
 from shared.batch import Role
 from shared.errors import DriftlineError
@@ -18,6 +19,11 @@ class Served(NamedTuple):
     model: LoadedModel
     role: Role
     revision: int
+
+    @property
+    def source(self) -> Source:
+        """What its rows say that they were answered by."""
+        return Source(self.model.name, self.model.digest, self.model.definition.digest, self.role)
 
 
 class Catalogue:

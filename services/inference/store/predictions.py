@@ -1,17 +1,18 @@
 """The prediction log: answered rows gathered for a moment, then handed to the publisher as one message."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from services.inference.domain.answered import Answered
-from shared.batch import Meta, PredictionBatch, Role, encode_batch
+from services.inference.domain.answered import Answered, Source
+from shared.batch import Meta, PredictionBatch, encode_batch
 from shared.features import Rows
+from shared.kafka.backlog import Settled
 
 # A Kafka message holds at most 1 MB; these many bytes leave room for what Arrow adds.
 _MESSAGE_BYTES = 700_000
@@ -25,25 +26,40 @@ class GatherPolicy(NamedTuple):
     rows: int
 
 
-class Source(NamedTuple):
-    """What answered: the rows of a message share it."""
+class Queue(Protocol):
+    """Where messages go."""
 
-    model: str
-    digest: str
-    definition_digest: str
-    role: Role
+    def __call__(self, value: bytes, rows: int, settled: Settled | None = None) -> None:
+        """Take a message; `settled` is told once whether it is safe."""
 
 
 @dataclass
 class _Gathered:
     answers: list[Answered] = field(default_factory=list)
     rows: int = 0
+    settled: list[Settled] = field(default_factory=list)
+
+
+class _Parts:
+    """Tells `settled` what became of a gathering when it is known of all of its messages."""
+
+    def __init__(self, messages: int, settled: list[Settled]) -> None:
+        self._left = messages
+        self._safe = True
+        self._settled = settled
+
+    def __call__(self, safe: bool) -> None:
+        self._left -= 1
+        self._safe = self._safe and safe
+        if not self._left:
+            for settled in self._settled:
+                settled(self._safe)
 
 
 class PredictionLog:
     """`enqueue` takes a message's value and its number of rows; `producer` is a new name for each process."""
 
-    def __init__(self, enqueue: Callable[[bytes, int], None], producer: str, policy: GatherPolicy) -> None:
+    def __init__(self, enqueue: Queue, producer: str, policy: GatherPolicy) -> None:
         self._enqueue = enqueue
         self._producer = producer
         self._policy = policy
@@ -52,11 +68,16 @@ class PredictionLog:
         self._sequence = 0
         self._rows = 0
 
-    def add(self, source: Source, answered: Answered) -> None:
-        """Log the rows of requests; they are on their way within the policy's time."""
+    def add(self, source: Source, answered: Answered, settled: Settled | None = None) -> None:
+        """Log the rows of requests; they are on their way within the policy's time.
+
+        `settled` is told once whether they are safe: acknowledged by Kafka, or synced on disk.
+        """
         gathered = self._gathered.setdefault(source, _Gathered())
         gathered.answers.append(answered)
         gathered.rows += len(answered)
+        if settled is not None:
+            gathered.settled.append(settled)
         if gathered.rows >= self._policy.rows:
             self._send(source, self._gathered.pop(source))
         elif self._timer is None:
@@ -73,12 +94,14 @@ class PredictionLog:
 
     def _send(self, source: Source, gathered: _Gathered) -> None:
         columns = _columns(gathered.answers)
-        for part in _parts(columns, self._policy.rows):
+        parts = list(_parts(columns, self._policy.rows))
+        settled = _Parts(len(parts), gathered.settled) if gathered.settled else None
+        for part in parts:
             self._rows += len(columns.row[part])
             meta = Meta(*source, self._producer, self._sequence, self._rows)
             self._sequence += 1
             batch = columns.batch(meta, part)
-            self._enqueue(encode_batch(batch), len(batch))
+            self._enqueue(encode_batch(batch), len(batch), settled)
 
 
 @lru_cache(maxsize=1)

@@ -11,6 +11,7 @@ from services.inference.domain.recent import RecentIds
 from services.inference.models.catalogue import Catalogue, Served
 from services.inference.models.loaded import LoadedModel, load
 from services.inference.settings import InferenceSettings
+from services.inference.store.accounting import Accounting
 from services.inference.store.labels import LabelSender
 from services.inference.store.predictions import GatherPolicy, PredictionLog
 from shared.bundle import open_bundle
@@ -43,7 +44,9 @@ async def service(state: Path, small: LoadedModel, block: LoadedModel) -> AsyncI
     labels = LabelSender(kafka.send, settings.label_patience_seconds, bound=3_000)
     for model in (small, block):
         catalogue.publish(Served(model, "champion", 1))
-    app = build_app(settings, Parts(health, catalogue, Core(log, RecentIds(1_000), 256), labels))
+    app = build_app(
+        settings, Parts(health, catalogue, Core(Accounting(log, lambda: False), RecentIds(1_000), 256), labels)
+    )
     sending = asyncio.create_task(labels.run())
     headers = {"Authorization": f"Bearer {(state / 'tokens' / 'client.jwt').read_text()}"}
     transport = httpx.ASGITransport(app)

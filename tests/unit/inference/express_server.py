@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from services.inference.domain.recent import RecentIds
 from services.inference.models.catalogue import Catalogue, Served
 from services.inference.models.loaded import LoadedModel
 from services.inference.settings import InferenceSettings
+from services.inference.store.accounting import Accounting
 from services.inference.store.labels import LabelSender
 from services.inference.store.predictions import GatherPolicy, PredictionLog
 from shared.batch import decode_batch
@@ -84,14 +85,16 @@ async def answer(reader: asyncio.StreamReader) -> Answer:
 
 
 @contextlib.asynccontextmanager
-async def running_server(state: Path, *models: LoadedModel) -> AsyncIterator[Server]:
+async def running_server(
+    state: Path, *models: LoadedModel, durable: float | None = None, is_full: Callable[[], bool] = lambda: False
+) -> AsyncIterator[Server]:
     """Serves these models; bodies up to 100,000 bytes, in one turn requests up to 20 rows."""
     settings = InferenceSettings(state=state, body_bytes=100_000)
     kafka, catalogue = Kafka(), Catalogue()
-    log = PredictionLog(kafka.enqueue, "test", GatherPolicy(60, 4_096))
+    log = PredictionLog(kafka.enqueue, "test", GatherPolicy(60 if durable is None else 0.002, 4_096))
     for model in models:
         catalogue.publish(Served(model, "champion", 1))
-    core = Core(log, RecentIds(1_000), 20)
+    core = Core(Accounting(log, is_full, durable), RecentIds(1_000), 20)
     app = build_app(settings, Parts(Health(), catalogue, core, LabelSender(kafka.send, 1)))
     lane = Lane(core, catalogue, app.state.tokens, settings.body_bytes)
     running = _Quiet(uvicorn.Config(app, http=express(lane), log_config=None, access_log=False, lifespan="off"))

@@ -10,6 +10,7 @@ from services.inference.models.catalogue import Catalogue
 from services.inference.store.predictions import PredictionLog
 from shared.batch import PredictionBatch, decode_batch
 from shared.http import Health
+from shared.kafka.backlog import Settled
 from shared.kafka.message import OutMessage
 
 
@@ -18,13 +19,22 @@ class Kafka:
     """What was sent; `send` waits for `hold` and fails with `error` if there is one."""
 
     values: list[bytes] = field(default_factory=list)
+    waiting: list[Settled] = field(default_factory=list)
     messages: list[OutMessage] = field(default_factory=list)
     error: Exception | None = None
     hold: asyncio.Event | None = None
 
-    def enqueue(self, value: bytes, rows: int) -> None:
+    def enqueue(self, value: bytes, rows: int, settled: Settled | None = None) -> None:
         assert rows == len(decode_batch(value))
         self.values.append(value)
+        if settled is not None:
+            self.waiting.append(settled)
+
+    def settle(self, *, safe: bool = True) -> None:
+        """Say what became of all messages that somebody waits for."""
+        waiting, self.waiting = self.waiting, []
+        for settled in waiting:
+            settled(safe)
 
     async def send(self, messages: Sequence[OutMessage]) -> None:
         await asyncio.sleep(0.01)

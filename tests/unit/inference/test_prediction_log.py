@@ -4,10 +4,11 @@ import asyncio
 
 import numpy as np
 
-from services.inference.domain.answered import Answered
-from services.inference.store.predictions import GatherPolicy, PredictionLog, Source
+from services.inference.domain.answered import Answered, Source
+from services.inference.store.predictions import GatherPolicy, PredictionLog
 from shared.batch import PredictionBatch, decode_batch, encode_batch
 from shared.features import Rows
+from shared.kafka.backlog import Settled
 
 FIRST = Source("small", "1" * 64, "d" * 64, "champion")
 SECOND = Source("small", "2" * 64, "d" * 64, "champion")
@@ -29,10 +30,13 @@ def answered(key: int, rows: int = 1, seen: int = 0, features: int = 2, entity: 
 class Kafka:
     def __init__(self) -> None:
         self.values: list[bytes] = []
+        self.waiting: list[Settled] = []
 
-    def enqueue(self, value: bytes, rows: int) -> None:
+    def enqueue(self, value: bytes, rows: int, settled: Settled | None = None) -> None:
         assert rows == len(decode_batch(value))
         self.values.append(value)
+        if settled is not None:
+            self.waiting.append(settled)
 
     @property
     def batches(self) -> list[PredictionBatch]:
@@ -105,3 +109,16 @@ def test_a_message_of_many_short_rows_stays_below_the_limit_too() -> None:
 async def _add_many(log: PredictionLog) -> None:
     log.add(FIRST, answered(1, rows=60_000, features=0))
     log.flush()
+
+
+async def test_rows_are_safe_when_all_of_their_messages_are() -> None:
+    kafka = Kafka()
+    log = PredictionLog(kafka.enqueue, "p", GatherPolicy(60, 10))
+    told: list[tuple[str, bool]] = []
+    log.add(FIRST, answered(1, rows=4), lambda safe: told.append(("a", safe)))
+    log.add(FIRST, answered(2, rows=8), lambda safe: told.append(("b", safe)))
+    assert len(kafka.waiting) == 2
+    kafka.waiting[0](True)
+    assert told == []
+    kafka.waiting[1](False)
+    assert told == [("a", False), ("b", False)]

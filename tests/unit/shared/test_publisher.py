@@ -209,3 +209,29 @@ async def test_acknowledged_messages_of_the_spool_do_not_come_again_after_a_cras
     recovered = again.backlog.rows["recovered"]
     await again.stop()
     assert 400 - len(seen) <= recovered <= 400 - 250 + 3  # at most what was out for delivery
+
+
+async def test_who_wants_to_know_is_told_when_a_message_is_safe_or_dropped(broker: Fake, publisher: Publisher) -> None:
+    told: list[tuple[str, bool]] = []
+    publisher.enqueue(b"1", 1, lambda safe: told.append(("memory", safe)))
+    publisher.enqueue(bytes(MAX_VALUE + 1), 1, lambda safe: told.append(("too large", safe)))
+    await asyncio.sleep(0.02)
+    assert told == [("too large", False)]
+    broker.up.set()
+    await asyncio.sleep(0.05)
+    assert told == [("too large", False), ("memory", True)]
+
+
+async def test_what_goes_to_disk_is_safe_there_and_a_full_spool_says_so(broker: Fake, tmp_path: Path) -> None:
+    publisher = Publisher("", "t", tmp_path / "s.spool", 100, spool_bound=1_000, broker=broker)
+    await publisher.start()
+    told: list[bool] = []
+    publisher.enqueue(bytes(90), 1)  # the memory holds one
+    while not publisher.full:
+        publisher.enqueue(bytes(90), 1, told.append)
+    assert told == [True] * publisher.backlog.spool_rows == [True] * 10
+    broker.up.set()
+    async with asyncio.timeout(5):
+        while publisher.full:  # noqa: ASYNC110  # nobody is told
+            await asyncio.sleep(0.01)
+    await publisher.stop(1)

@@ -39,7 +39,7 @@ class Head(NamedTuple):
 class Exchange:
     """`served` answers it, None if it takes the normal way; `done` is set once it can be answered or has to be."""
 
-    __slots__ = ("answer", "chunks", "done", "head", "json_length", "received", "served", "settled", "size")
+    __slots__ = ("answer", "chunks", "done", "head", "json_length", "received", "refused", "served", "settled", "size")
 
     def __init__(self, head: Head, served: Served | None, json_length: int | None, settled: Callable[[], None]) -> None:
         self.head = head
@@ -49,6 +49,7 @@ class Exchange:
         self.received = 0.0
         self.json_length = json_length
         self.answer: Answer | None = None
+        self.refused = False
         self.done = False
         self.settled = settled
 
@@ -67,6 +68,11 @@ class Exchange:
         """Here it is."""
         self.answer = answer
         self.done = True
+        self.settled()
+
+    def refuse(self) -> None:
+        """It can't be answered now."""
+        self.refused = self.done = True
         self.settled()
 
     def give_up(self) -> None:

@@ -90,10 +90,10 @@ class Lane:
         self._batcher.add(served, exchange)
 
     def head(self, default_headers: Headers, json_length: int | None, last: bool) -> bytes:
-        """A response's head up to the length of its body; `last`: the connection closes after it."""
+        """A response's head from its status to the length of its body; `last`: the connection closes after it."""
         if default_headers is not self._default_headers:  # uvicorn makes a new list each second, with the date
             self._default_headers = default_headers
-            self._head = b"HTTP/1.1 200 OK\r\n" + b"".join(b"%b: %b\r\n" % header for header in default_headers)
+            self._head = b"\r\n" + b"".join(b"%b: %b\r\n" % header for header in default_headers)
         head = self._head + b"connection: close\r\n" if last else self._head
         if json_length is None:
             return head + b"content-type: application/json\r\ncontent-length: "

@@ -10,6 +10,7 @@ from services.inference.api.express.exchange import Exchange, Head
 from services.inference.api.express.lane import Lane
 from services.inference.domain.answer import Answer
 
+_LATER = Answer(b'{"error":"the prediction can not be made and logged now; ask again"}', None)
 _MOST_HEAD = 65_536  # bytes
 _READ_SECONDS = 30.0  # that a request may take to arrive
 _LINGER_SECONDS = 0.5  # that an idle connection stays when the server ends: a request may be on its way
@@ -32,7 +33,10 @@ class ExpressProtocol(HttpToolsProtocol):
         self._in_head = False
         self._head_bytes = 0
         self._leaving = False
-        self._rested = (0, self.loop.time())  # how many messages had come when it was last seen changed, and when that was
+        self._rested = (
+            0,
+            self.loop.time(),
+        )  # how many messages had come when it was last seen changed, and when that was
 
     def connection_made(self, transport: Any) -> None:
         """A client is here."""
@@ -109,15 +113,17 @@ class ExpressProtocol(HttpToolsProtocol):
             self._waiting.clear()
         while self._waiting and self._waiting[0].done and not self._runs():
             exchange = self._waiting.popleft()
-            if exchange.answer is None:
+            if exchange.refused:
+                self._write(_LATER, b"503 Service Unavailable\r\nretry-after: 1")
+            elif exchange.answer is None:
                 self._replay(exchange, whole=True)
             else:
                 self._write(exchange.answer)
 
-    def _write(self, answer: Answer) -> None:
+    def _write(self, answer: Answer, status: bytes = b"200 OK") -> None:
         self.server_state.total_requests += 1
         last = self._leaving and not self._waiting
-        head = self._lane.head(self.server_state.default_headers, answer.json_length, last)
+        head = b"HTTP/1.1 %b%b" % (status, self._lane.head(self.server_state.default_headers, answer.json_length, last))
         self.transport.write(b"%b%d\r\n\r\n%b" % (head, len(answer.body), answer.body))
         if last:
             self.transport.close()

@@ -9,7 +9,7 @@ from services.inference.api.core import Core
 from services.inference.api.errors import add_protocol_errors
 from services.inference.api.infer import add_infer_routes
 from services.inference.api.labels import label_routes
-from services.inference.api.metadata import metadata_routes, model_list, open_routes
+from services.inference.api.metadata import metadata_routes, model_list, open_routes, ready_routes
 from services.inference.api.model_schemas import describe_models
 from services.inference.api.predict import predict_routes
 from services.inference.models.catalogue import Catalogue
@@ -42,6 +42,7 @@ def build_app(settings: InferenceSettings, parts: Parts) -> FastAPI:
     add_protocol_errors(app)
     app.include_router(open_routes(parts.health))
     app.include_router(metadata_routes(parts.catalogue))
+    app.include_router(ready_routes(parts.catalogue))
     app.include_router(model_list(parts.catalogue))
     app.include_router(label_routes(parts.labels, parts.catalogue, settings.body_bytes))
     app.include_router(predict_routes(parts.core, parts.catalogue, settings.body_bytes))

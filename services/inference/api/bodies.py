@@ -19,25 +19,17 @@ class TooLarge(InvalidInput):
     """The body goes beyond the bound."""
 
 
-def check_plain(request: Request) -> None:
-    """Refuse a compressed body: what it would grow to is not known before.
-
-    Raises:
-        HTTPException: 415, saying which encodings are taken.
-    """
-    encoding = request.headers.get("content-encoding", "identity")
-    if encoding.strip().lower() != "identity":
-        told = {"field": "Content-Encoding", "expected": "identity; bodies are taken as they are"}
-        raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, told, {"Accept-Encoding": "identity"})
-
-
 async def read_body(request: Request, limit: int) -> bytes:
     """The whole body.
 
     Raises:
         TooLarge: it has more than `limit` bytes; no more are kept.
         InvalidInput: the client went away before its end.
+        HTTPException: 415, it is compressed: what it would grow to is not known before.
     """
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        told = {"field": "Content-Encoding", "expected": "identity; bodies are taken as they are"}
+        raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, told, {"Accept-Encoding": "identity"})
     chunks: list[bytes] = []
     size = 0
     stream = request.stream()

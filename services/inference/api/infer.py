@@ -4,7 +4,7 @@ import time
 
 from fastapi import FastAPI, Request, Response
 
-from services.inference.api.bodies import check_plain, read_body
+from services.inference.api.bodies import read_body
 from services.inference.api.core import Core
 from services.inference.api.schema import INFER_RESPONSES, infer_body
 from services.inference.domain.answer import Answer
@@ -34,10 +34,8 @@ def add_infer_routes(app: FastAPI, core: Core, catalogue: Catalogue, body_bytes:
         received = time.perf_counter()
         await authorise(request, None)
         served = catalogue.get(request.path_params["model"], request.path_params.get("version"))
-        json_length = read_length(request.headers.get(LENGTH_HEADER))
-        check_plain(request)
         body = await read_body(request, body_bytes)
-        return reply(await core.infer(served, body, received, json_length))
+        return reply(await core.infer(served, body, received, read_length(request.headers.get(LENGTH_HEADER))))
 
     for path in ("/v2/models/{model}/versions/{version}/infer", "/v2/models/{model}/infer"):
         app.add_api_route(

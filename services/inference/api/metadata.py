@@ -8,9 +8,12 @@ from typing import Any
 from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse
 
+from services.inference.api.schema import READ_REFUSALS
 from services.inference.domain.encoder import TensorSpec
 from services.inference.models.catalogue import Catalogue, Served
 from shared.http import Health, require
+
+EXTENSIONS = ("binary_tensor_data",)
 
 
 def open_routes(health: Health) -> APIRouter:
@@ -33,23 +36,46 @@ def open_routes(health: Health) -> APIRouter:
 
 def metadata_routes(catalogue: Catalogue) -> APIRouter:
     """Metadata, for viewers and clients."""
-    router = APIRouter(tags=["Open Inference Protocol"], dependencies=[Depends(require("viewer", "client"))])
+    router = APIRouter(
+        tags=["Open Inference Protocol"],
+        dependencies=[Depends(require("viewer", "client"))],
+        responses=READ_REFUSALS,
+    )
 
     @router.get("/v2")
     async def server() -> dict[str, Any]:
         """The server's name, version and extensions of the protocol."""
-        return {"name": "driftline", "version": _version(), "extensions": ["binary_tensor_data"]}
+        return {"name": "driftline", "version": _version(), "extensions": EXTENSIONS}
 
     @router.get("/v2/models/{model}")
-    @router.get("/v2/models/{model}/versions/{version}")
-    async def model(model: str, version: str | None = None) -> dict[str, Any]:
+    async def model_metadata(model: str) -> dict[str, Any]:
         """Versions (bundle digests), inputs and outputs of a model."""
+        return _described(catalogue.get(model))
+
+    @router.get("/v2/models/{model}/versions/{version}")
+    async def version_metadata(model: str, version: str) -> dict[str, Any]:
+        """The same of one version, if it serves."""
         return _described(catalogue.get(model, version))
 
+    return router
+
+
+def ready_routes(catalogue: Catalogue) -> APIRouter:
+    """Which models answer, for viewers and clients."""
+    router = APIRouter(
+        tags=["Open Inference Protocol"],
+        dependencies=[Depends(require("viewer", "client"))],
+        responses=READ_REFUSALS,
+    )
+
     @router.get("/v2/models/{model}/ready")
-    @router.get("/v2/models/{model}/versions/{version}/ready")
-    async def model_ready(model: str, version: str | None = None) -> dict[str, Any]:
+    async def model_ready(model: str) -> dict[str, Any]:
         """200 if the model answers, else 404."""
+        return {"name": catalogue.get(model).model.name, "ready": True}
+
+    @router.get("/v2/models/{model}/versions/{version}/ready")
+    async def version_ready(model: str, version: str) -> dict[str, Any]:
+        """200 if this version answers, else 404."""
         return {"name": catalogue.get(model, version).model.name, "ready": True}
 
     return router

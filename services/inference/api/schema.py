@@ -9,7 +9,7 @@ from services.inference.domain.tensor import DATATYPES
 from shared.events import LabelItem
 
 TEXT: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 256}
-EVENT_TIME: dict[str, Any] = {"type": "string", "format": "date-time"}
+EVENT_TIME: dict[str, Any] = {"type": "string", "format": "date-time", "pattern": "^(19[7-9][0-9]|[2-9][0-9]{3})-"}
 
 _VALUE = [{"type": "number"}, {"type": "string"}, {"type": "boolean"}, {"type": "null"}]
 _SIZE = {"type": "integer", "minimum": 0, "description": "bytes of this tensor behind the JSON, in place of `data`"}
@@ -19,7 +19,7 @@ _TENSOR = {
     "additionalProperties": False,
     "required": ["name", "datatype", "shape"],
     "properties": {
-        "name": {"type": "string", "description": "`features`, a feature's name, `event_time` or `entity`"},
+        "name": {**TEXT, "description": "`features`, a feature's name, `event_time` or `entity`"},
         "datatype": {"enum": list(DATATYPES)},
         "shape": {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1, "maxItems": 2},
         "data": {
@@ -82,11 +82,22 @@ def infer_body(path: str) -> dict[str, Any]:
     return {**_body(content), "parameters": [*parameters, length], "security": [{"HTTPBearer": []}]}
 
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {
-    400: {"description": "The request is wrong; `error` names the field", "content": {"application/json": {}}},
-    404: {"description": "No such model or version serves", "content": {"application/json": {}}},
-    413: {"description": "The body is too large", "content": {"application/json": {}}},
-    415: {"description": "The body is compressed", "content": {"application/json": {}}},
+def _refusals(reasons: dict[int, str]) -> dict[int | str, dict[str, Any]]:
+    return {status: {"description": why, "content": {"application/json": {}}} for status, why in reasons.items()}
+
+
+READ_REFUSALS = _refusals(
+    {401: "No good token", 403: "A token of another role", 404: "No such model or version serves"}
+)
+_REFUSALS = {
+    **READ_REFUSALS,
+    **_refusals(
+        {
+            400: "The request is wrong; `error` names the field",
+            413: "The body is too large",
+            415: "The body is compressed",
+        }
+    ),
 }
 INFER_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {

@@ -40,16 +40,19 @@ class _Parameters(msgspec.Struct, forbid_unknown_fields=True, frozen=True, gc=Fa
     binary_data_output: bool = False
 
 
+_NO_PARAMETERS = _Parameters()
+
+
 class _Body(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     inputs: tuple[_Block]
     id: str | None = None
-    parameters: _Parameters = _Parameters()
+    parameters: _Parameters = _NO_PARAMETERS
 
 
 class _RawBody(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     inputs: tuple[_RawBlock]
     id: str | None = None
-    parameters: _Parameters = _Parameters()
+    parameters: _Parameters = _NO_PARAMETERS
 
 
 class Quick(NamedTuple):
@@ -75,6 +78,8 @@ def read_quick(body: bytes, width: int, most_rows: int) -> Quick | None:
         read = _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):  # what is wrong says the careful reader
         return None
+    if not _each_key_once(read, 5, body.count(b":")):
+        return None
     return _quick(read, read.inputs[0].data, width, most_rows)
 
 
@@ -89,7 +94,24 @@ def read_quick_binary(body: bytes, json_length: int, width: int, most_rows: int)
         return None
     if read.inputs[0].parameters.binary_data_size != size:
         return None
+    if not _each_key_once(read, 6, body.count(b":", 0, json_length)):
+        return None
     return _quick(read, np.frombuffer(body, dtype="<f4", offset=json_length), width, most_rows)
+
+
+def _each_key_once(read: _Body | _RawBody, needed: int, colons: int) -> bool:
+    """Whether the JSON has as many keys as were kept, of which `needed` always stand there: each key has a colon, and
+    texts have the others.
+    """
+    if read.id is not None:
+        colons -= 1 + read.id.count(":")
+    parameters = read.parameters
+    if parameters is not _NO_PARAMETERS:
+        colons -= 1 + parameters.binary_data_output
+        for text in (parameters.event_time, parameters.entity):
+            if text is not None:
+                colons -= 1 + text.count(":")
+    return colons == needed
 
 
 def _read_large(body: bytes, width: int, most_rows: int) -> Quick | None:
@@ -101,7 +123,7 @@ def _read_large(body: bytes, width: int, most_rows: int) -> Quick | None:
         values = np.frombuffer(block["data"].as_buffer(of_type="d"), dtype=np.float64)
         plain = {**_plain(parsed, "inputs"), "inputs": [{**_plain(block, "data"), "data": []}]}
         return _quick(msgspec.convert(plain, _Body), values, width, most_rows)
-    except (ValueError, TypeError, LookupError, RuntimeError):  # msgspec's errors are ValueErrors
+    except (ValueError, TypeError, LookupError, AttributeError, RuntimeError):  # msgspec's errors are ValueErrors
         return None
 
 
@@ -115,7 +137,7 @@ def _plain(found: Any, but: str) -> dict[str, Any]:
 
 def _value(found: Any) -> Any:
     if isinstance(found, simdjson.Object):
-        return found.as_dict()
+        return _plain(found, "")
     return found.as_list() if isinstance(found, simdjson.Array) else found
 
 

@@ -98,3 +98,6 @@ async def test_the_openapi_document_describes_every_route(service: Service) -> N
     assert "HTTPBearer" in document["components"]["securitySchemes"]
     assert infer["requestBody"]["content"]["application/json"]["schema"]["required"] == ["inputs"]
     assert "/v1/models/{model}/labels" in document["paths"]
+    described = document["paths"]["/v2/models/{model}"]["get"]
+    assert [each["name"] for each in described["parameters"]] == ["model"]
+    assert {"401", "403", "404"} <= described["responses"].keys()

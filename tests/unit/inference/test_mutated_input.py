@@ -8,6 +8,10 @@ import pytest
 from tests.unit.inference.harness import Service
 from tests.unit.inference.test_bad_input import GOOD, INFER, LABEL, LABELS, encoded
 
+ROW = {"temp": 50.0, "wind": 10, "carrier": "AA"}
+PREDICT = "/v1/models/small/predict"
+ROWS = {"id": "r1", "entity": "N1", "rows": [ROW | {"event_time": "2013-03-15T12:00:00Z"}]}
+
 STRANGE: list[Any] = [
     None,
     True,
@@ -62,7 +66,7 @@ async def test_no_mutation_of_a_good_request_gets_a_server_error(service: Servic
     chance = random.Random(seed)  # noqa: S311  # repeatable, not secret
     statuses = set()
     for _ in range(250):
-        for path, good in ((INFER, GOOD), (LABELS, [LABEL, LABEL | {"row": 1}])):
+        for path, good in ((INFER, GOOD), (PREDICT, ROWS), (LABELS, [LABEL, LABEL | {"row": 1}])):
             body = encoded(mutated(mutated(good, chance) if chance.random() < 0.3 else good, chance))
             if chance.random() < 0.2:
                 at = chance.randrange(len(body) + 1)

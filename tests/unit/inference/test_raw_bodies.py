@@ -125,10 +125,10 @@ async def test_bytes_that_belong_to_no_input_are_refused(service: Service) -> No
 @pytest.mark.parametrize(
     ("encoding", "body"),
     [
-        ("gzip", gzip.compress(b'{"inputs": []}')),
+        ("gzip", gzip.compress(b'{"inputs": []}', mtime=0)),
         ("deflate", zlib.compress(b'{"inputs": []}')),
         ("gzip, br", b"x"),
-        ("GZIP", gzip.compress(b"0" * 1_000_000)),
+        ("GZIP", gzip.compress(b"0" * 1_000_000, mtime=0)),
     ],
 )
 async def test_a_compressed_body_is_refused_as_it_is(service: Service, encoding: str, body: bytes) -> None:

@@ -10,6 +10,7 @@ from services.inference.api.batcher import Batcher
 from services.inference.api.core import Core
 from services.inference.domain.answer import Answer
 from services.inference.domain.recent import RecentIds
+from services.inference.store.accounting import Accounting
 from tests.unit.inference.harness import Service
 
 INPUTS = [
@@ -33,6 +34,9 @@ class Waiting:
     def finish(self, answer: Answer) -> None:
         self.answer = answer
 
+    def refuse(self) -> None:
+        raise AssertionError("nothing is full here")
+
     def give_up(self) -> None:
         self.given_up = True
 
@@ -52,7 +56,7 @@ async def test_the_batcher_gives_up_what_it_can_not_write(
     service: Service, fields: dict[str, Any], special: bool
 ) -> None:
     job = Waiting(**fields)
-    batcher = Batcher(Core(service.log, RecentIds(10), 256))
+    batcher = Batcher(Core(Accounting(service.log, lambda: False), RecentIds(10), 256))
     batcher.add(service.catalogue.get("small"), job)
     await asyncio.sleep(0)
     assert (job.given_up, job.answer is None) == (special, special)

@@ -227,11 +227,16 @@ async def test_what_goes_to_disk_is_safe_there_and_a_full_spool_says_so(broker: 
     await publisher.start()
     told: list[bool] = []
     publisher.enqueue(bytes(90), 1)  # the memory holds one
-    while not publisher.full:
+    room: list[bool] = []
+    for _ in range(11):
+        room.append(not publisher.full)
         publisher.enqueue(bytes(90), 1, told.append)
-    assert told == [True] * publisher.backlog.spool_rows == [True] * 10
+    assert told == [True] * 11  # more is taken, but whoever asks is told
+    assert room == [True] * 10 + [False]
     broker.up.set()
     async with asyncio.timeout(5):
-        while publisher.full:  # noqa: ASYNC110  # nobody is told
+        while publisher.backlog.spool_rows:  # noqa: ASYNC110  # nobody is told
             await asyncio.sleep(0.01)
+    room.append(not publisher.full)
+    assert room[-1]
     await publisher.stop(1)

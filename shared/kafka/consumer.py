@@ -15,7 +15,7 @@ from shared.kafka.dead_letters import dead_letter
 from shared.kafka.group import PROMPTLY, CommitPolicy, ConsumerConfig, Listener, group_consumer
 from shared.kafka.message import InMessage, OutMessage
 from shared.kafka.producer import HOPELESS, Producer
-from shared.kafka.reading import Messages, Reader
+from shared.kafka.reading import Reader, Records, from_record
 
 __all__ = ["PROMPTLY", "CommitPolicy", "ConsumeLoop", "ConsumerConfig"]
 
@@ -118,28 +118,28 @@ class ConsumeLoop:
     async def _poll(self) -> None:
         wait = int(min(0.2, self.config.policy.every_seconds) * 1000)
         try:
-            messages = await self._reader.read(wait)
+            records = await self._reader.read(wait)
         except KafkaError as error:
             if not error.retriable:
                 raise
             log.warning("can't read, trying again", error=_told(error))
             await asyncio.sleep(RETRY_SECONDS)
             return
-        generation = self._generation  # no await since the messages were taken: it is theirs
+        generation = self._generation  # no pause since the records were taken: it is theirs
         await self._settled.wait()
         if self._failure is not None:
             raise self._failure
         # A task of its own, so that a cancelled loop can finish what a thread may be in the midst of writing.
-        self._work = asyncio.create_task(self._handle_all(messages, generation))
+        self._work = asyncio.create_task(self._handle_all(records, generation))
         await asyncio.shield(self._work)
 
-    async def _handle_all(self, messages: Messages, generation: int) -> None:
+    async def _handle_all(self, records: Records, generation: int) -> None:
         async with self._busy:
-            for partition, batch in messages.items():
-                for message in batch:
+            for partition, batch in records.items():
+                for record in batch:
                     if self._stopping or generation != self._generation:
                         return  # not committed, so they are read again, by whoever has the partition then
-                    await self._handle(partition, message)
+                    await self._handle(partition, from_record(record))
             if self._due():
                 await self._commit_or_later()
 
@@ -220,7 +220,6 @@ class ConsumeLoop:
         self.ready.clear()
         self._settled.clear()
         self._generation += 1
-        self._reader.restart()
         async with self._busy:
             await self._or_fail(self._commit_or_later)
             self._forget()  # a commit made up for later could throw back the member that is further on by then

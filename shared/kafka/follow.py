@@ -8,7 +8,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from structlog import get_logger
 
 from shared.kafka.message import InMessage
-from shared.kafka.reading import Reader
+from shared.kafka.reading import Reader, from_record
 
 log = get_logger()
 
@@ -38,12 +38,11 @@ async def follow(
         consumer.assign(partitions)
         await consumer.seek_to_beginning(*partitions)
         reader = Reader(consumer)
-        reader.restart(await consumer.beginning_offsets(partitions))
         ends = await consumer.end_offsets(partitions)
         while True:
-            for messages in (await reader.read(200)).values():
-                for message in messages:
-                    await on_message(message)
+            for records in (await reader.read(200)).values():
+                for record in records:
+                    await on_message(from_record(record))
             if not caught_up.is_set() and await _reached(consumer, ends):
                 caught_up.set()
     finally:

@@ -49,7 +49,7 @@ class Log:
 
 
 async def read_all(log: Log, whole: Sequence[str] = ()) -> list[ConsumerRecord]:
-    reader = Reader(log, whole)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    reader = Reader(log, whole)  # pyright: ignore[reportArgumentType]
     read: list[ConsumerRecord] = []
     for _ in range(1_000):
         read += [one for batch in (await reader.read(10)).values() for one in batch]
@@ -90,7 +90,7 @@ async def test_it_goes_on_where_the_consumer_stands_whoever_has_sent_it_there() 
 
 async def test_only_the_partitions_asked_for_are_read() -> None:
     log = Log({ZERO: 4, ONE: 4}, {(ZERO, 2)})
-    reader = Reader(log)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    reader = Reader(log)  # pyright: ignore[reportArgumentType]
     assert [[*await reader.read(10, [ONE])] for _ in range(2)] == [[ONE], []]
     assert log.positions == {ZERO: 0, ONE: 4}
 

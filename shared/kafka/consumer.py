@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -13,19 +13,15 @@ from structlog import get_logger
 from shared.errors import Unreadable
 from shared.kafka.dead_letters import dead_letter
 from shared.kafka.group import PROMPTLY, CommitPolicy, ConsumerConfig, Listener, group_consumer
+from shared.kafka.hooks import NO_HOOKS, Handler, Hooks
 from shared.kafka.message import InMessage, OutMessage
 from shared.kafka.producer import HOPELESS, Producer
 from shared.kafka.reading import Reader, Records, from_record
 
-__all__ = ["PROMPTLY", "CommitPolicy", "ConsumeLoop", "ConsumerConfig"]
+__all__ = ["PROMPTLY", "CommitPolicy", "ConsumeLoop", "ConsumerConfig", "Hooks"]
 
 log = get_logger()
 MESSAGES = Counter("driftline_messages_total", "Messages read, by outcome", ["topic", "outcome"])
-
-Handler = Callable[[InMessage], Awaitable[Sequence[OutMessage]]]
-Flush = Callable[[], Awaitable[Sequence[OutMessage]]]
-OnDeadLetter = Callable[[InMessage, str], Awaitable[None]]
-
 
 RETRY_SECONDS = 1.0
 _PATIENCE = 8.0  # seconds that the last commit may take: a process has 10 between SIGTERM and SIGKILL
@@ -41,23 +37,12 @@ class ConsumeLoop:
     next rebalance.
     """
 
-    def __init__(  # noqa: PLR0913  # a loop has these six parts, each named where it is built
-        self,
-        config: ConsumerConfig,
-        producer: Producer,
-        handler: Handler,
-        *,
-        flush: Flush | None = None,
-        on_dead_letter: OnDeadLetter | None = None,
-        on_assigned: Callable[[], Awaitable[None]] | None = None,
-    ) -> None:
+    def __init__(self, config: ConsumerConfig, producer: Producer, handler: Handler, hooks: Hooks = NO_HOOKS) -> None:
         self.config = config
         self.ready = asyncio.Event()
         self._producer = producer
         self._handler = handler
-        self._flush = flush
-        self._on_dead_letter = on_dead_letter
-        self._on_assigned = on_assigned
+        self._hooks = hooks
         self._outgoing: list[OutMessage] = []
         self._offsets: dict[TopicPartition, int] = {}
         self._handled = 0
@@ -157,8 +142,7 @@ class ConsumeLoop:
     async def _bury(self, message: InMessage, reason: str) -> None:
         log.warning("dead letter", topic=message.topic, partition=message.partition, offset=message.offset, why=reason)
         self._outgoing.append(dead_letter(message, reason, self.config.client_id))
-        if self._on_dead_letter is not None:
-            await self._on_dead_letter(message, reason)
+        await self._hooks.on_dead_letter(message, reason)
 
     def _due(self) -> bool:
         waited = time.monotonic() - self._committed_at
@@ -177,8 +161,7 @@ class ConsumeLoop:
     async def _commit(self) -> None:
         if not self._offsets:
             return
-        if self._flush is not None:
-            self._outgoing += await self._flush()
+        self._outgoing += await self._hooks.flush()
         await self._send()
         try:
             await self._consumer.commit(dict(self._offsets))
@@ -226,8 +209,7 @@ class ConsumeLoop:
 
     async def assigned(self) -> None:
         """Partitions came, to be read from what is committed."""
-        if self._on_assigned is not None:
-            await self._or_fail(self._on_assigned)
+        await self._or_fail(self._hooks.on_assigned)
         self._settled.set()
         if self._failure is None:
             self.ready.set()

@@ -1,7 +1,8 @@
 """Reading whole topics from their beginning, without a group: for what can be rebuilt from them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -30,13 +31,7 @@ async def follow(
         Exception: what `on_message` raises.
     """
     partitions = await _partitions(bootstrap, topics, client_id)
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, client_id=client_id, auto_offset_reset="earliest", enable_auto_commit=False
-    )
-    try:
-        await consumer.start()
-        consumer.assign(partitions)
-        await consumer.seek_to_beginning(*partitions)
+    async with _at_the_beginning(bootstrap, partitions, client_id) as consumer:
         reader = Reader(consumer)
         ends = await consumer.end_offsets(partitions)
         while True:
@@ -45,6 +40,20 @@ async def follow(
                     await on_message(from_record(record))
             if not caught_up.is_set() and await _reached(consumer, ends):
                 caught_up.set()
+
+
+@contextlib.asynccontextmanager
+async def _at_the_beginning(
+    bootstrap: str, partitions: Sequence[TopicPartition], client_id: str
+) -> AsyncIterator[AIOKafkaConsumer]:
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap, client_id=client_id, auto_offset_reset="earliest", enable_auto_commit=False
+    )
+    try:
+        await consumer.start()
+        consumer.assign(partitions)
+        await consumer.seek_to_beginning(*partitions)
+        yield consumer
     finally:
         await consumer.stop()
 

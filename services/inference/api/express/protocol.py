@@ -32,7 +32,10 @@ class ExpressProtocol(HttpToolsProtocol):
         self._in_head = False
         self._head_bytes = 0
         self._leaving = False
-        self._rested = (0, self.loop.time())  # how many messages had come when it was last seen changed, and when that was
+        self._rested = (
+            0,
+            self.loop.time(),
+        )  # how many messages had come when it was last seen changed, and when that was
 
     def connection_made(self, transport: Any) -> None:
         """A client is here."""

@@ -64,8 +64,13 @@ demo: install ## the whole loop on real flights; DEMO_ARGS="--exit --summary dem
 up: install ## Kafka and the five services on this machine
 	@$(RUN)/driftline up $(UP_ARGS)
 
-lock: .cache/uv-venv/installed ## renew requirements/; LOCK_ARGS=--upgrade takes the newest versions
+lock: .cache/uv-venv/installed jgo.lock.toml ## renew the lock files; LOCK_ARGS=--upgrade takes the newest versions
 	@scripts/lock.sh $(LOCK_ARGS)
+
+# Only after a change of jgo.toml: it asks Maven's repositories.
+jgo.lock.toml: jgo.toml
+	@$(MAKE) --no-print-directory install
+	@$(RUN)/python -m cli.kafka.relock
 
 .cache/uv-venv/installed:
 	@scripts/setup.sh

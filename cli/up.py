@@ -5,22 +5,21 @@ from typing import Annotated
 
 import typer
 
+_STATE = typer.Option(envvar="DRIFTLINE_STATE", help="Folder that holds everything.")
+_READY_FILE = typer.Option(help="Write the addresses here as JSON once all is ready.")
+_PORT = typer.Option(metavar="SERVICE=N", help="A service's port; may be repeated.")
+_KAFKA_PORT = typer.Option(help="The embedded broker's port.")
+_BOOTSTRAP = typer.Option(
+    envvar="KAFKA_BOOTSTRAP", metavar="HOST:PORT", help="A broker to use instead of the embedded one."
+)
+
 
 def up(
-    state: Annotated[Path, typer.Option(envvar="DRIFTLINE_STATE", help="Folder that holds everything.")] = Path(
-        ".driftline"
-    ),
-    ready_file: Annotated[Path | None, typer.Option(help="Write the addresses here as JSON once all is ready.")] = None,
-    port: Annotated[
-        list[str] | None, typer.Option(metavar="SERVICE=N", help="A service's port; may be repeated.")
-    ] = None,
-    kafka_port: Annotated[int | None, typer.Option(help="The embedded broker's port.")] = None,
-    bootstrap: Annotated[
-        str | None,
-        typer.Option(
-            envvar="KAFKA_BOOTSTRAP", metavar="HOST:PORT", help="A broker to use instead of the embedded one."
-        ),
-    ] = None,
+    state: Annotated[Path, _STATE] = Path(".driftline"),
+    ready_file: Annotated[Path | None, _READY_FILE] = None,
+    port: Annotated[list[str] | None, _PORT] = None,
+    kafka_port: Annotated[int | None, _KAFKA_PORT] = None,
+    bootstrap: Annotated[str | None, _BOOTSTRAP] = None,
 ) -> None:
     """Start Kafka and the five services, and keep them running until Ctrl-C."""
     from cli.errors import UserError

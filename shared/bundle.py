@@ -89,8 +89,6 @@ def write_bundle(store: Path, contents: BundleContents, keys: Path, signer: str)
         OSError: the store or the key can't be used.
         ValueError: the evaluation holds a number that is not finite.
     """
-    from model_signing import signing  # takes most of a second
-
     files = contents.files()
     digest = bundle_digest(files)
     target = store / digest
@@ -101,18 +99,22 @@ def write_bundle(store: Path, contents: BundleContents, keys: Path, signer: str)
         staged = Path(staging) / digest
         staged.mkdir()
         for name, content in files.items():
-            _write(staged / name, content)
-        config = signing.Config().use_elliptic_key_signer(private_key=keys / f"{signer}.bundle.pem")
-        config.set_hashing_config(_hashing()).sign(staged, staged / SIGNATURE)
-        _sync(staged / SIGNATURE)
-        _sync(staged)
-        try:
-            staged.rename(target)
-        except OSError:
-            if not target.exists():  # another process may have written the same bundle meanwhile
-                raise
-    _sync(store)
+            (staged / name).write_bytes(content)
+        _sign(staged, keys / f"{signer}.bundle.pem")
+        _move(staged, target)
     return digest
+
+
+def _move(staged: Path, target: Path) -> None:
+    """To its name, when all of it is on the disk: what is there after a power cut is whole."""
+    for path in (*staged.iterdir(), staged):
+        _sync(path)
+    try:
+        staged.rename(target)
+    except OSError:
+        if not target.exists():  # another process may have written the same bundle meanwhile
+            raise
+    _sync(target.parent)
 
 
 def _hashing() -> "hashing.Config":
@@ -122,13 +124,14 @@ def _hashing() -> "hashing.Config":
     return hashing.Config().set_ignored_paths(paths=[SIGNATURE], ignore_git_paths=False)
 
 
-def _write(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
-    _sync(path)
+def _sign(folder: Path, key: Path) -> None:
+    from model_signing import signing  # takes most of a second
+
+    config = signing.Config().use_elliptic_key_signer(private_key=key)
+    config.set_hashing_config(_hashing()).sign(folder, folder / SIGNATURE)
 
 
 def _sync(path: Path) -> None:
-    """To the disk, so that a bundle that is there after a power cut is whole."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

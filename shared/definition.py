@@ -120,7 +120,7 @@ class Retraining(Section):
 
 
 class Gate(Section):
-    """The challenger passes when champion - challenger >= margin on the holdout (metrics: lower is better)."""
+    """The challenger passes when champion - challenger >= margin in this metric on the holdout; lower is better."""
 
     metric: Literal["log_loss", "brier", "squared_error"] = "log_loss"
     margin: float = 0.0

@@ -47,16 +47,19 @@ def ensure_jars(
     """
     folder = folder or cache_folder()
     if wrong := find_wrong(jars, folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        stop = stop or threading.Event()
-        with _only_one(folder, say, stop):
-            wrong = find_wrong(wrong, folder)  # another process may have fetched them while we waited
-            damaged = [jar for jar in wrong if (folder / jar.filename).exists()]
-            for jar in damaged:
-                say(f"{jar.filename} in the cache is damaged; fetching it again")
-            if wrong:
-                fetch_jars(wrong, folder, say, stop)
+        _put_right(wrong, folder, say, stop or threading.Event())
     return [folder / jar.filename for jar in jars]
+
+
+def _put_right(wrong: Sequence[Jar], folder: Path, say: Callable[[str], None], stop: threading.Event) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with _only_one(folder, say, stop):
+        wrong = find_wrong(wrong, folder)  # another process may have fetched them while we waited
+        for jar in wrong:
+            if (folder / jar.filename).exists():
+                say(f"{jar.filename} in the cache is damaged; fetching it again")
+        if wrong:
+            fetch_jars(wrong, folder, say, stop)
 
 
 def find_wrong(jars: Sequence[Jar], folder: Path) -> list[Jar]:

@@ -48,8 +48,11 @@ class RetrainingStarted(Event, frozen=True):
     snapshot: SnapshotPin
 
 
+HIGHER_IS_BETTER = frozenset({"auc"})
+
+
 class Score(Record):
-    """One model on the holdout; lower is better."""
+    """One model on the holdout: its metrics by name; of `auc` higher is better, of all others lower."""
 
     digest: Digest
     metrics: dict[str, Finite]

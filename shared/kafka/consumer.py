@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -13,19 +13,15 @@ from structlog import get_logger
 from shared.errors import Unreadable
 from shared.kafka.dead_letters import dead_letter
 from shared.kafka.group import PROMPTLY, CommitPolicy, ConsumerConfig, Listener, group_consumer
+from shared.kafka.hooks import NO_HOOKS, Handler, Hooks
 from shared.kafka.message import InMessage, OutMessage
 from shared.kafka.producer import HOPELESS, Producer
-from shared.kafka.reading import Messages, Reader
+from shared.kafka.reading import Reader, Records, from_record
 
-__all__ = ["PROMPTLY", "CommitPolicy", "ConsumeLoop", "ConsumerConfig"]
+__all__ = ["PROMPTLY", "CommitPolicy", "ConsumeLoop", "ConsumerConfig", "Hooks"]
 
 log = get_logger()
 MESSAGES = Counter("driftline_messages_total", "Messages read, by outcome", ["topic", "outcome"])
-
-Handler = Callable[[InMessage], Awaitable[Sequence[OutMessage]]]
-Flush = Callable[[], Awaitable[Sequence[OutMessage]]]
-OnDeadLetter = Callable[[InMessage, str], Awaitable[None]]
-
 
 RETRY_SECONDS = 1.0
 _PATIENCE = 8.0  # seconds that the last commit may take: a process has 10 between SIGTERM and SIGKILL
@@ -41,23 +37,12 @@ class ConsumeLoop:
     next rebalance.
     """
 
-    def __init__(  # noqa: PLR0913  # a loop has these six parts, each named where it is built
-        self,
-        config: ConsumerConfig,
-        producer: Producer,
-        handler: Handler,
-        *,
-        flush: Flush | None = None,
-        on_dead_letter: OnDeadLetter | None = None,
-        on_assigned: Callable[[], Awaitable[None]] | None = None,
-    ) -> None:
+    def __init__(self, config: ConsumerConfig, producer: Producer, handler: Handler, hooks: Hooks = NO_HOOKS) -> None:
         self.config = config
         self.ready = asyncio.Event()
         self._producer = producer
         self._handler = handler
-        self._flush = flush
-        self._on_dead_letter = on_dead_letter
-        self._on_assigned = on_assigned
+        self._hooks = hooks
         self._outgoing: list[OutMessage] = []
         self._offsets: dict[TopicPartition, int] = {}
         self._handled = 0
@@ -118,28 +103,28 @@ class ConsumeLoop:
     async def _poll(self) -> None:
         wait = int(min(0.2, self.config.policy.every_seconds) * 1000)
         try:
-            messages = await self._reader.read(wait)
+            records = await self._reader.read(wait)
         except KafkaError as error:
             if not error.retriable:
                 raise
             log.warning("can't read, trying again", error=_told(error))
             await asyncio.sleep(RETRY_SECONDS)
             return
-        generation = self._generation  # no await since the messages were taken: it is theirs
+        generation = self._generation  # no pause since the records were taken: it is theirs
         await self._settled.wait()
         if self._failure is not None:
             raise self._failure
         # A task of its own, so that a cancelled loop can finish what a thread may be in the midst of writing.
-        self._work = asyncio.create_task(self._handle_all(messages, generation))
+        self._work = asyncio.create_task(self._handle_all(records, generation))
         await asyncio.shield(self._work)
 
-    async def _handle_all(self, messages: Messages, generation: int) -> None:
+    async def _handle_all(self, records: Records, generation: int) -> None:
         async with self._busy:
-            for partition, batch in messages.items():
-                for message in batch:
+            for partition, batch in records.items():
+                for record in batch:
                     if self._stopping or generation != self._generation:
                         return  # not committed, so they are read again, by whoever has the partition then
-                    await self._handle(partition, message)
+                    await self._handle(partition, from_record(record))
             if self._due():
                 await self._commit_or_later()
 
@@ -157,8 +142,7 @@ class ConsumeLoop:
     async def _bury(self, message: InMessage, reason: str) -> None:
         log.warning("dead letter", topic=message.topic, partition=message.partition, offset=message.offset, why=reason)
         self._outgoing.append(dead_letter(message, reason, self.config.client_id))
-        if self._on_dead_letter is not None:
-            await self._on_dead_letter(message, reason)
+        await self._hooks.on_dead_letter(message, reason)
 
     def _due(self) -> bool:
         waited = time.monotonic() - self._committed_at
@@ -177,8 +161,7 @@ class ConsumeLoop:
     async def _commit(self) -> None:
         if not self._offsets:
             return
-        if self._flush is not None:
-            self._outgoing += await self._flush()
+        self._outgoing += await self._hooks.flush()
         await self._send()
         try:
             await self._consumer.commit(dict(self._offsets))
@@ -220,15 +203,13 @@ class ConsumeLoop:
         self.ready.clear()
         self._settled.clear()
         self._generation += 1
-        self._reader.restart()
         async with self._busy:
             await self._or_fail(self._commit_or_later)
             self._forget()  # a commit made up for later could throw back the member that is further on by then
 
     async def assigned(self) -> None:
         """Partitions came, to be read from what is committed."""
-        if self._on_assigned is not None:
-            await self._or_fail(self._on_assigned)
+        await self._or_fail(self._hooks.on_assigned)
         self._settled.set()
         if self._failure is None:
             self.ready.set()

@@ -1,14 +1,15 @@
 """Reading whole topics from their beginning, without a group: for what can be rebuilt from them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from structlog import get_logger
 
 from shared.kafka.message import InMessage
-from shared.kafka.reading import Reader
+from shared.kafka.reading import Reader, from_record
 
 log = get_logger()
 
@@ -30,6 +31,21 @@ async def follow(
         Exception: what `on_message` raises.
     """
     partitions = await _partitions(bootstrap, topics, client_id)
+    async with _at_the_beginning(bootstrap, partitions, client_id) as consumer:
+        reader = Reader(consumer)
+        ends = await consumer.end_offsets(partitions)
+        while True:
+            for records in (await reader.read(200)).values():
+                for record in records:
+                    await on_message(from_record(record))
+            if not caught_up.is_set() and await _reached(consumer, ends):
+                caught_up.set()
+
+
+@contextlib.asynccontextmanager
+async def _at_the_beginning(
+    bootstrap: str, partitions: Sequence[TopicPartition], client_id: str
+) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap, client_id=client_id, auto_offset_reset="earliest", enable_auto_commit=False
     )
@@ -37,15 +53,7 @@ async def follow(
         await consumer.start()
         consumer.assign(partitions)
         await consumer.seek_to_beginning(*partitions)
-        reader = Reader(consumer)
-        reader.restart(await consumer.beginning_offsets(partitions))
-        ends = await consumer.end_offsets(partitions)
-        while True:
-            for messages in (await reader.read(200)).values():
-                for message in messages:
-                    await on_message(message)
-            if not caught_up.is_set() and await _reached(consumer, ends):
-                caught_up.set()
+        yield consumer
     finally:
         await consumer.stop()
 

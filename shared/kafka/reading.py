@@ -1,7 +1,7 @@
 """Reading records, also past those that aiokafka can't parse."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from structlog import get_logger
@@ -10,10 +10,11 @@ from shared.kafka.message import InMessage
 
 log = get_logger()
 
-Messages = dict[TopicPartition, list[InMessage]]
-_MOST_RECORDS = 500
+Records = dict[TopicPartition, list[ConsumerRecord]]
+_MOST_RECORDS = 500  # of a partition
 _PAUSE = 0.05
-_QUIET_PASSES = 100
+_CAREFUL_PASSES = 100
+_LOG_APPEND_TIME = 1
 
 
 def from_record(record: ConsumerRecord) -> InMessage:
@@ -26,67 +27,61 @@ class Reader:
     """Reads a consumer's records in order.
 
     A record whose header's name is not UTF-8 makes aiokafka fail, again and again, and with it the records of other
-    partitions drained in the same call are gone. So then all partitions are sought back and read one by one, and what
-    can't be parsed (that record and the rest of its producer's batch) is handed out empty, without key, value and
-    headers: whoever reads it finds it unreadable and says so.
+    partitions drained in the same call are gone. So each call drains one partition, or waits for one record: then a
+    failure moves no position. After it records are read one by one for a while, and what can't be parsed (that record
+    and the rest of its producer's batch) is handed out empty, without key, value and headers: whoever reads it finds
+    it unreadable and says so. Of topics in `whole`, which nobody can do without a record of, the error is raised.
     """
 
-    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+    def __init__(self, consumer: AIOKafkaConsumer, whole: Collection[str] = ()) -> None:
         self._consumer = consumer
-        self._next: dict[TopicPartition, int] = {}
+        self._whole = whole
         self._careful = 0  # passes left of reading one by one
 
-    def restart(self, next_offsets: Mapping[TopicPartition, int] | None = None) -> None:
-        """The partitions were assigned anew: they are read from `next_offsets`, or where the group has committed."""
-        self._next = dict(next_offsets or {})
+    async def read(self, wait_ms: int, only: Collection[TopicPartition] = ()) -> Records:
+        """What has come, of all partitions or of `only` some; nothing after `wait_ms`.
 
-    async def read(self, wait_ms: int) -> Messages:
-        """What has come, at most 500 messages; nothing after `wait_ms`. Raises KafkaError."""
+        All of it is taken without a pause, so that no rebalance comes between.
+
+        Raises:
+            KafkaError: the broker refuses, or is away.
+            UnicodeDecodeError: a record of a topic in `whole` can't be parsed.
+        """
         if self._careful:
-            return await self._one_by_one()
+            return await self._one_by_one(only or self._consumer.assignment())
+        records: Records = {}
         try:
-            records = await self._consumer.getmany(timeout_ms=wait_ms, max_records=_MOST_RECORDS)
+            records |= await self._consumer.getmany(*only, timeout_ms=wait_ms, max_records=1)
+            if records:
+                await self._drain(records, only or self._consumer.assignment())
         except UnicodeDecodeError as error:
             log.warning("a record can't be parsed, reading one by one", error=str(error))
-            await self._seek_back()
-            self._careful = _QUIET_PASSES
-            return {}
-        for partition, found in records.items():
-            self._next[partition] = found[-1].offset + 1
-        return {partition: [from_record(record) for record in found] for partition, found in records.items()}
+            self._careful = _CAREFUL_PASSES
+        return records
 
-    async def _one_by_one(self) -> Messages:
-        messages: Messages = {}
-        for partition in sorted(self._consumer.assignment()):
-            message = await self._one(partition)
-            if message is not None:
-                self._next[partition] = message.offset + 1
-                messages[partition] = [message]
-        if not messages:
-            self._careful -= 1
+    async def _drain(self, records: Records, partitions: Collection[TopicPartition]) -> None:
+        for partition in partitions:
+            found = await self._consumer.getmany(partition, timeout_ms=0, max_records=_MOST_RECORDS)
+            if found:
+                records.setdefault(partition, []).extend(found[partition])
+
+    async def _one_by_one(self, partitions: Collection[TopicPartition]) -> Records:
+        self._careful -= 1
+        records: Records = {}
+        for partition in partitions:
+            try:
+                records |= await self._consumer.getmany(partition, timeout_ms=0, max_records=1)
+            except UnicodeDecodeError:
+                if partition.topic in self._whole:
+                    raise
+                records[partition] = [await self._step_over(partition)]
+                self._careful = _CAREFUL_PASSES
+        if not records:
             await asyncio.sleep(_PAUSE)
-        return messages
+        return records
 
-    async def _one(self, partition: TopicPartition) -> InMessage | None:
-        try:
-            records = await self._consumer.getmany(partition, timeout_ms=0, max_records=1)
-        except UnicodeDecodeError:
-            offset = await self._first(partition)
-            self._consumer.seek(partition, offset + 1)
-            return InMessage(partition.topic, partition.partition, offset, None, None, (), 0)
-        return from_record(records[partition][0]) if records else None
-
-    async def _seek_back(self) -> None:
-        for partition in self._consumer.assignment():
-            self._next[partition] = await self._first(partition)
-            self._consumer.seek(partition, self._next[partition])
-
-    async def _first(self, partition: TopicPartition) -> int:
-        """The next offset to hand out."""
-        if partition in self._next:
-            return self._next[partition]
-        committed: int | None = await self._consumer.committed(partition)
-        if committed is not None:
-            return committed
-        beginnings: dict[TopicPartition, int] = await self._consumer.beginning_offsets([partition])
-        return beginnings[partition]
+    async def _step_over(self, partition: TopicPartition) -> ConsumerRecord:
+        offset = await self._consumer.position(partition)
+        self._consumer.seek(partition, offset + 1)
+        topic, number = partition
+        return ConsumerRecord(topic, number, offset, 0, _LOG_APPEND_TIME, None, None, None, -1, -1, ())

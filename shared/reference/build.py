@@ -39,13 +39,12 @@ def build_reference(
     times = microseconds(event_time)
     clock = (definition.monitoring.time_zone, definition.monitoring.pane_seconds)
     numeric = zip(definition.numeric, rows.numeric.T, strict=True)
-    categorical = zip(definition.categorical, rows.categorical.T, strict=True)
     return Reference(
         size=len(rows),
         pane_seconds=clock[1],
         time_zone=clock[0],
         numeric=tuple(_numeric(name, column, times, clock) for name, column in numeric),
-        categorical=tuple(_categorical(name, column, tuple(categories.get(name, ()))) for name, column in categorical),
+        categorical=_categoricals(rows, definition, categories),
         scores=tuple(_score(name, column, times, clock) for name, column in _named(scores)),
     )
 
@@ -136,6 +135,13 @@ def _sums(values: Float32, measure: Measure, bins: int) -> dict[str, Any]:
         "sums": tuple(sketch.sums[0, 1 : bins + 1].tolist()),
         "squares": sketch.total_squares()[0],
     }
+
+
+def _categoricals(
+    rows: Rows, definition: ModelDefinition, categories: Mapping[str, Sequence[str]]
+) -> tuple[CategoricalProfile, ...]:
+    columns = zip(definition.categorical, rows.categorical.T, strict=True)
+    return tuple(_categorical(name, codes, tuple(categories.get(name, ()))) for name, codes in columns)
 
 
 def _categorical(name: str, codes: Int32, categories: tuple[str, ...]) -> CategoricalProfile:

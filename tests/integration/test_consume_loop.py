@@ -33,9 +33,8 @@ async def producing(kafka: str) -> AsyncIterator[Producer]:
         await producer.stop()
 
 
-async def test_unreadable_messages_all_become_dead_letters_and_all_others_are_handled_once(kafka: str) -> None:
-    await ensure_topics(kafka)
-    topic = await make_topic(kafka)
+async def send_1_003_messages(kafka: str, topic: str) -> None:
+    """1 % of the first 1,000 are unreadable in two ways, then comes one that can't be parsed, and one that is large."""
     rubbish = AIOKafkaProducer(bootstrap_servers=kafka)
     await rubbish.start()
     for number in range(1_000):
@@ -49,15 +48,16 @@ async def test_unreadable_messages_all_become_dead_letters_and_all_others_are_ha
     await send_unparsable(kafka, topic)
     async with producing(kafka) as producer:
         await producer.send([OutMessage(topic, b"bad" + b"x" * 1_000_000), OutMessage(topic, b"last")])
+
+
+async def test_unreadable_messages_all_become_dead_letters_and_all_others_are_handled_once(kafka: str) -> None:
+    await ensure_topics(kafka)
+    topic = await make_topic(kafka)
+    await send_1_003_messages(kafka, topic)
     async with Worker(kafka, topic, topic, PROMPTLY).running() as worker:
         await until(lambda: b"last" in worker.values)
     letters = await dead_letters_of(kafka, topic)
-    assert {
-        value: count for value, count in Counter(value for value, _ in letters.values()).items() if len(value) < 10
-    } == {
-        b"": 6,
-        b"bad": 5,
-    }
+    assert Counter(value for value, _ in letters.values() if len(value) < 10) == {b"": 6, b"bad": 5}
     assert {reason for _, reason in letters.values()} == {"a bad value"}
     assert len(letters[1_001][0]) == 1_000_003  # the original bytes, all of them
     assert set(worker.handled.values()) == {1}

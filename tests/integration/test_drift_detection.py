@@ -18,6 +18,7 @@ from shared.reference import Sketch
 from shared.reference.panes import moment, time_of
 from tests.bundles import deployment
 from tests.integration.drift_service import Service, broker_and_producer, events, make_bundle, read_all
+from tests.integration.kafka_helpers import send_unparsable
 from tests.unit.drift_detection.pumps import HOUR, START, batch, hours, reference
 
 FAULT = 40  # the hour from which on temp comes in another unit
@@ -159,6 +160,44 @@ async def test_killed_in_the_middle_its_last_words_are_those_of_an_offline_recom
             assert await read_all(kafka, DEAD_LETTERS) == []
         finally:
             assert await service.end() == 0
+
+
+async def test_records_that_can_not_be_parsed_become_dead_letters_and_all_others_are_counted_once(
+    tmp_path: Path,
+) -> None:
+    digest = make_bundle(tmp_path)
+    messages = stream(digest, 24)
+    newest = max(int(content.event_time.max().astype(np.int64)) for _, content in messages)
+    early, late = messages[:30], messages[30:]
+    first = sum(partition == 0 for partition, _ in early)
+    async with broker_and_producer(tmp_path) as (kafka, producer):
+        await send(producer, early)
+        await send_unparsable(kafka, PREDICTIONS)
+        await send(producer, late[:10])
+        service = Service(tmp_path, kafka)
+        async with service.running():
+            await send(producer, late[10:-10])
+            await send_unparsable(kafka, PREDICTIONS)
+            await send(producer, late[-10:])
+            await until_told(service, digest, rows=24 * 30, windows=23)
+            assert_equal_to_offline(await events(kafka), messages, newest)
+            second = first + 1 + sum(partition == 0 for partition, _ in late[:-10])
+            assert await buried(kafka) == [(PREDICTIONS, 0, first), (PREDICTIONS, 0, second)]
+            assert await service.end() == 0
+
+
+async def buried(kafka: str) -> list[tuple[str | None, int, int]]:
+    """Where the dead-letters come from, each of which has a reason."""
+    letters = await read_all(kafka, DEAD_LETTERS)
+    assert all(letter.header("driftline-reason") for letter in letters)
+    return [
+        (
+            letter.header("driftline-topic"),
+            int(letter.header("driftline-partition") or -1),
+            int(letter.header("driftline-offset") or -1),
+        )
+        for letter in letters
+    ]
 
 
 async def test_late_repeated_and_future_rows_are_told_apart(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from shared.feature_log.schema import REJECTED, app_id, rejected_path
 from shared.features import Rows
 from shared.http import Health
 from shared.kafka.admin import DEAD_LETTERS, LABELS, PREDICTIONS, ensure_topics
-from shared.kafka.message import OutMessage
+from shared.kafka.message import InMessage, OutMessage
 from tests.integration.feature_log_service import (
     ROOT,
     Service,
@@ -161,22 +161,17 @@ async def test_of_two_workers_the_one_that_was_frozen_doubles_nothing(tmp_path: 
     assert completeness(tmp_path)["complete"]
 
 
-def poison(stream: Stream) -> list[OutMessage]:
-    """Unreadable messages of many kinds."""
-    good = batch("flights", stream.digests["flights"], 0, 3)
-    label = next(out for out in (stream.message("wine") for _ in range(5)) if out.topic == LABELS)
+def bad_predictions(digest: str) -> list[OutMessage]:
+    """Unreadable batches of many kinds."""
+    good = batch("flights", digest, 0, 3)
     value = encode_batch(good)
-
-    def labels(old: bytes, new: bytes) -> OutMessage:
-        assert old in label.value
-        return replace(label, value=label.value.replace(old, new))
 
     def wider(numeric: int, codes: int) -> bytes:
         return encode_batch(
             replace(good, rows=Rows(np.zeros((3, numeric), np.float32), np.full((3, 1), codes, np.int32)))
         )
 
-    bad = [
+    values = [
         b"",
         b"\x00\xff rubbish",
         value[: len(value) // 2],
@@ -186,8 +181,17 @@ def poison(stream: Stream) -> list[OutMessage]:
         wider(numeric=2, codes=0),
         wider(numeric=1, codes=9),
     ]
+    return [OutMessage(PREDICTIONS, each) for each in values]
+
+
+def bad_labels(label: OutMessage) -> list[OutMessage]:
+    """What a good message of labels becomes by faults of many kinds."""
+
+    def labels(old: bytes, new: bytes) -> OutMessage:
+        assert old in label.value
+        return replace(label, value=label.value.replace(old, new))
+
     return [
-        *(OutMessage(PREDICTIONS, each) for each in bad),
         labels(b'"value":1.0', b'"value":NaN'),
         labels(b'"kind":"label"', b'"kind":"rumour"'),
         labels(b'"row":0', b'"row":0,"more":1'),
@@ -195,6 +199,18 @@ def poison(stream: Stream) -> list[OutMessage]:
         replace(label, headers=()),
         replace(label, headers=tuple((n, b"0" * 32 if n == "ce_id" else v) for n, v in label.headers)),
     ]
+
+
+def poison(stream: Stream) -> list[OutMessage]:
+    """Unreadable messages of many kinds."""
+    label = next(out for out in (stream.message("wine") for _ in range(5)) if out.topic == LABELS)
+    return bad_predictions(stream.digests["flights"]) + bad_labels(label)
+
+
+def place_of(letter: InMessage) -> tuple[str, int, int]:
+    """Topic, partition and offset that a dead-letter tells."""
+    told = [letter.header(f"driftline-{name}") for name in ("topic", "partition", "offset")]
+    return str(told[0]), int(told[1] or -1), int(told[2] or -1)
 
 
 async def test_one_percent_of_rubbish_goes_to_the_dead_letters_and_nothing_else_suffers(tmp_path: Path) -> None:
@@ -209,24 +225,15 @@ async def test_one_percent_of_rubbish_goes_to_the_dead_letters_and_nothing_else_
             ends = await until_all_is_committed(kafka)
             assert await service.end() == 0
         letters = await read_all(kafka, DEAD_LETTERS, len(buried))
-    found = {
-        (
-            str(each.header("driftline-topic")),
-            int(each.header("driftline-partition") or -1),
-            int(each.header("driftline-offset") or -1),
-        ): each
-        for each in letters
-    }
-    assert {place: each.value for place, each in found.items()} == buried
     assert len(letters) == len(buried)
-    assert all(each.header("driftline-reason") for each in letters)
+    assert {place_of(letter): letter.value for letter in letters} == buried
+    reasons = {place_of(letter): letter.header("driftline-reason") for letter in letters}
+    assert all(reasons.values())
     assert logged(tmp_path) == stream.sent
     check_next_offsets(tmp_path, ends)
-    report = completeness(tmp_path)
-    assert report["complete"]
+    assert completeness(tmp_path)["complete"]
     rejected = DeltaTable(tmp_path / "tables" / "_rejected").to_pyarrow_table().to_pylist()
-    reasons = {(row["topic"], row["partition"], row["offset"]): row["reason"] for row in rejected}
-    assert reasons == {place: each.header("driftline-reason") for place, each in found.items()}
+    assert {(row["topic"], row["partition"], row["offset"]): row["reason"] for row in rejected} == reasons
 
 
 async def test_tables_of_another_kafka_are_not_written_to(tmp_path: Path, kafka: str) -> None:

@@ -8,7 +8,7 @@ import socket
 import sys
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +130,21 @@ def drift(event: DriftDetected, stand: Stand) -> OutMessage:
     return encode(event, "drift_detection", Signer.load(stand.settings.keys, "drift_detection"))
 
 
+def kinds(events: Sequence[Event]) -> Counter[type[Event]]:
+    """How many of each kind, repeats apart."""
+    return Counter(type(event) for event in {event.id: event for event in events}.values())
+
+
+def check_challenger(said: Event, event: DriftDetected, stand: Stand) -> str:
+    """What a run has said of the challenger that answers this incident is true; the challenger's digest."""
+    assert isinstance(said, ChallengerEvaluated)
+    assert said.passed
+    assert said.incident_id == event.incident_id
+    bundle = open_bundle(stand.settings.bundles, said.challenger.digest, stand.settings.trust)
+    assert (bundle.signer, bundle.lineage.parent) == ("retrain_trigger", stand.champion)
+    return bundle.digest
+
+
 async def test_an_incident_told_twice_and_a_kill_make_one_run_and_one_challenger(
     kafka: str, tmp_path: Path, model: str
 ) -> None:
@@ -151,15 +166,8 @@ async def test_an_incident_told_twice_and_a_kill_make_one_run_and_one_challenger
         await asyncio.sleep(1)
         assert [run["state"] for run in await service.runs()] == ["evaluated"]
     events = await service.said()
-    kinds = Counter(type(event) for event in {event.id: event for event in events}.values())
-    assert kinds == {RetrainingDecided: 2, RetrainingStarted: 1, ChallengerEvaluated: 1}
-    result = events[-1]
-    assert isinstance(result, ChallengerEvaluated)
-    assert result.passed
-    assert result.incident_id == event.incident_id
-    assert result.challenger.digest == done["challenger"]
-    bundle = open_bundle(stand.settings.bundles, result.challenger.digest, stand.settings.trust)
-    assert (bundle.signer, bundle.lineage.parent) == ("retrain_trigger", stand.champion)
+    assert kinds(events) == {RetrainingDecided: 2, RetrainingStarted: 1, ChallengerEvaluated: 1}
+    assert check_challenger(events[-1], event, stand) == done["challenger"]
 
 
 async def test_a_service_killed_while_it_trains_goes_on_and_makes_one_challenger(
@@ -187,5 +195,4 @@ async def test_a_service_killed_while_it_trains_goes_on_and_makes_one_challenger
 
         await service.until_true(is_told)
     assert len(diary.read_text().split()) == 2
-    kinds = Counter(type(event) for event in {event.id: event for event in await service.said()}.values())
-    assert kinds == {RetrainingDecided: 1, RetrainingStarted: 1, ChallengerEvaluated: 1}
+    assert kinds(await service.said()) == {RetrainingDecided: 1, RetrainingStarted: 1, ChallengerEvaluated: 1}

@@ -10,6 +10,7 @@ from structlog import get_logger
 
 from services.drift_detection.settings import Settings
 from services.drift_detection.store.table import StateTable, add_table
+from services.drift_detection.stream.transport import use_careful_transport
 from services.drift_detection.stream.worker import SESSION_SECONDS, Worker
 from shared.kafka.admin import PREDICTIONS
 
@@ -47,6 +48,7 @@ def build(settings: Settings, worker: Worker, partitions: int) -> faust.App:
 
 
 def _take_predictions(app: faust.App, worker: Worker, partitions: int) -> None:
+    use_careful_transport(app)
     predictions = app.topic(
         PREDICTIONS,
         key_type=bytes,

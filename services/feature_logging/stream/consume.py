@@ -19,7 +19,7 @@ from shared.feature_log.completeness import OpenTable, open_log
 from shared.feature_log.schema import app_id
 from shared.http import Health
 from shared.kafka.admin import LABELS, PREDICTIONS
-from shared.kafka.consumer import CommitPolicy, ConsumeLoop, ConsumerConfig
+from shared.kafka.consumer import CommitPolicy, ConsumeLoop, ConsumerConfig, Hooks
 from shared.kafka.producer import Producer
 
 log = get_logger()
@@ -86,9 +86,7 @@ def _loop(settings: Settings, producer: Producer, intake: Intake, health: Health
         ConsumerConfig(settings.kafka_bootstrap, SERVICE, TOPICS, SERVICE, policy, settings.instance),
         producer,
         intake.handle,
-        flush=intake.flush,
-        on_dead_letter=intake.reject,
-        on_assigned=assigned,
+        Hooks(flush=intake.flush, on_dead_letter=intake.reject, on_assigned=assigned),
     )
 
 

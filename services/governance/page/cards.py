@@ -12,6 +12,7 @@ from services.governance.domain.runs import Evaluation, Run
 from services.governance.domain.windows import Part
 from services.governance.store import approvals, log, registry, views, windows
 from services.governance.store.desk import Desk
+from shared.events.retraining import HIGHER_IS_BETTER
 from shared.http.auth import permits
 from shared.tokens import Identity
 
@@ -20,7 +21,7 @@ SHOWN = 25
 
 @dataclass(frozen=True)
 class Figure:
-    """One metric of both models; lower is better."""
+    """One metric of both models."""
 
     name: str
     champion: float | None
@@ -31,7 +32,7 @@ class Figure:
         """Whether the challenger is better; None if they can't be compared."""
         if self.champion is None or self.challenger is None or self.champion == self.challenger:
             return None
-        return self.challenger < self.champion
+        return (self.challenger > self.champion) == (self.name in HIGHER_IS_BETTER)
 
 
 @dataclass(frozen=True)

@@ -168,37 +168,48 @@ def full_disk(free: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-@pytest.mark.parametrize("free", [100, 15_000], ids=["data file", "log file"])
+class Told:
+    """Whoever is told that a commit has to wait, and that it is done."""
+
+    def __init__(self) -> None:
+        self.reasons: list[str | None] = []
+        self.something = asyncio.Event()
+
+    def __call__(self, reason: str | None) -> None:
+        self.reasons.append(reason)
+        self.something.set()
+
+
+def data_files(where: Place) -> int:
+    return len(list(where.path.rglob("*.parquet")))
+
+
+# Many days make the log file larger than any data file.
+# What is half-written goes; whole files wait for their log entry.
+@pytest.mark.parametrize(
+    ("free", "days", "whole_files"), [(100, 1, 0), (15_000, 40, 40)], ids=["data file", "log file"]
+)
 async def test_a_full_disk_delays_the_commit_and_it_goes_on_by_itself(
-    tmp_path: Path, free: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, free: int, days: int, whole_files: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("services.feature_logging.store.log.RETRY_SECONDS", (0.01,))
-    told: list[str | None] = []
-    trouble = asyncio.Event()
-
-    def tell(reason: str | None) -> None:
-        told.append(reason)
-        trouble.set()
-
-    log, where = FeatureLog(tmp_path, Limits(1_000, 1_000), tell), place(tmp_path)
-    # Many days make the log file larger than any data file.
-    days = 40 if free == 15_000 else 1
+    told, where = Told(), place(tmp_path)
+    log = FeatureLog(tmp_path, Limits(1_000, 1_000), told)
     for offset in range(days):
         at = origin(offset)
         await log.add(where, prediction_rows(batch(1, offset * 1_440), definition(), CATEGORIES, at), at)
     with capture_logs() as lines:
         with full_disk(free):
             commit = asyncio.create_task(log.commit())
-            await asyncio.wait_for(trouble.wait(), 30)
+            await asyncio.wait_for(told.something.wait(), 30)
             assert not commit.done()
             assert (log.waiting, len(rows_of(where))) == (days, 0)
-            # What is half-written goes; whole files wait for their log entry.
-            assert len(list(where.path.rglob("*.parquet"))) == (days if free == 15_000 else 0)
+            assert data_files(where) == whole_files
         await commit
     assert offsets_of(where) == list(range(days))
-    assert len(list(where.path.rglob("*.parquet"))) == days
-    assert "can't be written" in str(told[0])
-    assert told[1:] == [None]
+    assert data_files(where) == days
+    assert "can't be written" in str(told.reasons[0])
+    assert told.reasons[1:] == [None]
     assert [line["log_level"] for line in lines] == ["warning", "info"]
 
 

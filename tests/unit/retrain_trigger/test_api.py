@@ -38,23 +38,19 @@ def bearer(settings: Settings, role: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {(settings.state / 'tokens' / f'{role}.jwt').read_text()}"}
 
 
-async def test_runs_are_shown_with_what_is_known_of_them(
+async def test_a_run_is_shown_with_what_is_known_of_it(
     http: httpx.AsyncClient, settings: Settings, journal: Journal
 ) -> None:
-    definition = parse_definition(definition_text())
-    waiting = decide(incident(number=1), definition, View())
-    skipped = decide(incident(number=2, severity="minor"), definition, View())
+    waiting = decide(incident(number=1), parse_definition(definition_text()), View())
     assert waiting is not None
-    assert skipped is not None
     begun = reconsider(waiting.run, View(labelled_to=LABELLED_AT))
     assert begun is not None
     journal.record(begun.run)
-    journal.record(skipped.run)
     journal.finish_step(begun.run, "pin", {})
     answer = await http.get("/v1/runs", headers=bearer(settings, "viewer"))
     assert answer.status_code == 200
-    first, second = answer.json()
-    assert first == {
+    (shown,) = answer.json()
+    assert shown == {
         "run_id": begun.run.run_id,
         "incident_id": incident(number=1).incident_id,
         "model": MODEL,
@@ -67,8 +63,15 @@ async def test_runs_are_shown_with_what_is_known_of_them(
         "reason": begun.event.reason,
         "metrics": None,
     }
-    assert (second["state"], second["step"]) == ("skipped", None)
-    assert "too small" in second["reason"]
+
+
+async def test_a_run_that_was_skipped_says_why(http: httpx.AsyncClient, settings: Settings, journal: Journal) -> None:
+    skipped = decide(incident(severity="minor"), parse_definition(definition_text()), View())
+    assert skipped is not None
+    journal.record(skipped.run)
+    (shown,) = (await http.get("/v1/runs", headers=bearer(settings, "viewer"))).json()
+    assert (shown["state"], shown["step"]) == ("skipped", None)
+    assert "too small" in shown["reason"]
 
 
 async def test_a_finished_run_shows_its_challenger_and_both_metrics(

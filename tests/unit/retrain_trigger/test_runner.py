@@ -158,6 +158,17 @@ def until(condition: Callable[[], bool], seconds: float = 30) -> None:
     raise AssertionError("waited in vain")
 
 
+async def run_until_killed(settings: Settings, enough: Callable[[], bool]) -> None:
+    """Run the service as a process, and kill it as soon as it is enough."""
+    script = SCRIPT.format(state=str(settings.state))
+    service = await asyncio.create_subprocess_exec(sys.executable, "-c", script, cwd=ROOT)
+    try:
+        await asyncio.to_thread(until, enough)
+    finally:
+        service.send_signal(signal.SIGKILL)
+        await service.wait()
+
+
 async def test_a_service_that_is_killed_while_it_trains_leaves_no_worker_and_goes_on_where_it_was(
     tmp_path: Path,
 ) -> None:
@@ -165,13 +176,7 @@ async def test_a_service_that_is_killed_while_it_trains_leaves_no_worker_and_goe
     stand = Stand(tmp_path / "state", diary=str(diary), wait_for=str(go))
     with contextlib.closing(open_journal(stand.settings)) as journal:
         note_incident(stand, journal)
-    script = SCRIPT.format(state=str(stand.settings.state))
-    service = await asyncio.create_subprocess_exec(sys.executable, "-c", script, cwd=ROOT)
-    try:
-        await asyncio.to_thread(until, diary.exists)
-    finally:
-        service.send_signal(signal.SIGKILL)
-        await service.wait()
+    await run_until_killed(stand.settings, diary.exists)
     (worker,) = map(int, diary.read_text().split())
     until(lambda: not alive(worker), 10)
     journal = open_journal(stand.settings)

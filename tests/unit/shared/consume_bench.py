@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.kafka.consumer import CommitPolicy, ConsumeLoop, ConsumerConfig
+from shared.kafka.consumer import CommitPolicy, ConsumeLoop, ConsumerConfig, Hooks
 from shared.kafka.message import InMessage, OutMessage
 from tests.unit.shared.kafka_fakes import FakeConsumer, FakeProducer
 
@@ -24,10 +24,10 @@ class Bench:
         self.producer = FakeProducer(self.said)
         monkeypatch.setattr("shared.kafka.consumer.group_consumer", lambda _: self.consumer)
 
-    def loop(self, policy: CommitPolicy = EVERY_MESSAGE, **parts: Any) -> ConsumeLoop:
+    def loop(self, policy: CommitPolicy = EVERY_MESSAGE, handler: Any = None, **hooks: Any) -> ConsumeLoop:
         config = ConsumerConfig("nowhere:1", "group", ("t",), "service", policy)
-        known: dict[str, Any] = {"handler": self.handle} | parts
-        return ConsumeLoop(config, self.producer, **known)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        producer: Any = self.producer
+        return ConsumeLoop(config, producer, handler or self.handle, Hooks(**hooks))
 
     async def handle(self, message: InMessage) -> Sequence[OutMessage]:
         self.said.append(("handle", message.partition, message.offset))

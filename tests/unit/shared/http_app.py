@@ -32,6 +32,18 @@ class Reading(BaseModel):
 def make_app(settings: ServiceSettings, health: Health) -> FastAPI:
     """Routes: POST /readings, POST /refused, POST /slow, GET /crash, GET /who, GET /approve."""
     app = create_app("test", settings, health, cookies=True)
+    add_bodies(app)
+    add_roles(app)
+
+    @app.get("/crash")
+    async def crash() -> None:
+        raise RuntimeError("secret detail")
+
+    return app
+
+
+def add_bodies(app: FastAPI) -> None:
+    """What takes a body."""
 
     @app.post("/readings")
     async def readings(reading: Reading, limit: int = 3) -> dict[str, str]:
@@ -47,9 +59,9 @@ def make_app(settings: ServiceSettings, health: Health) -> FastAPI:
         await asyncio.sleep(1)
         return {"done": "yes"}
 
-    @app.get("/crash")
-    async def crash() -> None:
-        raise RuntimeError("secret detail")
+
+def add_roles(app: FastAPI) -> None:
+    """What only some may ask for."""
 
     @app.get("/who")
     async def who(identity: Annotated[Identity, Depends(require("viewer", "client"))]) -> dict[str, str]:
@@ -58,8 +70,6 @@ def make_app(settings: ServiceSettings, health: Health) -> FastAPI:
     @app.get("/approve")
     async def approve(identity: Annotated[Identity, Depends(require("approver"))]) -> dict[str, str]:
         return {"subject": identity.subject}
-
-    return app
 
 
 async def background(mode: str) -> None:

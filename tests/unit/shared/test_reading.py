@@ -1,65 +1,70 @@
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 
-from shared.kafka.message import InMessage
-from shared.kafka.reading import Messages, Reader, from_record
+from shared.kafka.reading import Reader, from_record
 from tests.unit.shared.kafka_fakes import ONE, ZERO, record
 
 
 class Log:
     """A consumer of partitions t/0 and t/1 that fails at poisoned offsets as aiokafka does: what the same call had
-    taken from other partitions is gone.
+    taken from other partitions is gone, and the next call gives nothing from that partition.
     """
 
     def __init__(self, lengths: dict[TopicPartition, int], poison: set[tuple[TopicPartition, int]]) -> None:
         self.lengths, self.poison = lengths, poison
-        self.position = {ZERO: 0, ONE: 0}
-        self.commits: dict[TopicPartition, int] = {}
+        self.positions = {ZERO: 0, ONE: 0}
+        self.fetching: set[TopicPartition] = set()
 
     def assignment(self) -> set[TopicPartition]:
-        return set(self.position)
+        return set(self.positions)
 
     async def getmany(self, *only: TopicPartition, timeout_ms: int, max_records: int) -> dict[TopicPartition, Any]:
         assert timeout_ms >= 0
         found: dict[TopicPartition, list[ConsumerRecord]] = {}
         for partition in only or (ZERO, ONE):
-            ends = min(self.lengths[partition], self.position[partition] + max_records)
-            for offset in range(self.position[partition], ends):
+            if partition in self.fetching:
+                self.fetching.remove(partition)
+                continue
+            first = self.positions[partition]
+            end = min(self.lengths[partition], first + max_records)
+            for offset in range(first, end):
                 if (partition, offset) in self.poison:
+                    self.fetching.add(partition)
                     raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
                 found.setdefault(partition, []).append(record(offset, partition.partition))
-            self.position[partition] = ends
+            self.positions[partition] = end
+            max_records -= end - first
+            if not max_records:
+                break
         return found
 
+    async def position(self, partition: TopicPartition) -> int:
+        return self.positions[partition]
+
     def seek(self, partition: TopicPartition, offset: int) -> None:
-        self.position[partition] = offset
-
-    async def committed(self, partition: TopicPartition) -> int | None:
-        return self.commits.get(partition)
-
-    async def beginning_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
-        return dict.fromkeys(partitions, 0)
+        self.positions[partition] = offset
 
 
-async def read_all(reader: Reader, log: Log) -> list[InMessage]:
-    read: list[InMessage] = []
+async def read_all(log: Log, whole: Sequence[str] = ()) -> list[ConsumerRecord]:
+    reader = Reader(log, whole)  # pyright: ignore[reportArgumentType]
+    read: list[ConsumerRecord] = []
     for _ in range(1_000):
-        messages: Messages = await reader.read(10)
-        read += [message for batch in messages.values() for message in batch]
-        if all(log.position[partition] >= log.lengths[partition] for partition in log.position):
+        read += [one for batch in (await reader.read(10)).values() for one in batch]
+        if log.positions == log.lengths:
             break
     return read
 
 
-def offsets(read: list[InMessage], partition: int) -> list[int]:
-    return [message.offset for message in read if message.partition == partition]
+def offsets(read: list[ConsumerRecord], partition: int) -> list[int]:
+    return [one.offset for one in read if one.partition == partition]
 
 
 async def test_records_are_read_in_order() -> None:
     log = Log({ZERO: 700, ONE: 3}, set())
-    read = await read_all(Reader(log), log)  # pyright: ignore[reportArgumentType]
+    read = await read_all(log)
     assert offsets(read, 0) == list(range(700))
     assert offsets(read, 1) == [0, 1, 2]
 
@@ -69,32 +74,32 @@ async def test_a_record_that_can_not_be_parsed_comes_empty_and_no_other_is_lost_
     poison: set[tuple[TopicPartition, int]],
 ) -> None:
     log = Log({ZERO: 5, ONE: 3}, poison)
-    read = await read_all(Reader(log), log)  # pyright: ignore[reportArgumentType]
+    read = await read_all(log)
     assert offsets(read, 0) == [0, 1, 2, 3, 4]
     assert offsets(read, 1) == [0, 1, 2]
-    empty = {(TopicPartition("t", message.partition), message.offset) for message in read if message.value is None}
+    empty = {(TopicPartition("t", one.partition), one.offset) for one in read if one.value is None}
     assert empty == poison
 
 
-async def test_after_a_failure_it_goes_on_where_the_group_has_committed() -> None:
+async def test_it_goes_on_where_the_consumer_stands_whoever_has_sent_it_there() -> None:
     log = Log({ZERO: 9, ONE: 6}, {(ONE, 5)})
-    log.commits = {ZERO: 7, ONE: 4}
-    log.position = {ZERO: 7, ONE: 4}
-    reader = Reader(log)  # pyright: ignore[reportArgumentType]
-    reader.restart()
-    read = await read_all(reader, log)
+    log.positions = {ZERO: 7, ONE: 4}
+    read = await read_all(log)
     assert (offsets(read, 0), offsets(read, 1)) == ([7, 8], [4, 5])
 
 
-async def test_after_a_rebalance_old_positions_are_forgotten() -> None:
-    log = Log({ZERO: 4, ONE: 0}, {(ZERO, 3)})
+async def test_only_the_partitions_asked_for_are_read() -> None:
+    log = Log({ZERO: 4, ONE: 4}, {(ZERO, 2)})
     reader = Reader(log)  # pyright: ignore[reportArgumentType]
-    log.lengths[ZERO] = 1
-    assert offsets(await read_all(reader, log), 0) == [0]
-    reader.restart()
-    log.commits, log.lengths = {ZERO: 2}, {ZERO: 4, ONE: 0}
-    log.position[ZERO] = 2
-    assert offsets(await read_all(reader, log), 0) == [2, 3]
+    assert [[*await reader.read(10, [ONE])] for _ in range(2)] == [[ONE], []]
+    assert log.positions == {ZERO: 0, ONE: 4}
+
+
+async def test_a_topic_that_must_be_whole_is_not_read_past_such_a_record() -> None:
+    log = Log({ZERO: 4, ONE: 0}, {(ZERO, 3)})
+    with pytest.raises(UnicodeDecodeError):
+        await read_all(log, whole=["t"])
+    assert log.positions[ZERO] == 3
 
 
 def test_a_null_in_a_header_is_empty() -> None:

@@ -4,10 +4,12 @@ A request that comes alone never waits for another.
 """
 
 import asyncio
+import time
 from collections.abc import Iterator
 from typing import Protocol
 
 from services.inference.api.core import Core
+from services.inference.api.shedding import Shedding
 from services.inference.domain.answer import Answer
 from services.inference.domain.asked import Asked
 from services.inference.models.catalogue import Served
@@ -51,10 +53,13 @@ class Batcher:
         self._core = core
         self._loop = asyncio.get_running_loop()
         self._jobs: list[tuple[Served, Job]] = []
+        self._began = 0.0
+        self._shedding = Shedding()
 
     def add(self, served: Served, job: Job) -> None:
-        """Answer it with `served` in this turn of the event loop."""
+        """Answer it with `served` in this turn of the event loop, or refuse it if it would come too late."""
         if not self._jobs:
+            self._began = time.perf_counter()
             self._loop.call_soon(self._turn)
         self._jobs.append((served, job))
 
@@ -64,10 +69,13 @@ class Batcher:
         for served, job in jobs:
             groups.setdefault(id(served), (served, []))[1].append(job)
         for served, group in groups.values():
-            understood = self._read(served, group)
+            admitted = self._shedding.admitted(served.model.name, group)
+            understood = self._read(served, admitted)
             for binary in (False, True):
                 for part in _parts([each for each in understood if each[1].binary is binary]):
                     self._run(served, part)
+            seconds = time.perf_counter() - self._began
+            self._shedding.learn(len(admitted), seconds, served.model.definition.serving.latency_slo_ms / 1_000)
 
     def _read(self, served: Served, jobs: list[Job]) -> list[Understood]:
         understood: list[Understood] = []

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -195,6 +196,25 @@ async def test_what_comes_in_one_turn_runs_as_one(server: Server, block: LoadedM
     for (_, _, content), row in zip(told, expected, strict=True):
         assert np.array(probabilities(content), np.float32).tolist() == row.tolist()
     assert [row[0] for row in server.logged()] == list(range(8))
+
+
+async def test_what_would_come_too_late_is_refused_at_once(
+    server: Server, block: LoadedModel, monkeypatch: Any
+) -> None:
+    run = block.run
+
+    def slow(tensor: Float32) -> Any:
+        time.sleep(0.001 * len(tensor))
+        return run(tensor)
+
+    monkeypatch.setattr(block, "run", slow)  # its objective is 50 ms
+    stream = b"".join(server.post(body([number, 2, 3])) for number in range(100))
+    statuses = [[status for status, _, _ in await server.ask(stream, answers=100)] for _ in range(3)]
+    assert statuses[0].count(200) == statuses[1].count(200) == 100  # once may be a pause
+    answered = statuses[2].count(200)
+    assert 16 <= answered <= 30
+    assert statuses[2] == [200] * answered + [503] * (100 - answered)
+    assert len(server.logged()) == sum(each.count(200) for each in statuses)
 
 
 async def test_one_wrong_request_does_not_harm_the_others_of_its_turn(server: Server) -> None:

@@ -1,0 +1,70 @@
+"""A graph in ONNX Runtime: opened, and checked against what every bundle's graph takes and gives."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from services.inference.domain.onnx_file import FEATURES, FILE
+from shared.errors import InvalidInput
+
+DATATYPES = {
+    "tensor(float)": "FP32",
+    "tensor(double)": "FP64",
+    "tensor(float16)": "FP16",
+    "tensor(bool)": "BOOL",
+    "tensor(string)": "BYTES",
+    **{f"tensor({sign}int{bits})": f"{sign.upper()}INT{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
+}
+
+Float32 = NDArray[np.float32]
+
+
+class Node(Protocol):
+    """An input or output as ONNX Runtime describes it; unknown lengths are None or a name."""
+
+    name: str
+    type: str
+    shape: list[int | str | None]
+
+
+def open_session(model: bytes) -> ort.InferenceSession:
+    """A session on one thread that never spins: requests come one at a time, and the core is shared.
+
+    `model` comes from `check_file`, or a trial has opened it before. Raises ONNX Runtime's own exceptions for a graph
+    that it can't use.
+    """
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def check_signature(inputs: Sequence[Node], outputs: Sequence[Node], width: int) -> None:
+    """Raises InvalidInput unless a graph takes `features` float32 [n, width] and gives tensors."""
+    wanted = f"one input {FEATURES!r} of float32 [n, {width}]"
+    if len(inputs) != 1 or inputs[0].name != FEATURES or inputs[0].type != "tensor(float)":
+        raise InvalidInput(FILE, wanted)
+    shape = inputs[0].shape
+    if len(shape) != 2 or isinstance(shape[0], int) or shape[1] not in (width, None):
+        raise InvalidInput(FILE, f"{wanted}, not {shape}")
+    for node in outputs:
+        if node.type not in DATATYPES:
+            raise InvalidInput(FILE, f"output {node.name} as a tensor, not {node.type}; convert without zipmap")
+
+
+def run(session: Any, names: list[str], rows: Float32) -> list[NDArray[Any]]:
+    """Outputs of n rows each for float32 [n, width].
+
+    Raises:
+        InvalidInput: an output has another number of rows.
+        Exception: ONNX Runtime's own.
+    """
+    outputs: list[NDArray[Any]] = session.run(names, {FEATURES: rows})
+    if any(output.shape[:1] != rows.shape[:1] for output in outputs):
+        raise InvalidInput(FILE, "as many rows out of each output as come in")
+    return outputs

@@ -64,7 +64,7 @@ def try_out(model: bytes, inputs: Inputs, limits: Limits) -> Tried:
             raise InvalidInput(FILE, told) from None
     if done.returncode:
         raise InvalidInput(FILE, f"a graph that runs; its first run ended by {_ending(done.returncode)}")
-    tried = _understood(done.stdout, limits)
+    tried = understood(done.stdout, limits)
     return Tried(tried.stackable, max(tried.bytes, len(model)))
 
 
@@ -75,8 +75,8 @@ def _ending(code: int) -> str:
         return f"exit code {code}"
 
 
-def _understood(answer: bytes, limits: Limits) -> Tried:
-    """A hostile graph may have written this: anything else than the two answers is a refusal."""
+def understood(answer: bytes, limits: Limits) -> Tried:
+    """What a first run said, which a hostile graph may have written: anything but the two answers is a refusal."""
     try:
         told = json.loads(answer[:_LONGEST_ANSWER])
         if "refused" in told:

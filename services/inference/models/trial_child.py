@@ -76,7 +76,7 @@ def _tried(inputs: Inputs, memory: "_Memory") -> dict[str, Any]:
     except MemoryError:
         return {"refused": None}
     except Exception as error:  # noqa: BLE001  # ONNX Runtime's have no common class
-        said = str(error)
+        said = str(error).split(" : ", 3)[-1]  # without "[ONNXRuntimeError] : 1 : FAIL"
         exhausted = any(sign in said for sign in _MEMORY)
         return {"refused": None if exhausted else f"a graph that ONNX Runtime can run: {said[:_LONGEST_REASON]}"}
     return {"stackable": stackable, "bytes": memory.used() - before}

@@ -16,6 +16,7 @@ from services.inference.models.catalogue import Catalogue
 from services.inference.models.deployments import Deployments
 from services.inference.models.loaded import LoadedModel, load
 from services.inference.models.resident import Residency
+from services.inference.models.session import bound_arena
 from services.inference.models.trial import Limits
 from services.inference.settings import InferenceSettings
 from services.inference.store.accounting import Accounting
@@ -93,7 +94,8 @@ async def _stop(producer: Producer, seconds: float) -> None:
 
 
 def _loader(settings: InferenceSettings) -> Callable[[str], LoadedModel]:
-    limits = Limits(settings.load_seconds, settings.load_bytes)
+    bound_arena(settings.arena_bytes)
+    limits = Limits(settings.load_seconds, settings.load_bytes, settings.arena_bytes)
 
     def opened(digest: str) -> Bundle:
         return open_bundle(settings.bundles, digest, settings.trust)

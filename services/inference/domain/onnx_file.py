@@ -38,7 +38,7 @@ _REFUSED = {
     "FunctionProto": "no functions of its own: export the graph with them inlined",
 }
 _DIMS, _EXTERNAL_DATA, _DATA_LOCATION = 1, 13, 14  # of TensorProto
-_OPERATOR, _DOMAIN = 4, 7  # of NodeProto
+_INPUT, _OPERATOR, _DOMAIN = 1, 4, 7  # of NodeProto
 
 
 @dataclass(frozen=True)
@@ -52,19 +52,24 @@ class FileLimits:
     depth: int = 32
 
 
-def check_file(model: bytes, limits: FileLimits | None = None) -> None:
-    """Raises InvalidInput unless `model` is an ONNX protobuf that has all its data inside, uses operators that are
-    allowed, and keeps within the limits.
+def check_file(model: bytes, limits: FileLimits | None = None) -> frozenset[str]:
+    """The names of the values that the graph divides by.
+
+    Raises:
+        InvalidInput: `model` is no ONNX protobuf that has all its data inside, uses operators that are allowed, and
+            keeps within the limits.
     """
     limits = limits or FileLimits()
     if len(model) > limits.file_bytes:
         raise InvalidInput(FILE, f"at most {limits.file_bytes} bytes, not {len(model)}")
     if model[4:8] == b"ORTM":  # ONNX Runtime's own format, which it would recognise by these bytes
         raise InvalidInput(FILE, "an ONNX protobuf, not ONNX Runtime's own format")
+    look = _Look(limits)
     try:
-        _Look(limits).into(memoryview(model), "ModelProto", 0)
+        look.into(memoryview(model), "ModelProto", 0)
     except Malformed as error:
         raise InvalidInput(FILE, f"an ONNX protobuf; {error}") from None
+    return frozenset(look.divisors)
 
 
 @dataclass
@@ -72,6 +77,7 @@ class _Look:
     """One walk through a file; counts what it meets."""
 
     limits: FileLimits
+    divisors: set[str] = field(default_factory=set)
     met: dict[str, int] = field(default_factory=lambda: {"NodeProto": 0, "TensorProto": 0})
 
     def into(self, buffer: memoryview, message: str, depth: int) -> None:
@@ -92,14 +98,19 @@ class _Look:
     def _node(self, buffer: memoryview) -> None:
         self._count("NodeProto", self.limits.nodes, "nodes")
         operator = domain = ""
+        inputs: list[str] = []
         for number, value in fields(buffer):
             if number == _OPERATOR:
                 operator = _text(value)
             elif number == _DOMAIN:
                 domain = _text(value)
+            elif number == _INPUT:
+                inputs.append(_text(value))
         wanted = why_refused(domain, operator)
         if wanted:
             raise InvalidInput(FILE, wanted)
+        if operator == "Div":
+            self.divisors.update(inputs[1:2])
 
     def _tensor(self, buffer: memoryview) -> None:
         self._count("TensorProto", self.limits.tensors, "tensors")
@@ -120,5 +131,8 @@ class _Look:
 
 def _text(value: int | memoryview) -> str:
     if isinstance(value, int):
-        raise Malformed("an operator's name is a number")
-    return bytes(value[:200]).decode(errors="replace")
+        raise Malformed("a name is a number")
+    try:
+        return bytes(value).decode()
+    except UnicodeDecodeError:
+        raise Malformed("a name is no text") from None

@@ -40,6 +40,19 @@ def varints(content: memoryview) -> Iterator[int]:
         yield value
 
 
+def field(number: int, content: bytes) -> bytes:
+    """A length-delimited field."""
+    return _written(number << 3 | BYTES) + _written(len(content)) + content
+
+
+def _written(value: int) -> bytes:
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*out, value])
+
+
 def _value(buffer: memoryview, at: int, kind: int) -> tuple[int | memoryview, int]:
     if kind == VARINT:
         return _varint(buffer, at)

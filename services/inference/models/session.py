@@ -6,8 +6,16 @@ from typing import Any, Protocol
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
+from onnxruntime.capi.onnxruntime_pybind11_state import (
+    OrtAllocatorType,
+    OrtArenaCfg,
+    OrtMemoryInfo,
+    OrtMemType,
+    create_and_register_allocator,
+)
 
 from services.inference.domain.onnx_file import FEATURES, FILE
+from services.inference.domain.protobuf import field
 from shared.errors import InvalidInput
 
 DATATYPES = {
@@ -18,6 +26,9 @@ DATATYPES = {
     "tensor(string)": "BYTES",
     **{f"tensor({sign}int{bits})": f"{sign.upper()}INT{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
 }
+
+_FLOATS = frozenset(("tensor(float)", "tensor(double)", "tensor(float16)"))
+_GRAPH, _OUTPUT, _NAME = 7, 12, 1  # of ModelProto, GraphProto, ValueInfoProto
 
 Float32 = NDArray[np.float32]
 
@@ -30,16 +41,29 @@ class Node(Protocol):
     shape: list[int | str | None]
 
 
+def bound_arena(most: int) -> None:
+    """From here on what all sessions compute takes at most this many bytes together: a run that needs more fails.
+
+    No first run can show what every later one needs, for values or their number may make a tensor huge. Once per
+    process, before the first session.
+    """
+    arena, default = OrtAllocatorType.ORT_ARENA_ALLOCATOR, OrtMemType.DEFAULT
+    create_and_register_allocator(OrtMemoryInfo("Cpu", arena, 0, default), OrtArenaCfg({"max_mem": most}))
+
+
 def open_session(model: bytes) -> ort.InferenceSession:
     """A session on one thread that never spins: requests come one at a time, and the core is shared.
 
+    What it computes lies in the arena of all sessions, see `bound_arena`, its weights do not: they go when it goes.
     `model` comes from `check_file`, or a trial has opened it before. Raises ONNX Runtime's own exceptions for a graph
     that it can't use.
     """
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what goes wrong comes as an exception
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")
     options.add_session_config_entry("session.load_model_format", "ONNX")
     return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
@@ -55,6 +79,21 @@ def check_signature(inputs: Sequence[Node], outputs: Sequence[Node], width: int)
     for node in outputs:
         if node.type not in DATATYPES:
             raise InvalidInput(FILE, f"output {node.name} as a tensor, not {node.type}; convert without zipmap")
+
+
+def check_divisors(model: bytes, divisors: frozenset[str]) -> None:
+    """Raises InvalidInput if a graph divides by one of these values, and it is an integer.
+
+    The least integer divided by -1 ends the process, and a row of a client may come to that.
+    """
+    if not divisors:
+        return
+    outputs = {node.name: node.type for node in open_session(model).get_outputs()}
+    hidden = b"".join(field(_OUTPUT, field(_NAME, name.encode())) for name in sorted(divisors - set(outputs)))
+    session = open_session(model + field(_GRAPH, hidden))  # protobuf appends these to the graph's own outputs
+    for node in session.get_outputs():
+        if node.name in divisors and node.type not in _FLOATS:
+            raise InvalidInput(FILE, f"division of floating-point numbers alone; {node.name[:100]!r} is {node.type}")
 
 
 def run(session: Any, names: list[str], rows: Float32) -> list[NDArray[Any]]:

@@ -19,10 +19,13 @@ _one_at_a_time = Lock()
 
 @dataclass(frozen=True)
 class Limits:
-    """Of one first run: wall time from its process's start, and its whole address space (250 MB are its own)."""
+    """Of one first run: wall time from its process's start, its whole address space (250 MB are its own), and of that
+    what the graph computes.
+    """
 
     seconds: float = 4
-    bytes: int = 2 * 2**30
+    bytes: int = 2**30
+    arena_bytes: int = 512 * 2**20
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ def try_out(model: bytes, inputs: Inputs, limits: Limits) -> Tried:
         "parent": os.getpid(),
         "seconds": limits.seconds,
         "bytes": limits.bytes,
+        "arena_bytes": limits.arena_bytes,
         "categories": inputs.categories,
         "max_rows": inputs.max_rows,
     }
@@ -68,6 +72,11 @@ def try_out(model: bytes, inputs: Inputs, limits: Limits) -> Tried:
     return Tried(tried.stackable, max(tried.bytes, len(model)))
 
 
+def _too_much(limits: Limits) -> str:
+    whole, arena = limits.bytes >> 20, limits.arena_bytes >> 20
+    return f"a first run of at most serving.max_rows within {whole} MB of memory, {arena} MB for what it computes"
+
+
 def _ending(code: int) -> str:
     try:
         return signal.Signals(-code).name
@@ -81,7 +90,7 @@ def understood(answer: bytes, limits: Limits) -> Tried:
         told = json.loads(answer[:_LONGEST_ANSWER])
         if "refused" in told:
             reason = told["refused"]
-            raise InvalidInput(FILE, reason or f"a first run within {limits.bytes / 2**20:.0f} MB of memory")
+            raise InvalidInput(FILE, reason or _too_much(limits))
         return Tried(told["stackable"] is True, int(told["bytes"]))
     except (ValueError, KeyError, TypeError, OverflowError):
         raise InvalidInput(FILE, "a graph that runs; its first run said nothing that makes sense") from None

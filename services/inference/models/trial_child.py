@@ -10,12 +10,14 @@ import os
 import resource
 import signal
 import sys
+from contextlib import suppress
 from math import ceil
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from services.inference.domain.onnx_file import check_file
 from services.inference.models.probe import Inputs, probe
-from services.inference.models.session import open_session
+from services.inference.models.session import bound_arena, check_divisors, open_session
 from shared.errors import InvalidInput
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -29,7 +31,9 @@ def main() -> None:
     out = _own_stdout()
     task = json.loads(sys.stdin.buffer.readline())
     _die_with(task["parent"])
+    _go_first()
     memory = _Memory()
+    bound_arena(task["arena_bytes"])
     _limit(task["seconds"], task["bytes"])
     inputs = Inputs(tuple(task["categories"]), task["max_rows"])
     out.write(json.dumps(_tried(inputs, memory)).encode() + b"\n")
@@ -51,6 +55,13 @@ def _die_with(parent: int) -> None:
         os._exit(1)
 
 
+def _go_first() -> None:
+    """If the machine's memory runs short, the kernel ends this process before any other."""
+    if sys.platform == "linux":
+        with suppress(OSError):  # a sandbox may not let it
+            Path("/proc/self/oom_score_adj").write_text("1000")
+
+
 def _limit(seconds: float, most: int) -> None:
     """The parent's own patience ends earlier: these hold if it can't act."""
     signal.alarm(ceil(seconds) + 1)
@@ -67,9 +78,10 @@ def _limit(seconds: float, most: int) -> None:
 def _tried(inputs: Inputs, memory: "_Memory") -> dict[str, Any]:
     try:
         model = sys.stdin.buffer.read()
-        check_file(model)
+        check_divisors(model, check_file(model))
         before = memory.used()
         session = open_session(model)
+        size = memory.used() - before
         stackable = probe(session, inputs)
     except InvalidInput as error:
         return {"refused": error.expected}
@@ -79,7 +91,7 @@ def _tried(inputs: Inputs, memory: "_Memory") -> dict[str, Any]:
         said = str(error).split(" : ", 3)[-1]  # without "[ONNXRuntimeError] : 1 : FAIL"
         exhausted = any(sign in said for sign in _MEMORY)
         return {"refused": None if exhausted else f"a graph that ONNX Runtime can run: {said[:_LONGEST_REASON]}"}
-    return {"stackable": stackable, "bytes": memory.used() - before}
+    return {"stackable": stackable, "bytes": size}
 
 
 class _Memory:

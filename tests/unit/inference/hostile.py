@@ -105,6 +105,13 @@ def _tree(true: list[int], false: list[int]) -> bytes:
     )
 
 
+def _divided(kind: int, *tensors: bytes) -> bytes:
+    """Rows as numbers of this kind, divided by themselves, or by the tensor `i`."""
+    cast = node("Cast", ["features"], ["k" if tensors else "i"], attribute("to", kind))
+    divided = node("Div", ["k" if tensors else "i", "i"], ["q"])
+    return _put(cast, divided, node("Cast", ["q"], ["x"], attribute("to", 1)), summing("x"), tensors=tensors)
+
+
 def _quadratic() -> bytes:
     """[n, n, n] elements for n rows: harmless for three."""
     return _put(
@@ -186,15 +193,9 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "own format of ONNX Runtime": (b"\x1c\x00\x00\x00ORTM" + bytes(100), "own format"),
     "no graph": (model(b""), "can run"),
     "circle": (_put(node("Relu", ["y"], ["x"]), node("Relu", ["x"], ["y"]), summing("x")), _RUNS),
-    "divides by zero": (
-        _put(
-            node("Cast", ["features"], ["i"], attribute("to", INT64)),
-            node("Div", ["i", "i"], ["q"]),
-            node("Cast", ["q"], ["x"], attribute("to", 1)),
-            summing("x"),
-        ),
-        _RUNS,
-    ),
+    "divides integers": (_divided(INT64), "division of floating-point numbers alone; 'i' is tensor\\(int64"),
+    "divides the least integer": (_divided(INT64, tensor("i", [-1])), "floating-point numbers alone; 'i' is"),
+    "divides integers in a branch": (_branches(node("Div", ["features", "i"], ["x"])), _RUNS),
     # Inputs and outputs
     "other input": (_takes(_FEATURES, shaped("more", ["n", 3])), "one input 'features'"),
     "input by another name": (_takes(shaped("rows", ["n", 3])), "one input|can run"),

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from services.inference.domain.onnx_file import check_file
 from services.inference.models.probe import Inputs, probe, trial_rows
-from services.inference.models.session import open_session
+from services.inference.models.session import check_divisors, open_session
 from tests.bundles import DATA
 from tests.unit.inference.onnx_writer import GOOD, INT64, ONE, attribute, node, regression, summing, tensor
 
@@ -69,3 +70,11 @@ def test_rows_are_tried_with_missing_values_and_with_codes_that_exist() -> None:
     assert not rows[0].any()
     assert np.isnan(rows[-1]).all()
     assert set(rows[:-1, 2]) <= {0, 1, 2}
+
+
+@pytest.mark.parametrize("divisor", ["features", "scale", "prediction"])
+def test_floating_point_numbers_may_be_divided_by_whatever_there_is(divisor: str) -> None:
+    first = summing() if divisor == "prediction" else summing("x")
+    model = regression(node("Div", ["features", divisor], ["x"]), first, tensors=[ONE, tensor("scale", [2.0])])
+    assert check_file(model) == {divisor}
+    check_divisors(model, check_file(model))

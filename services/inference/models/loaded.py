@@ -20,6 +20,7 @@ from shared.errors import DriftlineError, InvalidInput
 from shared.features import Float32
 from shared.scoring import scores
 
+STACKED_ROWS = 4_096  # of several requests in one run, at most
 _WARM_ROWS = (1, 3)
 
 
@@ -87,7 +88,8 @@ def load(bundle: Bundle, limits: Limits | None = None, residency: Residency | No
     residency = residency or Residency(sys.maxsize, lambda _: bundle.onnx)
     definition, categories = bundle.definition, bundle.reference.categories
     counts = tuple(len(categories.get(feature.name, ())) for feature in definition.features)
-    tried = try_out(bundle.onnx, Inputs(counts, definition.serving.max_rows), limits or Limits())
+    most = max(definition.serving.max_rows, STACKED_ROWS)
+    tried = try_out(bundle.onnx, Inputs(counts, most), limits or Limits())
     model = LoadedModel(bundle, tried, residency)
     for rows in _WARM_ROWS:
         model.scores(model.run(np.zeros((rows, len(counts)), dtype=np.float32)))

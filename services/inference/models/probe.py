@@ -19,7 +19,7 @@ Outputs = list[NDArray[Any]]
 
 
 class Inputs(NamedTuple):
-    """What a graph will be given: per feature how many categories it has (0: a number), and rows of one request."""
+    """What a graph will be given: per feature how many categories it has (0: a number), and rows at a time."""
 
     categories: tuple[int, ...]
     max_rows: int

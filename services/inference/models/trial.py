@@ -5,15 +5,16 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+import tempfile
+from dataclasses import asdict, dataclass
 from threading import Lock
 
 from services.inference.domain.onnx_file import FILE
 from services.inference.models.probe import Inputs
+from services.inference.models.trial_child import LONGEST_ANSWER
 from shared.errors import InvalidInput
 
 _COMMAND = (sys.executable, "-s", "-P", "-m", "services.inference.models.trial_child")
-_LONGEST_ANSWER = 4_096
 _one_at_a_time = Lock()
 
 
@@ -42,39 +43,44 @@ def try_out(model: bytes, inputs: Inputs, limits: Limits) -> Tried:
     Raises:
         InvalidInput: it is refused, with the reason.
     """
-    task = {
-        "parent": os.getpid(),
-        "seconds": limits.seconds,
-        "bytes": limits.bytes,
-        "arena_bytes": limits.arena_bytes,
-        "categories": inputs.categories,
-        "max_rows": inputs.max_rows,
-    }
-    # One core at most, and the modules that this process has, wherever it was started
-    environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OPENBLAS_NUM_THREADS": "1"}
+    task = {"parent": os.getpid(), **inputs._asdict(), **asdict(limits)}
     with _one_at_a_time:
         try:
-            done = subprocess.run(
-                _COMMAND,
-                input=json.dumps(task).encode() + b"\n" + model,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env=environment,
-                timeout=limits.seconds,
-                check=False,
-            )
+            code, said = _run_first(model, json.dumps(task), limits.seconds)
         except subprocess.TimeoutExpired:
-            told = f"a first run of {inputs.max_rows} rows (serving.max_rows) within {limits.seconds:g} s"
+            told = f"a first run, of at most {inputs.max_rows} rows, within {limits.seconds:g} s"
             raise InvalidInput(FILE, told) from None
-    if done.returncode:
-        raise InvalidInput(FILE, f"a graph that runs; its first run ended by {_ending(done.returncode)}")
-    tried = understood(done.stdout, limits)
+    if code:
+        raise InvalidInput(FILE, f"a graph that runs; its first run ended by {_ending(code)}")
+    tried = understood(said, limits)
     return Tried(tried.stackable, max(tried.bytes, len(model)))
+
+
+def _run_first(model: bytes, task: str, seconds: float) -> tuple[int, bytes]:
+    """Exit code and the beginning of what was said. Files, for pipes keep the interpreter busy with large models, and
+    bring all that a hostile one says.
+    """
+    # One thread, and the modules that this process has, wherever it was started
+    environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OPENBLAS_NUM_THREADS": "1"}
+    with tempfile.TemporaryFile() as file, tempfile.TemporaryFile() as said:
+        file.write(model)
+        file.seek(0)
+        done = subprocess.run(
+            (*_COMMAND, task),
+            stdin=file,
+            stdout=said,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            timeout=seconds,
+            check=False,
+        )
+        said.seek(0)
+        return done.returncode, said.read(LONGEST_ANSWER)
 
 
 def _too_much(limits: Limits) -> str:
     whole, arena = limits.bytes >> 20, limits.arena_bytes >> 20
-    return f"a first run of at most serving.max_rows within {whole} MB of memory, {arena} MB for what it computes"
+    return f"a first run, of as many rows as may come, within {whole} MB of memory, {arena} MB for what it computes"
 
 
 def _ending(code: int) -> str:
@@ -87,7 +93,7 @@ def _ending(code: int) -> str:
 def understood(answer: bytes, limits: Limits) -> Tried:
     """What a first run said, which a hostile graph may have written: anything but the two answers is a refusal."""
     try:
-        told = json.loads(answer[:_LONGEST_ANSWER])
+        told = json.loads(answer)
         if "refused" in told:
             reason = told["refused"]
             raise InvalidInput(FILE, reason or _too_much(limits))

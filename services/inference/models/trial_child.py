@@ -1,7 +1,7 @@
 """The process in which a graph runs first: `python -m services.inference.models.trial_child`.
 
-A line of JSON on stdin says what to try and within what limits, then the file follows; a line of JSON on stdout says
-what came of it. It can open no file from then on, so a graph that would read one fails here, and dies with its parent.
+JSON in its argument says how to try the file on stdin and within what limits; a line of JSON on stdout says what came
+of it. It can open no file from then on, so a graph that would read one fails here, and dies with its parent.
 """
 
 import ctypes
@@ -24,12 +24,13 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _MEMORY = ("bad_alloc", "allocate memory", "vector::_M_default_append", "cannot create std::vector", "BFCArena")
 _STATM = "/proc/self/statm"
 _LONGEST_REASON = 300
+LONGEST_ANSWER = 4_096
 
 
 def main() -> None:
     """Try one graph."""
     out = _own_stdout()
-    task = json.loads(sys.stdin.buffer.readline())
+    task = json.loads(sys.argv[1])
     _die_with(task["parent"])
     _go_first()
     memory = _Memory()
@@ -69,7 +70,7 @@ def _limit(seconds: float, most: int) -> None:
         (resource.RLIMIT_AS, most),
         (resource.RLIMIT_CPU, ceil(seconds) + 1),
         (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_FSIZE, LONGEST_ANSWER),
         (resource.RLIMIT_NOFILE, 0),
     ):
         resource.setrlimit(what, (limit, limit))

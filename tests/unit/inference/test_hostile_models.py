@@ -5,11 +5,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import pytest
 
+from services.inference.models.loaded import LoadedModel
 from services.inference.models.probe import Inputs
 from services.inference.models.trial import Limits, try_out, understood
 from shared.errors import InvalidInput
@@ -88,6 +91,19 @@ def test_a_first_run_ends_with_the_process_that_asked_for_it(tmp_path: Path) -> 
     asking.kill()
     asking.wait()
     wait_for(lambda: Path(f"/proc/{child}").exists(), lambda is_there: not is_there)
+
+
+def test_a_model_that_serves_goes_on_while_another_is_refused(small: LoadedModel) -> None:
+    row = np.zeros((1, 3), dtype=np.float32)
+    expected = small.run(row)["probabilities"].tolist()
+    with ThreadPoolExecutor(1) as pool:
+        refused = pool.submit(answer, HOSTILE["rows by rows by rows"][0])
+        answers = 0
+        while not refused.done():
+            assert small.run(row)["probabilities"].tolist() == expected
+            answers += 1
+    assert "MB of memory" in refused.result()
+    assert answers > 100
 
 
 def children(process: int) -> list[int]:

@@ -6,6 +6,7 @@ the fields of onnx.proto that can hold a tensor or an operator, at any depth.
 
 from dataclasses import dataclass, field
 from math import prod
+from typing import NamedTuple
 
 from services.inference.domain.operators import why_refused
 from services.inference.domain.protobuf import Malformed, fields, varints
@@ -37,7 +38,8 @@ _REFUSED = {
     "TrainingInfoProto": "a graph for inference, without a part for training",
     "FunctionProto": "no functions of its own: export the graph with them inlined",
 }
-_DIMS, _EXTERNAL_DATA, _DATA_LOCATION = 1, 13, 14  # of TensorProto
+_DIMS, _TENSOR_NAME, _EXTERNAL_DATA, _DATA_LOCATION = 1, 8, 13, 14  # of TensorProto
+_TOP = 2  # depth of the nodes and tensors that are in no branch
 _INPUT, _OPERATOR, _DOMAIN = 1, 4, 7  # of NodeProto
 
 
@@ -52,8 +54,15 @@ class FileLimits:
     depth: int = 32
 
 
-def check_file(model: bytes, limits: FileLimits | None = None) -> frozenset[str]:
-    """The names of the values that the graph divides by.
+class Divisors(NamedTuple):
+    """Names of the values that a graph divides by; `fixed` are those of all values that the file holds."""
+
+    names: frozenset[str]
+    fixed: frozenset[str]
+
+
+def check_file(model: bytes, limits: FileLimits | None = None) -> Divisors:
+    """What the graph divides by.
 
     Raises:
         InvalidInput: `model` is no ONNX protobuf that has all its data inside, uses operators that are allowed, and
@@ -69,7 +78,7 @@ def check_file(model: bytes, limits: FileLimits | None = None) -> frozenset[str]
         look.into(memoryview(model), "ModelProto", 0)
     except Malformed as error:
         raise InvalidInput(FILE, f"an ONNX protobuf; {error}") from None
-    return frozenset(look.divisors)
+    return Divisors(frozenset(look.divisors), frozenset(look.fixed))
 
 
 @dataclass
@@ -78,6 +87,7 @@ class _Look:
 
     limits: FileLimits
     divisors: set[str] = field(default_factory=set)
+    fixed: set[str] = field(default_factory=set)
     met: dict[str, int] = field(default_factory=lambda: {"NodeProto": 0, "TensorProto": 0})
 
     def into(self, buffer: memoryview, message: str, depth: int) -> None:
@@ -86,16 +96,18 @@ class _Look:
         if depth > 3 * self.limits.depth:  # a graph within a graph lies in an attribute of a node
             raise InvalidInput(FILE, f"graphs nested at most {self.limits.depth} deep")
         if message == "NodeProto":
-            self._node(buffer)
+            self._node(buffer, depth)
         elif message == "TensorProto":
-            self._tensor(buffer)
+            name = self._tensor(buffer)
+            if depth == _TOP:
+                self.fixed.add(name)
             return
         known = SCHEMA[message]
         for number, value in fields(buffer):
             if number in known and isinstance(value, memoryview):
                 self.into(value, known[number], depth + 1)
 
-    def _node(self, buffer: memoryview) -> None:
+    def _node(self, buffer: memoryview, depth: int) -> None:
         self._count("NodeProto", self.limits.nodes, "nodes")
         operator = domain = ""
         inputs: list[str] = []
@@ -110,18 +122,24 @@ class _Look:
         if wanted:
             raise InvalidInput(FILE, wanted)
         if operator == "Div":
+            if depth > _TOP:  # a name may mean another value there
+                raise InvalidInput(FILE, "no division in a branch of If")
             self.divisors.update(inputs[1:2])
 
-    def _tensor(self, buffer: memoryview) -> None:
+    def _tensor(self, buffer: memoryview) -> str:
         self._count("TensorProto", self.limits.tensors, "tensors")
         dims: list[int] = []
+        name = ""
         for number, value in fields(buffer):
             if number == _EXTERNAL_DATA or (number == _DATA_LOCATION and value != 0):
                 raise InvalidInput(FILE, "no external data: every tensor inside the file")
-            if number == _DIMS:
+            if number == _TENSOR_NAME:
+                name = _text(value)
+            elif number == _DIMS:
                 dims += [value] if isinstance(value, int) else varints(value)
         if prod(dims) > self.limits.elements:  # a negative length is huge, for a varint has no sign
             raise InvalidInput(FILE, f"tensors of at most {self.limits.elements} elements, not of shape {dims[:8]}")
+        return name
 
     def _count(self, message: str, most: int, called: str) -> None:
         self.met[message] += 1

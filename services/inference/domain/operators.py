@@ -45,6 +45,8 @@ def why_refused(domain: str, operator: str) -> str | None:
     """What a graph should have in place of this operator; None if it may be used."""
     if domain not in ALLOWED:
         return f"operators of ONNX and ONNX-ML alone, not {operator[:100]!r} of the domain {domain[:100]!r}"
+    if operator == "ZipMap":
+        return "outputs that are tensors, not maps: convert without zipmap"
     if operator not in ALLOWED[domain]:
         return f"operators that inference allows; {operator[:100]!r} is not among them"
     return None

@@ -14,7 +14,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
     create_and_register_allocator,
 )
 
-from services.inference.domain.onnx_file import FEATURES, FILE
+from services.inference.domain.onnx_file import FEATURES, FILE, Divisors
 from services.inference.domain.protobuf import field
 from shared.errors import InvalidInput
 
@@ -81,18 +81,21 @@ def check_signature(inputs: Sequence[Node], outputs: Sequence[Node], width: int)
             raise InvalidInput(FILE, f"output {node.name} as a tensor, not {node.type}; convert without zipmap")
 
 
-def check_divisors(model: bytes, divisors: frozenset[str]) -> None:
-    """Raises InvalidInput if a graph divides by one of these values, and it is an integer.
+def check_divisors(model: bytes, divisors: Divisors, width: int) -> None:
+    """Raises InvalidInput if one of these values that a graph divides by is an integer and not always the same.
 
     The least integer divided by -1 ends the process, and a row of a client may come to that.
     """
-    if not divisors:
+    if not divisors.names:
         return
-    outputs = {node.name: node.type for node in open_session(model).get_outputs()}
-    hidden = b"".join(field(_OUTPUT, field(_NAME, name.encode())) for name in sorted(divisors - set(outputs)))
+    shown = {node.name for node in open_session(model).get_outputs()}
+    hidden = b"".join(field(_OUTPUT, field(_NAME, name.encode())) for name in sorted(divisors.names - shown))
     session = open_session(model + field(_GRAPH, hidden))  # protobuf appends these to the graph's own outputs
     for node in session.get_outputs():
-        if node.name in divisors and node.type not in _FLOATS:
+        if node.name not in divisors.names or node.type in _FLOATS:
+            continue
+        rows = np.zeros((1, width), dtype=np.float32)
+        if node.name not in divisors.fixed or (np.asarray(session.run([node.name], {FEATURES: rows})[0]) == -1).any():
             raise InvalidInput(FILE, f"division of floating-point numbers alone; {node.name[:100]!r} is {node.type}")
 
 

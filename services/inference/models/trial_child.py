@@ -79,8 +79,9 @@ def _limit(seconds: float, most: int) -> None:
 def _tried(inputs: Inputs, memory: "_Memory") -> dict[str, Any]:
     try:
         model = sys.stdin.buffer.read()
-        check_divisors(model, check_file(model))
+        divisors = check_file(model)
         before = memory.used()
+        check_divisors(model, divisors, len(inputs.categories))
         session = open_session(model)
         size = memory.used() - before
         stackable = probe(session, inputs)

@@ -105,7 +105,7 @@ def _tree(true: list[int], false: list[int]) -> bytes:
     )
 
 
-def _divided(kind: int, *tensors: bytes) -> bytes:
+def divided(kind: int, *tensors: bytes) -> bytes:
     """Rows as numbers of this kind, divided by themselves, or by the tensor `i`."""
     cast = node("Cast", ["features"], ["k" if tensors else "i"], attribute("to", kind))
     divided = node("Div", ["k" if tensors else "i", "i"], ["q"])
@@ -193,9 +193,10 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "own format of ONNX Runtime": (b"\x1c\x00\x00\x00ORTM" + bytes(100), "own format"),
     "no graph": (model(b""), "can run"),
     "circle": (_put(node("Relu", ["y"], ["x"]), node("Relu", ["x"], ["y"]), summing("x")), _RUNS),
-    "divides integers": (_divided(INT64), "division of floating-point numbers alone; 'i' is tensor\\(int64"),
-    "divides the least integer": (_divided(INT64, tensor("i", [-1])), "floating-point numbers alone; 'i' is"),
-    "divides integers in a branch": (_branches(node("Div", ["features", "i"], ["x"])), _RUNS),
+    "divides integers": (divided(INT64), "division of floating-point numbers alone; 'i' is tensor\\(int64"),
+    "divides the least integer": (divided(INT64, tensor("i", [-1])), "floating-point numbers alone; 'i' is"),
+    "divides in a branch": (_branches(node("Div", ["features", "i"], ["x"])), "no division in a branch"),
+    "zipmap": (_put(node("ZipMap", ["features"], ["x"], domain="ai.onnx.ml")), "convert without zipmap"),
     # Inputs and outputs
     "other input": (_takes(_FEATURES, shaped("more", ["n", 3])), "one input 'features'"),
     "input by another name": (_takes(shaped("rows", ["n", 3])), "one input|can run"),

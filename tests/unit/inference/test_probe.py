@@ -1,5 +1,6 @@
-"""A first run shows whether rows of several requests may go together."""
+"""A first run shows whether rows of several requests may go together, and whether a division may fail."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,9 @@ import pytest
 from services.inference.domain.onnx_file import check_file
 from services.inference.models.probe import Inputs, probe, trial_rows
 from services.inference.models.session import check_divisors, open_session
+from shared.errors import InvalidInput
 from tests.bundles import DATA
+from tests.unit.inference.hostile import divided
 from tests.unit.inference.onnx_writer import GOOD, INT64, ONE, attribute, node, regression, summing, tensor
 
 INPUTS = Inputs((0, 0, 3), 500)
@@ -76,5 +79,12 @@ def test_rows_are_tried_with_missing_values_and_with_codes_that_exist() -> None:
 def test_floating_point_numbers_may_be_divided_by_whatever_there_is(divisor: str) -> None:
     first = summing() if divisor == "prediction" else summing("x")
     model = regression(node("Div", ["features", divisor], ["x"]), first, tensors=[ONE, tensor("scale", [2.0])])
-    assert check_file(model) == {divisor}
-    check_divisors(model, check_file(model))
+    assert check_file(model).names == {divisor}
+    check_divisors(model, check_file(model), 3)
+
+
+@pytest.mark.parametrize(("divisor", "is_allowed"), [(2, True), (-1, False)])
+def test_integers_may_be_divided_by_a_fixed_number_that_can_not_fail(divisor: int, is_allowed: bool) -> None:
+    model = divided(INT64, tensor("i", [divisor]))
+    with nullcontext() if is_allowed else pytest.raises(InvalidInput, match="division"):
+        check_divisors(model, check_file(model), 3)

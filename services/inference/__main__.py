@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from functools import partial
+from collections.abc import Callable
 
 import uvloop
 from aiokafka.errors import KafkaError
@@ -15,12 +15,15 @@ from services.inference.domain.recent import RecentIds
 from services.inference.models.catalogue import Catalogue
 from services.inference.models.deployments import Deployments
 from services.inference.models.loaded import LoadedModel, load
+from services.inference.models.resident import Residency
+from services.inference.models.session import bound_arena
+from services.inference.models.trial import Limits
 from services.inference.settings import InferenceSettings
 from services.inference.store.accounting import Accounting
 from services.inference.store.deployments import KeptDeployments
 from services.inference.store.labels import LabelSender
 from services.inference.store.predictions import GatherPolicy, PredictionLog, warm
-from shared.bundle import open_bundle
+from shared.bundle import Bundle, open_bundle
 from shared.deployments import DeploymentFeed
 from shared.events import DeploymentChanged
 from shared.http import Health, serve
@@ -48,7 +51,7 @@ async def run(settings: InferenceSettings) -> None:
     labels = LabelSender(producer.send, settings.label_patience_seconds)
     accounting = Accounting(predictions, lambda: publisher.full, settings.patience)
     core = Core(accounting, RecentIds(settings.recent_ids), settings.inline_rows)
-    deployments = Deployments(catalogue, partial(_load, settings), health)
+    deployments = Deployments(catalogue, _loader(settings), health)
     feed = _feed(settings, deployments, producer)
     app = build_app(settings, Parts(health, catalogue, core, labels))
     lane = Lane(core, catalogue, app.state.tokens, settings.body_bytes)
@@ -90,9 +93,20 @@ async def _stop(producer: Producer, seconds: float) -> None:
         log.warning("producer did not stop cleanly", error=repr(error))
 
 
-def _load(settings: InferenceSettings, digest: str) -> LoadedModel:
-    warm()  # here, for this runs in a thread, before anything serves
-    return load(open_bundle(settings.bundles, digest, settings.trust))
+def _loader(settings: InferenceSettings) -> Callable[[str], LoadedModel]:
+    bound_arena(settings.arena_bytes)
+    limits = Limits(settings.load_seconds, settings.load_bytes, settings.arena_bytes)
+
+    def opened(digest: str) -> Bundle:
+        return open_bundle(settings.bundles, digest, settings.trust)
+
+    residency = Residency(settings.models_bytes, lambda digest: opened(digest).onnx)
+
+    def loaded(digest: str) -> LoadedModel:
+        warm()  # here, for this runs in a thread, before anything serves
+        return load(opened(digest), limits, residency)
+
+    return loaded
 
 
 def main() -> None:

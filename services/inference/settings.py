@@ -16,6 +16,9 @@ class InferenceSettings(ServiceSettings):
     (in mode durable 2 ms) or until there are `gather_rows`; `queue_bytes` of messages wait in memory before they go to
     the spool, which is full at `spool_bytes`; the last `recent_ids` request ids are remembered; a request of more than
     `inline_rows` rows is computed in a thread of its own. At the end, for `flush_seconds`, what is left is published.
+
+    A model's first run, in a process of its own, has `load_seconds` and `load_bytes` of memory; sessions of
+    `models_bytes` in all stay open, and what they compute takes `arena_bytes` in all.
     """
 
     mode: Literal["fast", "durable"] = "fast"
@@ -28,6 +31,10 @@ class InferenceSettings(ServiceSettings):
     inline_rows: int = Field(default=256, ge=0)
     body_bytes: int = Field(default=16 * 2**20, ge=1_024)
     label_patience_seconds: float = Field(default=5, gt=0)
+    load_seconds: float = Field(default=4, gt=0)
+    load_bytes: int = Field(default=2**30, ge=512 * 2**20)
+    models_bytes: int = Field(default=512 * 2**20, gt=0)
+    arena_bytes: int = Field(default=512 * 2**20, ge=2**20)
     flush_seconds: float = Field(default=4, ge=0)
 
     @property

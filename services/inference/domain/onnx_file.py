@@ -1,14 +1,19 @@
-"""A look into an ONNX file before ONNX Runtime sees it: a tensor whose data lie in another file is refused.
+"""A look into an ONNX file before ONNX Runtime sees it: what could read another file, hide or exhaust is refused.
 
-ONNX Runtime follows such names, links included, to any file that the process can read. This reads the protobuf wire
-format (protobuf.dev/programming-guides/encoding) of just the fields that can hold a tensor, at any depth.
+ONNX Runtime follows the names of external data, links included, to any file that the process can read. This reads just
+the fields of onnx.proto that can hold a tensor or an operator, at any depth.
 """
 
-from collections.abc import Iterator
+from dataclasses import dataclass, field
+from math import prod
+from typing import NamedTuple
 
+from services.inference.domain.operators import why_refused
+from services.inference.domain.protobuf import Malformed, fields, varints
 from shared.errors import InvalidInput
 
 FILE = "model.onnx"
+FEATURES = "features"  # the one input of every bundle's graph
 
 # Message → field number → message inside; the fields of onnx.proto through which a TensorProto can be reached.
 SCHEMA: dict[str, dict[int, str]] = {
@@ -28,66 +33,124 @@ SCHEMA: dict[str, dict[int, str]] = {
     "FunctionProto": {7: "NodeProto", 11: "AttributeProto"},
     "TensorProto": {},
 }
-_EXTERNAL_DATA = 13
-_DATA_LOCATION = 14
-_DEEPEST = 64
+_REFUSED = {
+    "SparseTensorProto": "dense tensors: a sparse one of few bytes may stand for any number of them",
+    "TrainingInfoProto": "a graph for inference, without a part for training",
+    "FunctionProto": "no functions of its own: export the graph with them inlined",
+}
+_DIMS, _TENSOR_NAME, _EXTERNAL_DATA, _DATA_LOCATION = 1, 8, 13, 14  # of TensorProto
+_TOP = 2  # depth of the nodes and tensors that are in no branch
+_INPUT, _OPERATOR, _DOMAIN = 1, 4, 7  # of NodeProto
 
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+
+@dataclass(frozen=True)
+class FileLimits:
+    """The most that a file may hold; `elements` of one tensor, `nodes` and `tensors` at all depths together."""
+
+    file_bytes: int = 2**30
+    elements: int = 2**28
+    nodes: int = 50_000
+    tensors: int = 50_000
+    depth: int = 32
 
 
-def check_self_contained(model: bytes) -> None:
-    """Raises InvalidInput unless `model` is an ONNX protobuf with all its data inside."""
+class Divisors(NamedTuple):
+    """Names of the values that a graph divides by; `fixed` are those of all values that the file holds."""
+
+    names: frozenset[str]
+    fixed: frozenset[str]
+
+
+def check_file(model: bytes, limits: FileLimits | None = None) -> Divisors:
+    """What the graph divides by.
+
+    Raises:
+        InvalidInput: `model` is no ONNX protobuf that has all its data inside, uses operators that are allowed, and
+            keeps within the limits.
+    """
+    limits = limits or FileLimits()
+    if len(model) > limits.file_bytes:
+        raise InvalidInput(FILE, f"at most {limits.file_bytes} bytes, not {len(model)}")
     if model[4:8] == b"ORTM":  # ONNX Runtime's own format, which it would recognise by these bytes
         raise InvalidInput(FILE, "an ONNX protobuf, not ONNX Runtime's own format")
+    look = _Look(limits)
     try:
-        _check(memoryview(model), "ModelProto", 0)
-    except IndexError:
-        raise InvalidInput(FILE, "an ONNX protobuf; a field is cut short or has no number") from None
+        look.into(memoryview(model), "ModelProto", 0)
+    except Malformed as error:
+        raise InvalidInput(FILE, f"an ONNX protobuf; {error}") from None
+    return Divisors(frozenset(look.divisors), frozenset(look.fixed))
 
 
-def _check(buffer: memoryview, message: str, depth: int) -> None:
-    if depth > _DEEPEST:
-        raise InvalidInput(FILE, f"graphs nested at most {_DEEPEST} deep")
-    known = SCHEMA[message]
-    for number, value in _fields(buffer):
-        if message == "TensorProto" and (number == _EXTERNAL_DATA or (number == _DATA_LOCATION and value != 0)):
-            raise InvalidInput(FILE, "no external data: every tensor inside the file")
-        if number in known and isinstance(value, memoryview):
-            _check(value, known[number], depth + 1)
+@dataclass
+class _Look:
+    """One walk through a file; counts what it meets."""
+
+    limits: FileLimits
+    divisors: set[str] = field(default_factory=set)
+    fixed: set[str] = field(default_factory=set)
+    met: dict[str, int] = field(default_factory=lambda: {"NodeProto": 0, "TensorProto": 0})
+
+    def into(self, buffer: memoryview, message: str, depth: int) -> None:
+        if message in _REFUSED:
+            raise InvalidInput(FILE, _REFUSED[message])
+        if depth > 3 * self.limits.depth:  # a graph within a graph lies in an attribute of a node
+            raise InvalidInput(FILE, f"graphs nested at most {self.limits.depth} deep")
+        if message == "NodeProto":
+            self._node(buffer, depth)
+        elif message == "TensorProto":
+            name = self._tensor(buffer)
+            if depth == _TOP:
+                self.fixed.add(name)
+            return
+        known = SCHEMA[message]
+        for number, value in fields(buffer):
+            if number in known and isinstance(value, memoryview):
+                self.into(value, known[number], depth + 1)
+
+    def _node(self, buffer: memoryview, depth: int) -> None:
+        self._count("NodeProto", self.limits.nodes, "nodes")
+        operator = domain = ""
+        inputs: list[str] = []
+        for number, value in fields(buffer):
+            if number == _OPERATOR:
+                operator = _text(value)
+            elif number == _DOMAIN:
+                domain = _text(value)
+            elif number == _INPUT:
+                inputs.append(_text(value))
+        wanted = why_refused(domain, operator)
+        if wanted:
+            raise InvalidInput(FILE, wanted)
+        if operator == "Div":
+            if depth > _TOP:  # a name may mean another value there
+                raise InvalidInput(FILE, "no division in a branch of If")
+            self.divisors.update(inputs[1:2])
+
+    def _tensor(self, buffer: memoryview) -> str:
+        self._count("TensorProto", self.limits.tensors, "tensors")
+        dims: list[int] = []
+        name = ""
+        for number, value in fields(buffer):
+            if number == _EXTERNAL_DATA or (number == _DATA_LOCATION and value != 0):
+                raise InvalidInput(FILE, "no external data: every tensor inside the file")
+            if number == _TENSOR_NAME:
+                name = _text(value)
+            elif number == _DIMS:
+                dims += [value] if isinstance(value, int) else varints(value)
+        if prod(dims) > self.limits.elements:  # a negative length is huge, for a varint has no sign
+            raise InvalidInput(FILE, f"tensors of at most {self.limits.elements} elements, not of shape {dims[:8]}")
+        return name
+
+    def _count(self, message: str, most: int, called: str) -> None:
+        self.met[message] += 1
+        if self.met[message] > most:
+            raise InvalidInput(FILE, f"at most {most} {called}")
 
 
-def _fields(buffer: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Field numbers with a varint's value or a length-delimited field's content (0 for fixed-size numbers)."""
-    at, end = 0, len(buffer)
-    while at < end:
-        tag, at = _varint(buffer, at)
-        kind = tag & 7
-        value: int | memoryview = 0
-        if kind == _VARINT:
-            value, at = _varint(buffer, at)
-        elif kind == _BYTES:
-            length, start = _varint(buffer, at)
-            at = start + length
-            value = buffer[start:at]
-        elif kind in (_FIXED32, _FIXED64):
-            at += 4 if kind == _FIXED32 else 8
-        else:
-            raise InvalidInput(FILE, f"an ONNX protobuf; wire type {kind} is not used there")
-        if at > end or not 8 <= tag < 2**32:  # protobuf's parsers cut larger tags, and then see another field
-            raise IndexError
-        yield tag >> 3, value
-
-
-def _varint(buffer: memoryview, at: int) -> tuple[int, int]:
-    """An unsigned varint of at most 10 bytes and the position after it; raises IndexError beyond the end."""
-    byte = buffer[at]
-    if byte < 128:
-        return byte, at + 1
-    value = byte & 127
-    for shift in range(7, 70, 7):
-        at += 1
-        byte = buffer[at]
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, at + 1
-    raise InvalidInput(FILE, "an ONNX protobuf; a number is too long")
+def _text(value: int | memoryview) -> str:
+    if isinstance(value, int):
+        raise Malformed("a name is a number")
+    try:
+        return bytes(value).decode()
+    except UnicodeDecodeError:
+        raise Malformed("a name is no text") from None

@@ -1,30 +1,26 @@
 """A bundle as it answers: its graph in ONNX Runtime, and what its definition says of inputs and scores."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+import sys
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
 
 from services.inference.domain.encoder import Encoder, TensorSpec
-from services.inference.domain.onnx_file import FILE, check_self_contained
-from services.inference.domain.quick import FEATURES
+from services.inference.domain.onnx_file import FEATURES
 from services.inference.domain.stack import Answers
+from services.inference.models.probe import Inputs
+from services.inference.models.resident import Residency
+from services.inference.models.session import DATATYPES, Node, open_session
+from services.inference.models.trial import Limits, Tried, try_out
 from shared.bundle import Bundle
 from shared.errors import DriftlineError, InvalidInput
 from shared.features import Float32
 from shared.scoring import scores
 
-DATATYPES = {
-    "tensor(float)": "FP32",
-    "tensor(double)": "FP64",
-    "tensor(float16)": "FP16",
-    "tensor(bool)": "BOOL",
-    "tensor(string)": "BYTES",
-    **{f"tensor({sign}int{bits})": f"{sign.upper()}INT{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
-}
+STACKED_ROWS = 4_096  # of several requests in one run, at most
 _WARM_ROWS = (1, 3)
 
 
@@ -32,34 +28,15 @@ class ModelFailed(DriftlineError):
     """A loaded model could not compute an answer."""
 
 
-class Node(Protocol):
-    """An input or output as ONNX Runtime describes it; unknown lengths are None or a name."""
-
-    name: str
-    type: str
-    shape: list[int | str | None]
-
-
-def open_session(model: bytes) -> ort.InferenceSession:
-    """A session on one thread that never spins: requests come one at a time, and the core is shared.
-
-    Raises:
-        InvalidInput: data lie outside the file.
-        Exception: ONNX Runtime's own, for a graph it can't use.
-    """
-    check_self_contained(model)
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.load_model_format", "ONNX")
-    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-
-
 class LoadedModel:
-    """Ready to answer. `outputs` are the graph's, `encoder` makes its input."""
+    """Ready to answer. `outputs` are the graph's, `encoder` makes its input.
 
-    def __init__(self, bundle: Bundle, session: ort.InferenceSession) -> None:
+    `stackable`: rows of several requests may go into one run; if not, a row's outputs hang on those beside it, or a
+    row can make all fail. `resident` holds the session.
+    """
+
+    def __init__(self, bundle: Bundle, tried: Tried, residency: Residency) -> None:
+        session: Any = open_session(bundle.onnx)  # its type knows outputs that no bundle has
         self.name = bundle.definition.name
         self.digest = bundle.digest
         self.definition = bundle.definition
@@ -69,13 +46,18 @@ class LoadedModel:
         self.datatypes = {spec.name: spec.datatype for spec in self.outputs}
         self.answers = Answers(self.name, self.digest, self.datatypes)
         self._names = list(self.datatypes)
-        self._session: Any = session  # its type knows outputs that no bundle has
+        self.stackable = tried.stackable
+        self.resident = residency.admit(bundle.digest, session, tried.bytes)
 
     def run(self, tensor: Float32) -> dict[str, NDArray[Any]]:
-        """Outputs by name for features float32 [n, F], n rows each; raises ModelFailed."""
+        """Outputs by name for features float32 [n, F], n rows each; raises ModelFailed.
+
+        If the session was dropped it is opened again here; `await resident.bring()` before does that in a thread.
+        """
         try:
-            outputs = self._session.run(self._names, {FEATURES: tensor})
-        except (Fail, InvalidArgument, RuntimeException) as error:
+            with self.resident as session:
+                outputs = session.run(self._names, {FEATURES: tensor})
+        except (InvalidInput, Fail, InvalidArgument, RuntimeException) as error:
             raise ModelFailed(f"model {self.name}: {error}") from error
         if any(output.shape[:1] != tensor.shape[:1] for output in outputs):
             raise ModelFailed(f"model {self.name}: gives another number of rows than it gets")
@@ -90,33 +72,25 @@ class LoadedModel:
 
 
 def _spec(node: Node) -> TensorSpec:
-    if node.type not in DATATYPES:
-        raise InvalidInput(FILE, f"output {node.name} as a tensor, not {node.type}; convert without zipmap")
     shape = tuple(length if isinstance(length, int) else -1 for length in node.shape)
     return TensorSpec(node.name, DATATYPES[node.type], shape)
 
 
-def load(bundle: Bundle) -> LoadedModel:
-    """A verified bundle, ready to answer; it has run once on rows of zeros.
+def load(bundle: Bundle, limits: Limits | None = None, residency: Residency | None = None) -> LoadedModel:
+    """A verified bundle, ready to answer: it has run in a process of its own, and here on rows of zeros.
+
+    Without a `residency` it is never dropped from memory. Blocks for as long as `limits` allow.
 
     Raises:
-        InvalidInput: the graph's inputs or outputs are not those of a bundle, or its data lie outside the file.
-        ModelFailed: it does not run.
-        Exception: ONNX Runtime's own, for a graph it can't use.
+        InvalidInput: its graph is refused, see `try_out`.
+        ModelFailed: it gives no scores.
     """
-    session = open_session(bundle.onnx)
-    width = len(bundle.definition.features)
-    _check_input(session.get_inputs(), width)
-    model = LoadedModel(bundle, session)
+    residency = residency or Residency(sys.maxsize, lambda _: bundle.onnx)
+    definition, categories = bundle.definition, bundle.reference.categories
+    counts = tuple(len(categories.get(feature.name, ())) for feature in definition.features)
+    most = max(definition.serving.max_rows, STACKED_ROWS)
+    tried = try_out(bundle.onnx, Inputs(counts, most), limits or Limits())
+    model = LoadedModel(bundle, tried, residency)
     for rows in _WARM_ROWS:
-        model.scores(model.run(np.zeros((rows, width), dtype=np.float32)))
+        model.scores(model.run(np.zeros((rows, len(counts)), dtype=np.float32)))
     return model
-
-
-def _check_input(inputs: Sequence[Node], width: int) -> None:
-    wanted = f"one input {FEATURES!r} of float32 [n, {width}]"
-    if len(inputs) != 1 or inputs[0].name != FEATURES or inputs[0].type != "tensor(float)":
-        raise InvalidInput(FILE, wanted)
-    shape = inputs[0].shape
-    if len(shape) != 2 or isinstance(shape[0], int) or shape[1] not in (width, None):
-        raise InvalidInput(FILE, f"{wanted}, not {shape}")

@@ -13,11 +13,8 @@ from services.inference.api.shedding import Shedding
 from services.inference.domain.answer import Answer
 from services.inference.domain.asked import Asked
 from services.inference.models.catalogue import Served
-from services.inference.models.loaded import ModelFailed
+from services.inference.models.loaded import STACKED_ROWS
 from services.inference.store.accounting import NotLogged
-from shared.errors import InvalidInput
-
-_MOST_ROWS = 4_096  # of one run: beyond it a larger one is no faster a row
 
 
 class Job(Protocol):
@@ -69,20 +66,27 @@ class Batcher:
         for served, job in jobs:
             groups.setdefault(id(served), (served, []))[1].append(job)
         for served, group in groups.values():
-            admitted = self._shedding.admitted(served.model.name, group)
-            understood = self._read(served, admitted)
-            for binary in (False, True):
-                for part in _parts([each for each in understood if each[1].binary is binary]):
-                    self._run(served, part)
-            seconds = time.perf_counter() - self._began
-            self._shedding.learn(len(admitted), seconds, served.model.definition.serving.latency_slo_ms / 1_000)
+            if served.model.is_open:
+                self._answer(served, group)
+            else:  # it was dropped from memory, and opening it again takes a while
+                _give_up(group)
+
+    def _answer(self, served: Served, group: list[Job]) -> None:
+        admitted = self._shedding.admitted(served.model.name, group)
+        understood = self._read(served, admitted)
+        for binary in (False, True):
+            alike = [each for each in understood if each[1].binary is binary]
+            for part in _parts(alike, STACKED_ROWS if served.model.stackable else 1):
+                self._run(served, part)
+        seconds = time.perf_counter() - self._began
+        self._shedding.learn(len(admitted), seconds, served.model.definition.serving.latency_slo_ms / 1_000)
 
     def _read(self, served: Served, jobs: list[Job]) -> list[Understood]:
         understood: list[Understood] = []
         for job in jobs:
             try:
                 asked = self._core.read(served.model, job.body, job.json_length)
-            except InvalidInput:
+            except Exception:  # noqa: BLE001  # whatever it is, the normal way says it, and the others go on
                 job.give_up()
                 continue
             if asked.rows > self._core.inline_rows or asked.special is not None:
@@ -104,23 +108,28 @@ class Batcher:
         except NotLogged:
             for job, _ in part:
                 job.refuse()
-        except (InvalidInput, ModelFailed):
+        except Exception:  # noqa: BLE001  # likewise
             self._apart(served, part)
 
     def _apart(self, served: Served, part: list[Understood]) -> None:
         """One of them is wrong: the others must not suffer."""
         if len(part) == 1:
-            part[0][0].give_up()
+            _give_up([part[0][0]])
             return
         for each in part:
             self._run(served, [each])
 
 
-def _parts(understood: list[Understood]) -> Iterator[list[Understood]]:
-    """In their order, each with at most `_MOST_ROWS` rows or a single request."""
+def _give_up(jobs: list[Job]) -> None:
+    for job in jobs:
+        job.give_up()
+
+
+def _parts(understood: list[Understood], most: int) -> Iterator[list[Understood]]:
+    """In their order, each with at most `most` rows or a single request."""
     start, rows = 0, 0
     for position, (_, asked) in enumerate(understood):
-        if rows and rows + asked.rows > _MOST_ROWS:
+        if rows and rows + asked.rows > most:
             yield understood[start:position]
             start, rows = position, 0
         rows += asked.rows

@@ -77,6 +77,7 @@ class Core:
         return asked.id, {name: outputs[name] for name in asked.outputs or outputs}
 
     async def _run(self, model: LoadedModel, stacked: Stacked) -> Outputs:
+        await model.bring()
         if len(stacked.tensor) > self.inline_rows:
             return await asyncio.to_thread(model.run, stacked.tensor)
         return model.run(stacked.tensor)

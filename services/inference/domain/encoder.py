@@ -8,7 +8,7 @@ import numpy as np
 
 from services.inference.domain.binary import BYTES
 from services.inference.domain.numeric import check_numbers, to_float32
-from services.inference.domain.quick import FEATURES
+from services.inference.domain.onnx_file import FEATURES
 from services.inference.domain.tensor import Tensor, check_strings
 from shared.definition import ModelDefinition
 from shared.errors import InvalidInput

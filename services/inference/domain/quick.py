@@ -11,7 +11,6 @@ import numpy as np
 import simdjson
 from numpy.typing import NDArray
 
-FEATURES = "features"
 _LARGE = 8_192  # bytes of JSON: from here on numbers go from text to a buffer, never through Python objects
 _LONGEST = 256  # characters of an id or an entity
 

@@ -49,10 +49,22 @@ class LoadedModel:
         self.stackable = tried.stackable
         self.resident = residency.admit(bundle.digest, session, tried.bytes)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether `run` can begin at once."""
+        return self.resident.is_open
+
+    async def bring(self) -> None:
+        """Have the session opened again, if it was dropped, in a thread; raises ModelFailed."""
+        try:
+            await self.resident.bring()
+        except Exception as error:  # ONNX Runtime raises many
+            raise ModelFailed(f"model {self.name}: {error}") from error
+
     def run(self, tensor: Float32) -> dict[str, NDArray[Any]]:
         """Outputs by name for features float32 [n, F], n rows each; raises ModelFailed.
 
-        If the session was dropped it is opened again here; `await resident.bring()` before does that in a thread.
+        If the session was dropped it is opened again here; `await bring()` before does that in a thread.
         """
         try:
             with self.resident as session:

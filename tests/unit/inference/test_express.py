@@ -224,6 +224,18 @@ async def test_one_wrong_request_does_not_harm_the_others_of_its_turn(server: Se
     assert [row[0] for row in server.logged()] == [0, 1, 3, 4]
 
 
+async def test_a_model_that_fails_unexpectedly_is_an_error_and_no_silence(
+    server: Server, block: LoadedModel, monkeypatch: Any
+) -> None:
+    def broken(tensor: Float32) -> Any:
+        raise LookupError("a surprise")
+
+    monkeypatch.setattr(block, "run", broken)
+    told = await asyncio.gather(*(server.ask(server.post(GOOD)) for _ in range(3)))
+    assert [status for [(status, _, _)] in told] == [500] * 3
+    assert server.logged() == []
+
+
 async def test_a_client_that_leaves_in_the_midst_harms_nobody(server: Server) -> None:
     for cut in (40, 300, 500):
         _, writer = await asyncio.open_connection("127.0.0.1", server.port)

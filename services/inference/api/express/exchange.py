@@ -67,15 +67,18 @@ class Exchange:
     def finish(self, answer: Answer) -> None:
         """Here it is."""
         self.answer = answer
-        self.done = True
-        self.settled()
+        self._end()
 
     def refuse(self) -> None:
         """It can't be answered now."""
-        self.refused = self.done = True
-        self.settled()
+        self.refused = True
+        self._end()
 
     def give_up(self) -> None:
         """It takes the normal way."""
-        self.done = True
-        self.settled()
+        self._end()
+
+    def _end(self) -> None:
+        if not self.done:
+            self.done = True
+            self.settled()

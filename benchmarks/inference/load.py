@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-_LENGTH = b"content-length: "
+_LENGTH = b"\r\ncontent-length: "  # not that of `inference-header-content-length`
 
 
 class Measured(NamedTuple):

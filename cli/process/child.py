@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+LONG_LOG = 20_000_000  # bytes
+
 
 @dataclass(frozen=True)
 class Command:
@@ -35,12 +37,13 @@ class Child:
 
     @classmethod
     async def start(cls, command: Command) -> "Child":
-        """Starts it; standard output and error are appended to the log.
+        """Starts it; standard output and error are appended to the log, one of more than 20 MB is set aside first.
 
         Raises:
             OSError: the program or the log file cannot be opened.
         """
         command.log.parent.mkdir(parents=True, exist_ok=True)
+        _set_aside(command.log)
         with command.log.open("ab") as log:
             start = log.tell()
             process = await asyncio.create_subprocess_exec(
@@ -94,6 +97,12 @@ class Child:
         if self.code is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(number)
+
+
+def _set_aside(log: Path) -> None:
+    """A log that has grown long becomes `NAME.old`, in place of the one before."""
+    if log.exists() and log.stat().st_size > LONG_LOG:
+        log.replace(log.with_name(f"{log.name}.old"))
 
 
 def describe_exit(code: int) -> str:

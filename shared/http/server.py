@@ -42,11 +42,7 @@ async def serve(
         Exception: what a task raised, or RuntimeError if it just ended; the process ends with it.
     """
     listener = _listen(settings, tasks)
-    server = _Server(
-        uvicorn.Config(app, http=protocol, log_config=None, access_log=False, timeout_graceful_shutdown=10)
-    )
-    for name in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(name, server.stop)
+    server = _server(app, protocol)
     background = [asyncio.create_task(task, name=getattr(task, "__qualname__", "task")) for task in tasks]
     serving = asyncio.create_task(server.serve([listener]))
     log.info("started", host=settings.host, port=settings.port)
@@ -60,6 +56,14 @@ async def serve(
     if ended:
         raise RuntimeError(f"{', '.join(ended)} ended by itself")
     log.info("stopped")
+
+
+def _server(app: FastAPI, protocol: Any) -> _Server:
+    config = uvicorn.Config(app, http=protocol, log_config=None, access_log=False, timeout_graceful_shutdown=10)
+    server = _Server(config)
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, server.stop)
+    return server
 
 
 def _listen(settings: ServiceSettings, tasks: tuple[Coroutine[Any, Any, None], ...]) -> socket.socket:

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from services.governance.store.tables import outbox
 from shared.cloudevents import encode
 from shared.events import Event
+from shared.kafka.admin import DEPLOYMENTS
 from shared.kafka.message import OutMessage
 from shared.signing import Signer
 
@@ -68,3 +69,9 @@ def mark(connection: Connection, up_to: int, at: datetime) -> None:
     """All events up to this position are acknowledged."""
     due = (outbox.c.position <= up_to) & outbox.c.sent_at.is_(None)
     connection.execute(update(outbox).where(due).values(sent_at=at))
+
+
+def prune(connection: Connection, before: datetime) -> None:
+    """Forget events sent before this time; what each model's last DeploymentChanged says may have to be said again."""
+    last_words = select(func.max(outbox.c.position)).where(outbox.c.topic == DEPLOYMENTS).group_by(outbox.c.key)
+    connection.execute(delete(outbox).where(outbox.c.sent_at < before, outbox.c.position.not_in(last_words)))

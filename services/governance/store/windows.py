@@ -14,6 +14,7 @@ from shared.errors import InvalidInput
 from shared.events import Window, WindowClosed, WindowRevised
 
 MOST = timedelta(days=366)
+KEPT = timedelta(days=90)  # of event time, before the end of the model's newest window; the topic holds as many
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WINDOW: TypeAdapter[WindowClosed | WindowRevised] = TypeAdapter(WindowClosed | WindowRevised)
 _SUMMARY = [windows.c[name] for name in WindowSummary.model_fields]
@@ -54,7 +55,7 @@ class Points:
 
 
 def keep(connection: Connection, window: Window) -> None:
-    """Keep a window, unless a later revision of it is there."""
+    """Keep a window, unless a later revision of it is there; windows of its model that are too old by now go."""
     known = connection.execute(select(windows.c.revision).where(windows.c.window_id == window.window_id)).scalar()
     if known is not None and known >= window.revision:
         return
@@ -67,6 +68,15 @@ def keep(connection: Connection, window: Window) -> None:
     rows = [{**shared, "start_s": int(window.start.timestamp()), **row.model_dump()} for row in figures_of(window)]
     if rows:
         connection.execute(insert(figures), rows)
+    _forget_old(connection, window.model)
+
+
+def _forget_old(connection: Connection, model: str) -> None:
+    newest = last_end(connection, model)
+    if newest is not None and newest - EPOCH > KEPT:
+        old = (windows.c.model == model) & (windows.c.end < newest - KEPT)
+        connection.execute(delete(figures).where(figures.c.window_id.in_(select(windows.c.window_id).where(old))))
+        connection.execute(delete(windows).where(old))
 
 
 def last_end(connection: Connection, model: str) -> datetime | None:

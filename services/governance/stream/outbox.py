@@ -1,6 +1,7 @@
 """The sender of the outbox: in order, until acknowledged, then marked."""
 
 import asyncio
+from datetime import timedelta
 
 from aiokafka.errors import KafkaError
 from prometheus_client import Gauge
@@ -13,6 +14,7 @@ from shared.kafka.producer import Producer
 log = get_logger()
 WAITING = Gauge("driftline_governance_outbox_waiting", "Events written but not yet acknowledged by Kafka")
 AT_ONCE = 100
+KEPT = timedelta(days=30)  # wall clock, since they were sent
 
 
 class OutboxSender:
@@ -51,5 +53,7 @@ class OutboxSender:
             return found
 
     def _mark(self, up_to: int) -> None:
+        now = self._desk.clock()
         with self._desk.database.write() as connection:
-            outbox.mark(connection, up_to, self._desk.clock())
+            outbox.mark(connection, up_to, now)
+            outbox.prune(connection, now - KEPT)

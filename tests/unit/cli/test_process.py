@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cli.process.backoff import Backoff
-from cli.process.child import Child, Command, describe_exit
+from cli.process.child import LONG_LOG, Child, Command, describe_exit
 from cli.process.guard import Guard
 from cli.process.keeper import Keeper
 
@@ -32,6 +32,17 @@ async def test_output_is_appended_and_the_last_lines_are_those_of_this_start(tmp
         assert await child.wait() == 1
     assert sorted(child.last_lines()) == ["bye 2", "run 2"]
     assert "run 1" in log.read_text()
+
+
+async def test_a_log_that_has_grown_long_is_set_aside_at_the_next_start_and_one_old_one_is_kept(tmp_path: Path) -> None:
+    log, old = tmp_path / "it.log", tmp_path / "it.log.old"
+    for number in (1, 2):
+        log.write_bytes(b"%d" % number + b"." * LONG_LOG)
+        child = await Child.start(python(log, "print('anew')"))
+        await child.wait()
+        assert log.read_text() == "anew\n"
+        assert old.read_bytes()[:1] == b"%d" % number
+    assert sorted(os.listdir(tmp_path)) == [log.name, old.name]
 
 
 async def test_what_dies_is_started_again_with_growing_pauses_until_it_is_stopped(tmp_path: Path) -> None:

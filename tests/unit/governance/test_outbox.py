@@ -1,18 +1,20 @@
 """What the state says is sent, in order, at least once, with the same bytes."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from aiokafka.errors import KafkaError
+from sqlalchemy import select
 
-from services.governance.store import outbox
+from services.governance.store import outbox, tables
 from services.governance.store.desk import Desk
-from services.governance.stream.outbox import OutboxSender
+from services.governance.stream.outbox import KEPT, OutboxSender
 from shared.cloudevents import decode
 from tests.bundles import as_read
 from tests.unit.governance.conftest import Bundles
-from tests.unit.governance.test_registrar import promote_champion
-from tests.unit.governance.world import RecordingProducer
+from tests.unit.governance.test_registrar import approve, promote_champion
+from tests.unit.governance.world import RecordingProducer, StandingClock
 
 
 class Killed(BaseException):
@@ -43,6 +45,33 @@ async def test_what_serves_is_said_again_with_the_same_bytes(desk: Desk, bundles
     assert await sender(desk, again).send_waiting() == 1
     assert again.sent == first.sent[-1:]
     assert as_read(again.sent[0]).header("ce_type") == "DeploymentChanged"
+
+
+async def test_what_was_sent_long_ago_goes_but_what_serves_can_be_said_again(
+    desk: Desk, bundles: Bundles, clock: StandingClock
+) -> None:
+    promote_champion(desk, bundles)
+    desk.register(bundles.challenger, "olive")
+    approve(desk, desk.registrar.request("small", bundles.challenger, "olive")[0], "ada", "grace")
+    first, later, again = RecordingProducer(), RecordingProducer(), RecordingProducer()
+    await sender(desk, first).send_waiting()
+    clock.now += KEPT
+    desk.register(bundles.other, "olive")
+    assert await sender(desk, later).send_waiting() == 1
+    assert len(kept(desk)) == len(first.sent) + 1
+    clock.now += timedelta(seconds=1)
+    desk.registrar.request("other", bundles.other, "olive")
+    assert await sender(desk, later).send_waiting() == 1
+    assert kept(desk) == [as_read(first.sent[-1]).value, *(message.value for message in later.sent)]
+    desk.registrar.announce_again()
+    await sender(desk, again).send_waiting()
+    assert again.sent == first.sent[-1:]
+
+
+def kept(desk: Desk) -> list[bytes | None]:
+    """The values of all events that the outbox holds, in order."""
+    with desk.database.read() as connection:
+        return list(connection.execute(select(tables.outbox.c.value).order_by(tables.outbox.c.position)).scalars())
 
 
 async def test_a_crash_before_the_send_loses_nothing(desk: Desk, bundles: Bundles) -> None:

@@ -4,7 +4,7 @@ import time
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import func, insert, select
 
 from services.governance.domain.windows import Bar, bars
 from services.governance.store import tables, views, windows
@@ -72,6 +72,19 @@ def test_a_revision_replaces_its_window_in_any_order(desk: Desk) -> None:
         newest = windows.window(connection, window(0).window_id)
     assert newest is not None
     assert newest.type == "WindowRevised"
+
+
+def test_windows_that_ended_90_days_before_their_models_newest_are_forgotten(desk: Desk) -> None:
+    for hour in (0, 1, 24 * 90, 24 * 90 + 1):
+        desk.registrar.note(window(hour))
+        desk.registrar.note(window(0, model="other"))
+    desk.registrar.note(window(0, revision=1))  # too late
+    with desk.database.read() as connection:
+        kept = connection.execute(select(tables.windows.c.window_id)).scalars()
+        assert set(kept) == {each.window_id for each in map(window, (1, 24 * 90, 24 * 90 + 1))} | {
+            window(0, model="other").window_id
+        }
+        assert connection.execute(select(func.count()).select_from(tables.figures)).scalar() == 4 * 3
 
 
 def test_features_come_before_scores(desk: Desk) -> None:

@@ -24,8 +24,8 @@ from tests.integration.inference_service import Inference, running_broker, runni
 
 CLIENTS = Path(__file__).with_name("clients")
 SCRIPTS = ("triton_http", "triton_grpc", "kserve_rest", "kserve_grpc")
-SMALL = [[50, 10, 0], [70.5, 3, 2], [20, 4, 1]]  # as the graph takes them: the carriers are codes
-BLOCK = [[70, 3, 1], [20, 4, 0.5]]
+SMALL: list[list[float]] = [[50, 10, 0], [70.5, 3, 2], [20, 4, 1]]  # as the graph takes them: the carriers are codes
+BLOCK: list[list[float]] = [[70, 3, 1], [20, 4, 0.5]]
 
 Report = dict[str, str]
 
@@ -56,7 +56,9 @@ async def _reports(state: Path) -> dict[str, Report]:
         async with running_inference(state, kafka.address, DRIFTLINE_GRPC_PORT=str(port)) as service:
             case = await _case(state, kafka.address, service, f"127.0.0.1:{port}")
             (state / "case.json").write_text(json.dumps(case))
-            return {script: await _run(environment, script, state) for script in SCRIPTS}
+            found = {script: await _run(environment, script, state) for script in SCRIPTS}
+            assert await service.end() == 0, service.said()  # SIGTERM ends both servers
+            return found
 
 
 async def _case(state: Path, kafka: str, service: Inference, grpc: str) -> dict[str, Any]:

@@ -1,14 +1,17 @@
 """Requests and answers of `ModelInfer`: what REST says in JSON and binary parts, in the messages of gRPC."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.inference.api.grpc import open_inference_pb2 as pb
-from services.inference.domain.binary import BYTES, DTYPES, Parts, write_binary
+from services.inference.domain.binary import BYTES, DTYPES, MOST_STRINGS, Parts, write_binary
+from services.inference.domain.parameters import MOST_PARAMETERS
 from services.inference.domain.request import InferRequest, read_fields
 from services.inference.models.loaded import LoadedModel
 from shared.errors import InvalidInput
@@ -24,6 +27,7 @@ _CONTENTS = {
     "FP64": "fp64_contents",
     BYTES: "bytes_contents",
 }
+_MOST = 10_000  # inputs or outputs: some bytes of a message become a hundred times as many of objects
 _DATA = re.compile(r"^inputs\[(\d+)\]\.(?:data\b|parameters\.binary_data_size$)")
 
 _Parameters = Mapping[str, pb.InferParameter]
@@ -40,6 +44,9 @@ def read_infer(message: pb.ModelInferRequest) -> InferRequest:
     Raises:
         InvalidInput: `field` is the path of what is wrong, in REST's words; see `in_grpc_words`.
     """
+    for field, count in (("inputs", len(message.inputs)), ("outputs", len(message.outputs))):
+        if count > _MOST:
+            raise InvalidInput(field, f"at most {_MOST}")
     parts = _raw_parts(message) if is_raw(message) else [_packed(*each) for each in enumerate(message.inputs)]
     fields = {
         "id": message.id or None,
@@ -66,7 +73,7 @@ def _raw_parts(message: pb.ModelInferRequest) -> list[bytes]:
 
 
 def _packed(position: int, tensor: pb.ModelInferRequest.InferInputTensor) -> bytes:
-    """Typed contents as their raw bytes; none for a datatype that there is not, which `read_fields` will say."""
+    """Typed contents as their raw bytes; none for a datatype or shape that can't be, which `read_fields` will say."""
     if tensor.datatype not in DTYPES and tensor.datatype != BYTES:
         return b""
     name = _CONTENTS.get(tensor.datatype)
@@ -75,11 +82,19 @@ def _packed(position: int, tensor: pb.ModelInferRequest.InferInputTensor) -> byt
         raise InvalidInput(where, f"nothing: {tensor.datatype} goes in raw_input_contents")
     if [field.name for field, _ in tensor.contents.ListFields()] != [name]:
         raise InvalidInput(where, f"values of {tensor.datatype} in {name}, and in no other field")
-    try:
-        values = np.array(list(getattr(tensor.contents, name)), dtype=DTYPES.get(tensor.datatype, np.object_))
+    values = getattr(tensor.contents, name)
+    if any(length < 1 for length in tensor.shape) or (tensor.datatype == BYTES and len(values) > MOST_STRINGS):
+        return b""
+    if len(values) != prod(tensor.shape):
+        raise InvalidInput(f"{where}.{name}", f"{prod(tensor.shape)} values, as shape says, not {len(values)}")
+    return _bytes(values, tensor.datatype, f"{where}.{name}")
+
+
+def _bytes(values: Sequence[Any], datatype: str, where: str) -> bytes:
+    try:  # numpy looks for overflow in a list, and not in protobuf's containers
+        return write_binary(np.array(list(values), dtype=DTYPES.get(datatype, np.object_)), datatype)
     except OverflowError:
-        raise InvalidInput(f"{where}.{name}", f"within {tensor.datatype}") from None
-    return write_binary(values, tensor.datatype)
+        raise InvalidInput(where, f"within {datatype}") from None
 
 
 def _input(tensor: pb.ModelInferRequest.InferInputTensor, size: int) -> dict[str, Any]:
@@ -93,7 +108,8 @@ def _input(tensor: pb.ModelInferRequest.InferInputTensor, size: int) -> dict[str
 
 def _plain(parameters: _Parameters) -> dict[str, Any]:
     """Parameters as JSON has them; one without a value is null."""
-    chosen = ((name, value, value.WhichOneof("parameter_choice")) for name, value in parameters.items())
+    few = islice(parameters.items(), MOST_PARAMETERS + 1)  # `read_fields` refuses more than those
+    chosen = ((name, value, value.WhichOneof("parameter_choice")) for name, value in few)
     return {name: None if choice is None else getattr(value, choice) for name, value, choice in chosen}
 
 

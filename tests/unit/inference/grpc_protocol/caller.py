@@ -4,12 +4,17 @@ import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import grpc
 from google.protobuf.message import Message
 
+from services.inference.api.app import Parts
 from services.inference.api.grpc import open_inference_pb2 as pb
+from services.inference.settings import InferenceSettings
+from tests.unit.inference.harness import Kafka
+
+LIMIT = 300_000
 
 M = TypeVar("M", bound=Message)
 
@@ -74,3 +79,10 @@ class Caller:
 async def calling(port: int, state: Path) -> AsyncIterator[Caller]:
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         yield Caller(channel, state)
+
+
+class World(NamedTuple):
+    caller: Caller
+    parts: Parts
+    kafka: Kafka
+    settings: InferenceSettings

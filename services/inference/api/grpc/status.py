@@ -7,6 +7,7 @@ from structlog import get_logger
 
 from services.inference.models.catalogue import NotServed
 from services.inference.models.loaded import ModelFailed
+from services.inference.store.accounting import NotLogged
 from shared.errors import DriftlineError, InvalidInput
 from shared.http.auth import permits
 from shared.tokens import BadToken, RoleName, TokenVerifier
@@ -57,6 +58,8 @@ def _explained(error: Exception) -> tuple[StatusCode, str]:
             return StatusCode.INVALID_ARGUMENT, str(error)
         case NotServed():
             return StatusCode.NOT_FOUND, f"model: {error}"
+        case NotLogged():
+            return StatusCode.UNAVAILABLE, str(error)
         case ModelFailed():
             log.error("model failed", why=str(error))
             return StatusCode.INTERNAL, "model: the model could not compute an answer"

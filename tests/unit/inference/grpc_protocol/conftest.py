@@ -13,6 +13,7 @@ from services.inference.domain.recent import RecentIds
 from services.inference.models.catalogue import Catalogue, Served
 from services.inference.models.loaded import LoadedModel
 from services.inference.settings import InferenceSettings
+from services.inference.store.accounting import Accounting
 from services.inference.store.labels import LabelSender
 from services.inference.store.predictions import GatherPolicy, PredictionLog
 from shared.http import Health
@@ -21,12 +22,20 @@ from tests.unit.inference.harness import Kafka
 
 
 @pytest.fixture
-def parts(small: LoadedModel, block: LoadedModel, kafka: Kafka) -> Parts:
+def full() -> asyncio.Event:
+    """Set when no more predictions can be logged."""
+    return asyncio.Event()
+
+
+@pytest.fixture
+def parts(small: LoadedModel, block: LoadedModel, kafka: Kafka, full: asyncio.Event) -> Parts:
     catalogue = Catalogue()
     for model in (small, block):
         catalogue.publish(Served(model, "champion", 1))
     log = PredictionLog(kafka.enqueue, "test", GatherPolicy(60, 4_096))
-    return Parts(Health(), catalogue, Core(log, RecentIds(1_000), 256), LabelSender(kafka.send, 1))
+    return Parts(
+        Health(), catalogue, Core(Accounting(log, full.is_set), RecentIds(1_000), 256), LabelSender(kafka.send, 1)
+    )
 
 
 @pytest.fixture

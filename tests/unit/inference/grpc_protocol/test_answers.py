@@ -53,7 +53,7 @@ async def test_each_answer_is_logged_as_one_of_rest(world: World) -> None:
     request.parameters["entity"].string_param = "N1"
     await world.caller.infer(request)
     await world.caller.infer(request)
-    world.parts.core.log.flush()
+    world.parts.core.accounting.log.flush()
     (batch,) = map(decode_batch, world.kafka.values)
     assert list(batch.entity) == ["N1", "N1"]
     assert list(batch.repeat) == [False, True]

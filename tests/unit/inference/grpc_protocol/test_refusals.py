@@ -1,5 +1,6 @@
 """What is wrong with a call is said in a status and in the words of REST."""
 
+import asyncio
 import struct
 from collections import Counter
 from random import Random
@@ -115,3 +116,11 @@ async def test_a_message_beyond_the_limit_and_a_compressed_one_are_refused(world
     assert await status_of(world, bytes(LIMIT + 1)) == grpc.StatusCode.RESOURCE_EXHAUSTED
     bomb = block_request([bytes(LIMIT * 10)]).SerializeToString()
     assert await status_of(world, bomb, compression=grpc.Compression.Gzip) == grpc.StatusCode.UNIMPLEMENTED
+
+
+async def test_while_nothing_can_be_logged_the_caller_is_to_come_again(world: World, full: asyncio.Event) -> None:
+    full.set()
+    assert await world.caller.refusal(small_request()) == (
+        grpc.StatusCode.UNAVAILABLE,
+        "predictions can't be logged now; ask again later",
+    )

@@ -36,6 +36,8 @@ STOPSIGNAL SIGTERM
 
 FROM base AS inference
 COPY services/inference/ services/inference/
+ENV DRIFTLINE_GRPC_PORT=8081
+EXPOSE 8081
 CMD ["python", "-m", "services.inference"]
 
 FROM base AS feature_logging

@@ -39,5 +39,7 @@ def show(stack: Stack) -> None:
     table.add_row("kafka", stack.kafka, "outside broker" if stack.plan.bootstrap else "ready")
     for name, address in stack.addresses.items():
         table.add_row(name, address, "ready")
+    for name, address in stack.grpc.items():
+        table.add_row(f"{name}, gRPC", address, "ready")
     with contextlib.suppress(OSError):
         Console().print(table)

@@ -7,7 +7,7 @@ import typer
 
 _STATE = typer.Option(envvar="DRIFTLINE_STATE", help="Folder that holds everything.")
 _READY_FILE = typer.Option(help="Write the addresses here as JSON once all is ready.")
-_PORT = typer.Option(metavar="SERVICE=N", help="A service's port; may be repeated.")
+_PORT = typer.Option(metavar="SERVICE=N", help="A service's port, or inference-grpc's; may be repeated.")
 _KAFKA_PORT = typer.Option(help="The embedded broker's port.")
 _BOOTSTRAP = typer.Option(
     envvar="KAFKA_BOOTSTRAP", metavar="HOST:PORT", help="A broker to use instead of the embedded one."

@@ -18,6 +18,9 @@ done
 # What a service's unit tests need beside it.
 printf '%s\n' httpx pytest pytest-asyncio |
     compile --no-annotate --constraint requirements/all.lock - --output-file requirements/test.lock
+# The clients that the conformance tests run, in an environment of their own: they pin an old protobuf.
+printf '%s\n' kserve 'tritonclient[grpc,http]' |
+    compile --no-annotate "$@" - --output-file requirements/conformance.lock
 # The installer itself.
 echo uv | compile --no-annotate "$@" - --output-file requirements/uv.lock
 wc -l requirements/*.lock

@@ -14,19 +14,25 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Service:
-    """A service and what starts it; default: `python -m services.<name>`."""
+    """A service and what starts it; default: `python -m services.<name>`. `grpc`: it has a second port, for gRPC."""
 
     name: str
     argv: tuple[str, ...] = ()
+    grpc: bool = False
 
     @property
     def command(self) -> tuple[str, ...]:
         """The command line."""
         return self.argv or (sys.executable, "-m", f"services.{self.name}")
 
+    @property
+    def grpc_name(self) -> str:
+        """What its port for gRPC is called."""
+        return f"{self.name}_grpc"
+
 
 NAMES = ("inference", "feature_logging", "drift_detection", "retrain_trigger", "governance")
-SERVICES = tuple(Service(name) for name in NAMES)
+SERVICES = tuple(Service(name, grpc=name == "inference") for name in NAMES)
 
 
 async def make_topics(bootstrap: str) -> None:
@@ -59,7 +65,7 @@ class Plan:
     Attributes:
         state: the folder that holds everything the stack writes.
         services: which services, and how each is started.
-        ports: a service's HTTP port, where it is not to be a free one.
+        ports: a service's HTTP port, or gRPC port by its `grpc_name`, where it is not to be a free one.
         kafka_port: the embedded broker's port for clients, if it is not to be a free one.
         bootstrap: an outside broker to use instead of the embedded one.
         ready_file: where the addresses are written once all is ready; it goes when the stack stops.
@@ -85,17 +91,26 @@ class Plan:
         """The services' names."""
         return tuple(service.name for service in self.services)
 
+    @property
+    def port_names(self) -> tuple[str, ...]:
+        """What needs a port: each service, and the gRPC of those that have it."""
+        return (*self.names, *(service.grpc_name for service in self.services if service.grpc))
 
-def service_command(service: Service, plan: Plan, port: int, bootstrap: str, environ: Mapping[str, str]) -> Command:
-    """The process of one service: its environment is ours and what `shared.settings` reads."""
+
+def service_command(
+    service: Service, plan: Plan, ports: Mapping[str, int], bootstrap: str, environ: Mapping[str, str]
+) -> Command:
+    """The process of one service: its environment is ours and what its settings read; `ports` by `plan.port_names`."""
     path = [str(ROOT), environ.get("PYTHONPATH", "")]
     env = {
         "PYTHONPATH": ":".join(filter(None, path)),
         "KAFKA_BOOTSTRAP": bootstrap,
         "DRIFTLINE_STATE": str(plan.state.resolve()),
         "DRIFTLINE_HOST": HOST,
-        "DRIFTLINE_PORT": str(port),
+        "DRIFTLINE_PORT": str(ports[service.name]),
     }
+    if service.grpc:
+        env["DRIFTLINE_GRPC_PORT"] = str(ports[service.grpc_name])
     if (
         plan.bootstrap is None
     ):  # on a broker of our own the name is ours alone, and Kafka knows a restarted worker by it

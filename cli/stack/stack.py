@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -41,12 +41,14 @@ class Stack:
     Attributes:
         kafka: the broker's address, `host:port`.
         addresses: each service's address, `http://127.0.0.1:PORT`.
+        grpc: the address `127.0.0.1:PORT` of each service that speaks gRPC as well.
     """
 
     def __init__(self, plan: Plan, guard: Guard, on_event: Callable[[str], None]) -> None:
         self.plan = plan
         self.kafka = plan.bootstrap or ""
         self.addresses: dict[str, str] = {}
+        self.grpc: dict[str, str] = {}
         self._guard = guard
         self._say = on_event
         self._members: dict[str, _Member] = {}
@@ -88,10 +90,10 @@ class Stack:
             UserError: something does not come up.
             OSError: the state folder cannot be written.
         """
-        ports = plan_ports(self.plan.names, self.plan.ports, candidates())
+        ports = plan_ports(self.plan.port_names, self.plan.ports, candidates())
         await together(self._start_kafka(ports.values()), asyncio.to_thread(self.plan.keys, self.plan.state))
         await self.plan.topics(self.kafka)
-        await together(*(self._start_service(service, ports[service.name]) for service in self.plan.services))
+        await together(*(self._start_service(service, ports) for service in self.plan.services))
         self._started = True
         self._publish()
 
@@ -123,9 +125,12 @@ class Stack:
 
         await member.wait(check)
 
-    async def _start_service(self, service: Service, port: int) -> None:
+    async def _start_service(self, service: Service, ports: Mapping[str, int]) -> None:
+        port = ports[service.name]
         self.addresses[service.name] = f"http://{HOST}:{port}"
-        command = service_command(service, self.plan, port, self.kafka, os.environ)
+        if service.grpc:
+            self.grpc[service.name] = f"{HOST}:{ports[service.grpc_name]}"
+        command = service_command(service, self.plan, ports, self.kafka, os.environ)
         await self._add(command, partial(wait_until_ready, HOST, port)).keeper.start()
         await self.wait_ready(service.name)
 
@@ -154,6 +159,7 @@ class Stack:
             content = {
                 "kafka": self.kafka,
                 "services": self.addresses,
+                "grpc": self.grpc,
                 "state": str(self.plan.state.resolve()),
                 "pids": self.pids,
             }

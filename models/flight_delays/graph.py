@@ -52,7 +52,7 @@ def to_onnx(trees: HistGradientBoostingClassifier, calibration: Calibration, wid
     ]
     graph = helper.make_graph(nodes, "flight_delays", inputs, outputs, _constants(calibration))
     model = helper.make_model(graph, opset_imports=OPSETS, ir_version=IR_VERSION, producer_name="driftline")
-    return cast(bytes, model.SerializeToString(deterministic=True))
+    return model.SerializeToString(deterministic=True)
 
 
 def _constants(calibration: Calibration) -> list[TensorProto]:

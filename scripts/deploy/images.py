@@ -57,6 +57,10 @@ def _run(stages: Mapping[str, Stage], service: str) -> Iterator[str]:
         yield "there is no HEALTHCHECK on /live"
     if not any("PYTHONUNBUFFERED=1" in line for line in instructions(stages, "ENV")):
         yield "PYTHONUNBUFFERED is not set"
+    exposed = set(" ".join(instructions(stages, "EXPOSE")).split())
+    for port in re.findall(r"_PORT=(\d+)", " ".join(instructions(stages, "ENV"))):
+        if port not in exposed:
+            yield f"port {port} is set but not EXPOSEd"
     started = [*instructions(stages, "ENTRYPOINT"), *instructions(stages, "CMD")]
     if [_words(line) for line in started] != [["python", "-m", f"services.{service}"]]:
         yield f"CMD must be python -m services.{service} as a JSON list, without a shell, and nothing else"

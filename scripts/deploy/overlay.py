@@ -90,6 +90,20 @@ def _network(documents: Sequence[Document]) -> Iterator[str]:
     policies = [document["spec"] for document in documents if document["kind"] == "NetworkPolicy"]
     if not any(policy["podSelector"] == {} and len(policy.get("policyTypes", ())) == 2 for policy in policies):
         yield "no NetworkPolicy denies all that no other allows"
+    for document in documents:
+        if document["kind"] == "NetworkPolicy":
+            yield from _opened(document, workloads(documents))
+
+
+def _opened(policy: Document, pods: Sequence[Workload]) -> Iterator[str]:
+    """A policy opens named ports that one of its pods has; of one by expressions, that any has."""
+    labels = policy["spec"]["podSelector"].get("matchLabels")
+    chosen = [pod for pod in pods if labels is None or matches(labels, pod.labels)]
+    there = {port["name"] for pod in chosen for container in pod.containers for port in container.get("ports", ())}
+    for rule in policy["spec"].get("ingress", ()):
+        for port in rule.get("ports", ()):
+            if isinstance(port["port"], str) and port["port"] not in there:
+                yield f"{label(policy)}: none of its pods has a port {port['port']}"
 
 
 def _storage(documents: Sequence[Document]) -> Iterator[str]:

@@ -56,6 +56,7 @@ def test_only_the_image_that_trains_holds_models(house: Path, tmp_path_factory: 
         ("COPY services/__init__.py services/__init__.py", "COPY services/ services/", "does not belong in it"),
         ("USER 10001:10001", "USER root", "the last USER must be a number"),
         ("/live", "/", "there is no HEALTHCHECK on /live"),
+        ("EXPOSE 8081", "EXPOSE 8082", "port 8081 is set but not EXPOSEd"),
         ('["python", "-m", "services.inference"]', "python -m services.inference", "CMD must be"),
         ("3.12-slim-bookworm", "latest", "is neither a stage nor an image with a tag"),
         ("FROM ${SERVICE}", "FROM ${SERVICES}", "SERVICES has no value"),

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from scripts.check_deploy import OVERLAYS, ROOT
+from scripts.deploy.dockerfile import instructions, parse
 from scripts.deploy.kubernetes import problems
 from scripts.deploy.manifests import Document, label, render, schema_problems, workloads
 from scripts.deploy.overlay import overlay_problems
@@ -102,6 +103,21 @@ def test_a_claim_whose_size_is_no_quantity_is_refused(production: list[Document]
         claim["spec"]["resources"]["requests"]["storage"] = "50 GB"
 
     assert "'50 GB' is not a quantity" in broken(production, "persistentvolumeclaim/driftline-tables", change)
+
+
+def test_a_policy_that_opens_a_port_that_no_pod_of_its_has_is_refused(production: list[Document]) -> None:
+    wrong = broken(production, "statefulset/inference", lambda it: container(it)["ports"].pop())
+    assert "networkpolicy/from-grpc-clients: none of its pods has a port grpc" in wrong
+    assert "service/inference: inference has no port grpc" in wrong.replace("statefulset/", "")
+
+
+def test_pods_listen_on_the_ports_of_their_images(production: list[Document]) -> None:
+    for workload in workloads(production):
+        if workload.kind != "Job":
+            service = workload.document["metadata"]["name"].replace("-", "_")
+            stages = parse((ROOT / "Dockerfile").read_text(), {"SERVICE": service})
+            exposed = " ".join(instructions(stages, "EXPOSE")).split()
+            assert [str(port["containerPort"]) for port in workload.containers[0]["ports"]] == exposed
 
 
 def test_an_overlay_without_a_service_or_a_deny_all_policy_is_refused(production: list[Document]) -> None:

@@ -17,8 +17,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         ready = self.path == "/ready" and "unready" not in sys.argv
         self.send_response(200 if ready else 503)
         self.end_headers()
-        keys = ("KAFKA_BOOTSTRAP", "DRIFTLINE_STATE", "DRIFTLINE_HOST", "DRIFTLINE_PORT")
-        self.wfile.write(json.dumps({"status": "warming up"} | {key: os.environ[key] for key in keys}).encode())
+        keys = ("KAFKA_BOOTSTRAP", "DRIFTLINE_STATE", "DRIFTLINE_HOST", "DRIFTLINE_PORT", "DRIFTLINE_GRPC_PORT")
+        self.wfile.write(json.dumps({"status": "warming up"} | {key: os.environ.get(key, "") for key in keys}).encode())
 
     def log_message(self, format: str, *args: object) -> None:
         """Nothing: the log holds what `main` prints."""

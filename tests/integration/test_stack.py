@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -22,12 +23,15 @@ async def test_services_get_their_environment_and_the_ready_file_says_where_they
     kafka: str, tmp_path: Path
 ) -> None:
     ready_file = tmp_path / "out" / "ready.json"
-    plan = plan_on(kafka, tmp_path / "state", stand_ins("one", "two"), ready_file=ready_file)
+    (two,) = stand_ins("two")
+    services = (*stand_ins("one"), replace(two, grpc=True))
+    plan = plan_on(kafka, tmp_path / "state", services, ready_file=ready_file)
     async with running_stack(plan) as stack:
         told = json.loads(ready_file.read_text())
         assert told == {
             "kafka": kafka,
             "services": stack.addresses,
+            "grpc": {"two": stack.grpc["two"]},
             "state": str(tmp_path / "state"),
             "pids": stack.pids,
         }
@@ -35,6 +39,7 @@ async def test_services_get_their_environment_and_the_ready_file_says_where_they
         assert env["KAFKA_BOOTSTRAP"] == kafka
         assert env["DRIFTLINE_STATE"] == told["state"]
         assert told["services"]["two"] == f"http://{env['DRIFTLINE_HOST']}:{env['DRIFTLINE_PORT']}"
+        assert told["grpc"]["two"] == f"{env['DRIFTLINE_HOST']}:{env['DRIFTLINE_GRPC_PORT']}"
         assert all(lives(pid) for pid in told["pids"].values())
     assert not ready_file.exists()
     assert not any(lives(pid) for pid in told["pids"].values())

@@ -45,17 +45,17 @@ def metadata_routes(catalogue: Catalogue) -> APIRouter:
     @router.get("/v2")
     async def server() -> dict[str, Any]:
         """The server's name, version and extensions of the protocol."""
-        return {"name": "driftline", "version": _version(), "extensions": EXTENSIONS}
+        return server_description()
 
     @router.get("/v2/models/{model}")
     async def model_metadata(model: str) -> dict[str, Any]:
         """Versions (bundle digests), inputs and outputs of a model."""
-        return _described(catalogue.get(model))
+        return model_description(catalogue.get(model))
 
     @router.get("/v2/models/{model}/versions/{version}")
     async def version_metadata(model: str, version: str) -> dict[str, Any]:
         """The same of one version, if it serves."""
-        return _described(catalogue.get(model, version))
+        return model_description(catalogue.get(model, version))
 
     return router
 
@@ -96,6 +96,11 @@ def model_list(catalogue: Catalogue) -> APIRouter:
     return router
 
 
+def server_description() -> dict[str, Any]:
+    """The server's name, version and extensions, as the protocol's metadata names them."""
+    return {"name": "driftline", "version": _version(), "extensions": EXTENSIONS}
+
+
 def _version() -> str:
     try:
         return version("driftline")
@@ -103,7 +108,8 @@ def _version() -> str:
         return "0"
 
 
-def _described(served: Served) -> dict[str, Any]:
+def model_description(served: Served) -> dict[str, Any]:
+    """Versions, inputs and outputs of what serves, as the protocol's metadata names them."""
     return {
         "name": served.model.name,
         "versions": [served.model.digest],

@@ -19,7 +19,7 @@ DTYPES: dict[str, np.dtype[Any]] = {
     **{f"UINT{bits}": np.dtype(f"<u{bits // 8}") for bits in (8, 16, 32, 64)},
 }
 
-_MOST_STRINGS = 100_000  # as many rows as a definition may allow; each costs a Python object
+MOST_STRINGS = 100_000  # as many rows as a definition may allow; each costs a Python object
 _LENGTH = struct.Struct("<I")
 
 
@@ -79,8 +79,8 @@ def read_binary(part: memoryview, datatype: str, shape: tuple[int, ...], where: 
 
 def _read_strings(part: memoryview, count: int, where: str) -> list[Any]:
     """Each is a length of 4 bytes and so many bytes of UTF-8."""
-    if count > _MOST_STRINGS:
-        raise InvalidInput(f"{where}.shape", f"at most {_MOST_STRINGS} strings")
+    if count > MOST_STRINGS:
+        raise InvalidInput(f"{where}.shape", f"at most {MOST_STRINGS} strings")
     content, texts, at = bytes(part), [], 0
     for position in range(count):
         start = at + _LENGTH.size

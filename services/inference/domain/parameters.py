@@ -22,7 +22,7 @@ _OURS = {
     "binary_data_size": "a parameter of an input",
 }
 _NOT_HERE = frozenset({"shared_memory_region", "shared_memory_byte_size", "shared_memory_offset", "classification"})
-_MOST = 64
+MOST_PARAMETERS = 64
 _LONGEST = 256
 _ALIKE = 0.8  # event_tme is 0.94 like event_time, timestamp 0.44
 
@@ -35,8 +35,8 @@ def read_parameters(value: Any, where: str, known: tuple[str, ...]) -> tuple[dic
     """
     if value is None:
         return {}, ()
-    if type(value) is not dict or len(value) > _MOST:
-        raise InvalidInput(where, f"a JSON object of at most {_MOST} parameters")
+    if type(value) is not dict or len(value) > MOST_PARAMETERS:
+        raise InvalidInput(where, f"a JSON object of at most {MOST_PARAMETERS} parameters")
     others = tuple(name for name in value if name not in known)
     for name in others:
         _check_other(name, where)

@@ -55,7 +55,12 @@ def read_request(body: bytes, json_length: int | None = None) -> InferRequest:
         InvalidInput: `field` is the path of what is wrong.
     """
     parts = Parts(body, json_length)
-    fields = checked_object(read_json(body if json_length is None else body[:json_length]), "", {"inputs"}, _FIELDS)
+    return read_fields(read_json(body if json_length is None else body[:json_length]), parts)
+
+
+def read_fields(value: Any, parts: Parts) -> InferRequest:
+    """A request from its JSON value, whose binary tensors are in `parts`; raises as `read_request` does."""
+    fields = checked_object(value, "", {"inputs"}, _FIELDS)
     request_id = fields.get("id")
     given, ignored = read_parameters(fields.get("parameters"), "parameters", (EVENT_TIME, ENTITY, BINARY_OUTPUT))
     check_spelling(ignored, "parameters")

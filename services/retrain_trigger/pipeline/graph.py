@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 import onnx
 import onnxruntime
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # it has no types
+from google.protobuf.message import DecodeError
 
 from shared.errors import InvalidInput
 from shared.features import Float32

@@ -17,7 +17,7 @@ def test_by_default_the_five_services_are_started_as_modules() -> None:
 
 def test_a_service_is_told_where_everything_is_and_keeps_the_rest_of_the_environment() -> None:
     command = service_command(
-        Service("one", ("run", "me")), PLAN, 20_001, "127.0.0.1:9", {"HOME": "/h", "DRIFTLINE_PORT": "1"}
+        Service("one", ("run", "me")), PLAN, {"one": 20_001}, "127.0.0.1:9", {"HOME": "/h", "DRIFTLINE_PORT": "1"}
     )
     assert command.argv == ("run", "me")
     assert command.log == Path("/state/logs/one.jsonl")
@@ -33,12 +33,19 @@ def test_a_service_is_told_where_everything_is_and_keeps_the_rest_of_the_environ
 
 
 def test_an_own_pythonpath_is_kept_behind_ours() -> None:
-    command = service_command(SERVICES[0], PLAN, 1, "k:1", {"PYTHONPATH": "/mine"})
+    command = service_command(SERVICES[1], PLAN, {SERVICES[1].name: 1}, "k:1", {"PYTHONPATH": "/mine"})
     assert command.env["PYTHONPATH"] == f"{ROOT}:/mine"
 
 
+def test_inference_alone_is_given_a_second_port_for_grpc() -> None:
+    assert PLAN.port_names == (*PLAN.names, "inference_grpc")
+    inference, ports = SERVICES[0], {"inference": 1, "inference_grpc": 2}
+    env = service_command(inference, PLAN, ports, "k:1", {}).env
+    assert (env["DRIFTLINE_PORT"], env["DRIFTLINE_GRPC_PORT"]) == ("1", "2")
+
+
 def test_ports_are_given_by_name_with_dashes_or_underscores() -> None:
-    assert parse_ports(["inference=8080", "feature-logging=8081"]) == {"inference": 8080, "feature_logging": 8081}
+    assert parse_ports(["inference=8080", "inference-grpc=8081"]) == {"inference": 8080, "inference_grpc": 8081}
 
 
 @pytest.mark.parametrize("option", ["inference", "inference=", "inference=x", "inference=-1", "inference=1.5"])

@@ -96,18 +96,17 @@ class Batcher:
         return understood
 
     def _run(self, served: Served, part: list[Understood]) -> None:
-        def answer(position: int, told: Answer | None) -> None:
-            job = part[position][0]
-            if told is None:
-                job.refuse()
+        def told(answers: list[Answer] | None) -> None:
+            if answers is None:
+                _refuse(part)
             else:
-                job.finish(told)
+                for (job, _), answer in zip(part, answers, strict=True):
+                    job.finish(answer)
 
         try:
-            self._core.infer_all(served, [asked for _, asked in part], [job.received for job, _ in part], answer)
+            self._core.infer_all(served, [asked for _, asked in part], [job.received for job, _ in part], told)
         except NotLogged:
-            for job, _ in part:
-                job.refuse()
+            _refuse(part)
         except Exception:  # noqa: BLE001  # likewise
             self._apart(served, part)
 
@@ -118,6 +117,11 @@ class Batcher:
             return
         for each in part:
             self._run(served, [each])
+
+
+def _refuse(part: list[Understood]) -> None:
+    for job, _ in part:
+        job.refuse()
 
 
 def _give_up(jobs: list[Job]) -> None:

@@ -87,10 +87,10 @@ class Core:
         served: Served,
         asked: Sequence[Asked],
         received: Sequence[float],
-        answer: Callable[[int, Answer | None], None],
+        told: Callable[[list[Answer] | None], None],
     ) -> None:
-        """Answer requests that run as one: `answer` gets the position of each with its answer, None if it could not be
-        logged; in mode durable later on. Raises as `infer` does, and then none is answered or logged.
+        """Answer requests that run as one: `told` gets their answers, in mode durable later on, or None if they could
+        not be logged. Raises as `infer` does, and then none is answered or logged.
 
         None of them is special, and either all or none want their answer in binary.
         """
@@ -98,13 +98,8 @@ class Core:
         stacked = stack(asked)
         outputs = served.model.run(stacked.tensor)
         answers = _written(served.model, asked, outputs)
-
-        def told(safe: bool) -> None:
-            for position, written in enumerate(answers):
-                answer(position, written if safe else None)
-
         answered = self._answered(served, asked, stacked, outputs, received)
-        self.accounting.enter(served.source, answered, told)
+        self.accounting.enter(served.source, answered, lambda safe: told(answers if safe else None))
 
     def _check(self, model: LoadedModel) -> None:
         self.accounting.check(refuse=model.definition.serving.when_log_is_full == "refuse")

@@ -1,16 +1,17 @@
 """A request understood, whichever reader read it."""
 
-import os
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.inference.domain.context import entities, event_times, uuid7, uuid_text
+from services.inference.domain.context import RandomBytes, entities, event_times, uuid7, uuid_text
 from services.inference.domain.encoder import Encoded, Encoder
 from services.inference.domain.quick import Quick
 from services.inference.domain.request import InferRequest
 from shared.batch import request_key
+
+_RANDOM = RandomBytes()
 
 
 class Asked(NamedTuple):
@@ -55,5 +56,5 @@ def _identity(model: str, told: str | None, time_us: int) -> tuple[bytes, str]:
     """The request's 16 bytes and its id: as it was sent, or a new UUIDv7 of the first row's event time."""
     if told is not None:
         return request_key(model, told), told
-    key = uuid7(time_us // 1_000, os.urandom(10))
+    key = uuid7(time_us // 1_000, _RANDOM.ten())
     return key, uuid_text(key)

@@ -15,6 +15,7 @@ from shared.errors import InvalidInput
 from shared.features import Float32, Rows
 
 _LARGEST = float(np.finfo(np.float32).max)
+_MOST_TEMPLATES = 1_000
 _SURELY_FINITE = 1e38  # a sum of squares below it: the cheapest of all checks, and it nearly always suffices
 
 
@@ -96,6 +97,7 @@ class Answers:
     def __init__(self, model: str, digest: str, datatypes: Mapping[str, str]) -> None:
         self._head = b'{"model_name":%b,"model_version":%b,"id":' % (orjson.dumps(model), orjson.dumps(digest))
         self._datatypes = dict(datatypes)
+        self._templates: dict[tuple[int, tuple[tuple[int, ...], ...]], bytes] = {}
         self._tensor_heads = {
             name: b'{"name":%b,"datatype":%b,"shape":' % (orjson.dumps(name), orjson.dumps(datatype))
             for name, datatype in datatypes.items()
@@ -104,12 +106,40 @@ class Answers:
     def write(self, asked: Sequence[Asked], outputs: Mapping[str, NDArray[Any]]) -> list[bytes]:
         """The body for each request; `outputs` by name hold the rows of all of them, in order."""
         counts = [each.rows for each in asked]
+        if len(set(counts)) == 1 and all(each.outputs is None for each in asked):
+            return self._write_alike(asked, counts, outputs)
         tensors = {name: self._tensors(name, output, counts) for name, output in outputs.items()}
         bodies: list[bytes] = []
         for position, each in enumerate(asked):
             chosen = b",".join([tensors[name][position] for name in each.outputs or outputs])
             bodies.append(self._head + orjson.dumps(each.id) + b',"outputs":[' + chosen + b"]}")
         return bodies
+
+    def _write_alike(
+        self, asked: Sequence[Asked], counts: list[int], outputs: Mapping[str, NDArray[Any]]
+    ) -> list[bytes]:
+        """For requests of the same number of rows, who want all outputs: one template."""
+        tails = tuple(output.shape[1:] for output in outputs.values())
+        key = (counts[0], tails)
+        template = self._templates.get(key) or self._template(key)
+        columns = [
+            _pieces(output.reshape(-1), [count * prod(output.shape[1:]) for count in counts])
+            for output in outputs.values()
+        ]
+        ids = [orjson.dumps(each.id) for each in asked]
+        return [template % parts for parts in zip(ids, *columns, strict=True)]
+
+    def _template(self, key: tuple[int, tuple[tuple[int, ...], ...]]) -> bytes:
+        """The body with a place for the id and the data of each output."""
+        count, tails = key
+        tensors = b",".join(
+            head.replace(b"%", b"%%") + b'[%d%b],"data":[%%b]}' % (count, _lengths(tail))
+            for head, tail in zip(self._tensor_heads.values(), tails, strict=True)
+        )
+        if len(self._templates) >= _MOST_TEMPLATES:
+            self._templates.clear()
+        self._templates[key] = made = self._head.replace(b"%", b"%%") + b'%b,"outputs":[' + tensors + b"]}"
+        return made
 
     def write_binary(self, asked: Sequence[Asked], outputs: Mapping[str, NDArray[Any]]) -> list[tuple[bytes, int]]:
         """As `write`, with all tensors as bytes behind the JSON; each body with the length of its JSON."""
@@ -119,7 +149,7 @@ class Answers:
             parts = [output[start : start + each.rows].tobytes() for output in outputs.values()]
             tensors = b",".join(
                 b'%b[%d%b],"parameters":{"binary_data_size":%d}}'
-                % (self._tensor_heads[name], each.rows, _tail(output), len(part))
+                % (self._tensor_heads[name], each.rows, _lengths(output.shape[1:]), len(part))
                 for (name, output), part in zip(outputs.items(), parts, strict=True)
             )
             told = self._head + orjson.dumps(each.id) + b',"outputs":[' + tensors + b"]}"
@@ -133,16 +163,16 @@ class Answers:
         return "BYTES" in self._datatypes.values()
 
     def _tensors(self, name: str, output: NDArray[Any], counts: list[int]) -> list[bytes]:
-        head, shape, width = self._tensor_heads[name], _tail(output), prod(output.shape[1:])
+        head, shape, width = self._tensor_heads[name], _lengths(output.shape[1:]), prod(output.shape[1:])
         pieces = _pieces(output.reshape(-1), [count * width for count in counts])
         return [
             b'%b[%d%b],"data":[%b]}' % (head, count, shape, piece) for count, piece in zip(counts, pieces, strict=True)
         ]
 
 
-def _tail(output: NDArray[Any]) -> bytes:
+def _lengths(tail: tuple[int, ...]) -> bytes:
     """The lengths after the rows, as they stand in a JSON shape."""
-    return b"".join(b",%d" % length for length in output.shape[1:])
+    return b"".join(b",%d" % length for length in tail)
 
 
 def _pieces(flat: NDArray[Any], sizes: list[int]) -> list[bytes]:

@@ -16,7 +16,6 @@ class Head(NamedTuple):
     url: bytes
     version: str
     keeps_alive: bool
-    expects: bool
     headers: Headers
 
     def get_method(self) -> bytes:
@@ -37,48 +36,44 @@ class Head(NamedTuple):
 
 
 class Exchange:
-    """`served` answers it, None if it takes the normal way; `done` is set once it can be answered or has to be."""
+    """`served` answers it, None if it takes the normal way; `done` is set once it can be answered or has to be.
+
+    `json_length` is how much of its body is JSON, None for all.
+    """
 
     __slots__ = ("answer", "chunks", "done", "head", "json_length", "received", "refused", "served", "settled", "size")
 
     def __init__(self, head: Head, served: Served | None, json_length: int | None, settled: Callable[[], None]) -> None:
         self.head = head
         self.served = served
+        self.json_length = json_length
+        self.settled = settled
         self.chunks: list[bytes] = []
         self.size = 0
         self.received = 0.0
-        self.json_length = json_length
         self.answer: Answer | None = None
         self.refused = False
         self.done = False
-        self.settled = settled
 
     @property
     def body(self) -> bytes:
         """What has come of it."""
         return self.chunks[0] if len(self.chunks) == 1 else b"".join(self.chunks)
 
-    def take(self, chunk: bytes) -> int:
-        """More of the body; how large it is by now."""
-        self.chunks.append(chunk)
-        self.size += len(chunk)
-        return self.size
-
     def finish(self, answer: Answer) -> None:
         """Here it is."""
-        self.answer = answer
-        self._end()
+        if not self.done:
+            self.answer = answer
+            self.done = True
+            self.settled()
 
     def refuse(self) -> None:
         """It can't be answered now."""
         self.refused = True
-        self._end()
+        self.give_up()
 
     def give_up(self) -> None:
         """It takes the normal way."""
-        self._end()
-
-    def _end(self) -> None:
         if not self.done:
             self.done = True
             self.settled()

@@ -3,11 +3,12 @@
 import asyncio
 import re
 import time
+from enum import Enum, auto
 from typing import NamedTuple, Protocol
 
 from services.inference.api.batcher import Batcher
 from services.inference.api.core import Core
-from services.inference.api.express.exchange import Exchange, Headers
+from services.inference.api.express.exchange import Headers
 from services.inference.domain.binary import LENGTH_HEADER
 from services.inference.models.catalogue import Catalogue, Served
 from shared.http import permits
@@ -15,8 +16,24 @@ from shared.tokens import BadToken, TokenVerifier
 
 _PATH = re.compile(rb"/v2/models/([A-Za-z0-9_.-]+)(?:/versions/([0-9a-f]{64}))?/infer")
 _MOST_PATHS = 10_000
+_MOST_NAMES = 1_000
 _LENGTH = LENGTH_HEADER.lower().encode()
-_UNUSUAL = frozenset({b"content-encoding", _LENGTH, b"upgrade", b"expect"})
+
+
+class _Kind(Enum):
+    """What a header means for the way that a request takes."""
+
+    USUAL = auto()
+    TOKEN = auto()
+    LENGTH = auto()
+    UNUSUAL = auto()
+
+
+_NAMES = {
+    b"authorization": _Kind.TOKEN,
+    _LENGTH: _Kind.LENGTH,
+    **dict.fromkeys((b"content-encoding", b"upgrade", b"expect"), _Kind.UNUSUAL),
+}
 _TIDY_SECONDS = 1.0
 
 
@@ -35,16 +52,19 @@ class Admitted(NamedTuple):
 
 
 class Lane:
-    """What all connections share. `body_bytes` is the largest body that it takes."""
+    """What all connections share. `body_bytes` is the largest body that it takes; `add` has a request answered."""
 
     def __init__(self, core: Core, catalogue: Catalogue, tokens: TokenVerifier, body_bytes: int) -> None:
         self.body_bytes = body_bytes
         self.connections: set[Connection] = set()
         self._catalogue = catalogue
         self._tokens = tokens
-        self._batcher = Batcher(core)
+        self.add = Batcher(core).add
+        self._kinds: dict[bytes, _Kind] = {}
+        self._tokens_seen: dict[bytes, float] = {}
         self._default_headers: Headers | None = None
-        self._head = b""
+        self._lines = b""
+        self._heads: dict[tuple[bytes, int | None, bool], bytes] = {}
         self._paths: dict[bytes, tuple[str, str | None]] = {}
 
     def admits(self, url: bytes, headers: Headers) -> Admitted | None:
@@ -54,16 +74,25 @@ class Lane:
             return None
         token, json_length = b"", None
         for name, value in headers:
-            if name == b"authorization":
+            kind = self._kinds.get(name)
+            if kind is None:
+                kind = self._kind(name)
+            if kind is _Kind.TOKEN:
                 token = value
-            elif name == _LENGTH and value.isdigit() and len(value) <= 20:
+            elif kind is _Kind.LENGTH and value.isdigit() and len(value) <= 20:
                 json_length = int(value)
-            elif name in _UNUSUAL:
+            elif kind is not _Kind.USUAL:
                 return None
         served = self._catalogue.find(path[0])
         if served is None or (path[1] is not None and path[1] != served.model.digest) or not self._may(token):
             return None
         return Admitted(served, json_length)
+
+    def _kind(self, name: bytes) -> "_Kind":
+        if len(self._kinds) >= _MOST_NAMES:
+            self._kinds.clear()
+        self._kinds[name] = kind = _NAMES.get(name.lower(), _Kind.USUAL)
+        return kind
 
     def _path(self, url: bytes) -> tuple[str, str | None] | None:
         found = _PATH.fullmatch(url)
@@ -76,28 +105,41 @@ class Lane:
         return path
 
     def _may(self, header: bytes) -> bool:
+        """Whether a header holds a token that may infer; those seen before are only checked for expiry."""
+        expires = self._tokens_seen.get(header)
+        if expires is None:
+            expires = self._expiry(header)
+            if len(self._tokens_seen) >= _MOST_NAMES:
+                self._tokens_seen.clear()
+            self._tokens_seen[header] = expires
+        return expires > time.time()
+
+    def _expiry(self, header: bytes) -> float:
         scheme, _, token = header.partition(b" ")
-        if scheme.lower() != b"bearer":
-            return False
         try:
-            return permits(self._tokens.verify(token.strip().decode("latin-1")), ("client",))
+            who = self._tokens.verify(token.strip().decode("latin-1"))
         except BadToken:
-            return False
+            return 0.0
+        return who.expires if scheme.lower() == b"bearer" and permits(who, ("client",)) else 0.0
 
-    def submit(self, served: Served, exchange: Exchange) -> None:
-        """Have it answered in this turn of the event loop."""
-        exchange.received = time.perf_counter()
-        self._batcher.add(served, exchange)
-
-    def head(self, default_headers: Headers, json_length: int | None, last: bool) -> bytes:
-        """A response's head from its status to the length of its body; `last`: the connection closes after it."""
+    def head(self, default_headers: Headers, status: bytes, json_length: int | None, last: bool) -> bytes:
+        """A response's head up to the length of its body; `last`: the connection closes after it."""
         if default_headers is not self._default_headers:  # uvicorn makes a new list each second, with the date
             self._default_headers = default_headers
-            self._head = b"\r\n" + b"".join(b"%b: %b\r\n" % header for header in default_headers)
-        head = self._head + b"connection: close\r\n" if last else self._head
-        if json_length is None:
-            return head + b"content-type: application/json\r\ncontent-length: "
-        return b"%bcontent-type: application/octet-stream\r\n%b: %d\r\ncontent-length: " % (head, _LENGTH, json_length)
+            self._lines = b"".join(b"%b: %b\r\n" % header for header in default_headers)
+            self._heads.clear()
+        key = (status, json_length, last)
+        return self._heads.get(key) or self._make_head(key)
+
+    def _make_head(self, key: tuple[bytes, int | None, bool]) -> bytes:
+        status, json_length, last = key
+        close = b"connection: close\r\n" if last else b""
+        kind = b"content-type: application/json\r\n"
+        if json_length is not None:
+            kind = b"content-type: application/octet-stream\r\n%b: %d\r\n" % (_LENGTH, json_length)
+        made = b"HTTP/1.1 %b\r\n%b%b%bcontent-length: " % (status, self._lines, close, kind)
+        self._heads[key] = made
+        return made
 
     async def tidy(self) -> None:
         """Close connections that have been idle or slow for too long, for ever."""

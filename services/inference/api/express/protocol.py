@@ -1,5 +1,6 @@
 """A connection: uvicorn's own protocol, with the express lane beside it."""
 
+import time
 from collections import deque
 from functools import partial
 from typing import Any
@@ -33,10 +34,8 @@ class ExpressProtocol(HttpToolsProtocol):
         self._in_head = False
         self._head_bytes = 0
         self._leaving = False
-        self._rested = (
-            0,
-            self.loop.time(),
-        )  # how many messages had come when it was last seen changed, and when that was
+        # How many messages had come when it was last seen changed, and when that was.
+        self._rested = (0, self.loop.time())
 
     def connection_made(self, transport: Any) -> None:
         """A client is here."""
@@ -55,94 +54,107 @@ class ExpressProtocol(HttpToolsProtocol):
         """A request begins."""
         self.url = b""
         self.headers = []
-        self.expect_100_continue = False
         self._reading = None
         self._midway = self._in_head = True
         self._head_bytes = 0
         self._messages += 1
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header, as it came."""
+        self.headers.append((name, value))
+
     def on_headers_complete(self) -> None:
         """Its head is here: which way does it take?"""
         self._in_head = False
-        admitted, parser = None, self.parser
-        keeps_alive, version = parser.should_keep_alive(), parser.get_http_version()
-        runs = self._runs()
-        if not runs and keeps_alive and version == "1.1" and parser.get_method() == b"POST":
+        parser = self.parser
+        method, version, keeps_alive = parser.get_method(), parser.get_http_version(), parser.should_keep_alive()
+        head = Head(method, self.url, version, keeps_alive, self.headers)
+        admitted = None
+        if keeps_alive and method == b"POST" and version == "1.1" and not self._runs():
             admitted = self._lane.admits(self.url, self.headers)
-        if admitted is not None or self._waiting:
-            expects = self.expect_100_continue
-            head = Head(parser.get_method(), self.url, version, keeps_alive, expects, self.headers)
-            served, json_length = admitted or (None, None)
-            self._reading = Exchange(head, served, json_length, self._advance)
+        if admitted is not None:
+            self._reading = Exchange(head, admitted.served, admitted.json_length, self._advance)
+        elif self._waiting:
+            self._reading = Exchange(head, None, None, self._advance)
         else:
-            self._begin_normal(Head(b"", self.url, version, keeps_alive, self.expect_100_continue, self.headers))
+            self._begin_normal(head)
 
     def on_body(self, body: bytes) -> None:
         """A piece of its body."""
         exchange = self._reading
-        if exchange is None:
-            if self.cycle is not None:
-                super().on_body(body)
-        elif exchange.take(body) > self._lane.body_bytes:
-            self._reading = None
-            if self._waiting:  # nobody does this but to do harm
-                self.transport.close()
-            else:  # the application refuses it while it still comes
-                self._replay(exchange, whole=False)
+        if exchange is not None:
+            exchange.chunks.append(body)
+            exchange.size += len(body)
+            if exchange.size > self._lane.body_bytes:
+                self._stop_reading(exchange)
+        elif self.cycle is not None:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """All of it is here."""
         self._midway = False
-        exchange, self._reading = self._reading, None
+        exchange = self._reading
         if exchange is None:
             if self.cycle is not None:
                 super().on_message_complete()
             return
+        self._reading = None
         self._waiting.append(exchange)
         if exchange.served is None:
             exchange.give_up()
         else:
-            self._lane.submit(exchange.served, exchange)
+            exchange.received = time.perf_counter()
+            self._lane.add(exchange.served, exchange)
+
+    def _stop_reading(self, exchange: Exchange) -> None:
+        self._reading = None
+        if self._waiting:  # nobody does this but to do harm
+            self.transport.close()
+        else:  # the application refuses it while it still comes
+            self._replay(exchange, whole=False)
 
     def _runs(self) -> bool:
         """Whether the application is answering a request of this connection."""
         return self.cycle is not None and not self.cycle.response_complete
 
     def _advance(self) -> None:
+        waiting = self._waiting
         if self.transport.is_closing():
-            self._waiting.clear()
-        while self._waiting and self._waiting[0].done and not self._runs():
-            exchange = self._waiting.popleft()
-            if exchange.refused:
-                self._write(_LATER, b"503 Service Unavailable\r\nretry-after: 1")
-            elif exchange.answer is None:
-                self._replay(exchange, whole=True)
-            else:
+            waiting.clear()
+        while waiting and waiting[0].done and not self._runs():
+            exchange = waiting.popleft()
+            if exchange.answer is not None:
                 self._write(exchange.answer)
+            elif exchange.refused:
+                self._write(_LATER, b"503 Service Unavailable\r\nretry-after: 1")
+            else:
+                self._replay(exchange, whole=True)
 
     def _write(self, answer: Answer, status: bytes = b"200 OK") -> None:
-        self.server_state.total_requests += 1
+        state = self.server_state
+        state.total_requests += 1
+        body, json_length = answer
         last = self._leaving and not self._waiting
-        head = b"HTTP/1.1 %b%b" % (status, self._lane.head(self.server_state.default_headers, answer.json_length, last))
-        self.transport.write(b"%b%d\r\n\r\n%b" % (head, len(answer.body), answer.body))
+        head = self._lane.head(state.default_headers, status, json_length, last)
+        self.transport.write(b"%b%d\r\n\r\n%b" % (head, len(body), body))
         if last:
             self.transport.close()
 
     def _replay(self, exchange: Exchange, *, whole: bool) -> None:
         """Give a request to the application as if it came just now; the parser may be within a later one."""
-        later = self.parser, self.url, self.headers, self.scope, self.expect_100_continue
+        later = self.parser, self.url, self.headers
         self.parser = exchange.head  # type: ignore[assignment]  # it has the methods that are asked of a parser here
         self._begin_normal(exchange.head)
         super().on_body(exchange.body)
         if whole:
             super().on_message_complete()
-        self.parser, self.url, self.headers, self.scope, self.expect_100_continue = later
+        self.parser, self.url, self.headers = later
 
     def _begin_normal(self, head: Head) -> None:
         super().on_message_begin()
         self.url = head.url
-        self.headers.extend(head.headers)
-        self.expect_100_continue = head.expects
+        for name, value in head.headers:
+            super().on_header(name, value)
         super().on_headers_complete()
         if self._leaving and self.cycle is not None:
             self.cycle.keep_alive = False

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from onnx.numpy_helper import from_array
 from sklearn.ensemble import HistGradientBoostingClassifier
+from threadpoolctl import threadpool_limits
 
 from models.flight_delays.graph import Calibration, to_onnx
 from shared.bundle import BundleContents, write_bundle
@@ -50,7 +51,8 @@ def _trees() -> bytes:
     block = rows(_ROWS, seed=0)
     noise = np.random.default_rng(0).normal(0, 10, _ROWS)
     trees = HistGradientBoostingClassifier(max_iter=100, random_state=0)
-    trees.fit(block, block[:, 0] + block[:, 1] + noise > 100)
+    with threadpool_limits(1):  # on busy cores OpenMP's threads wait for each other: a minute instead of a second
+        trees.fit(block, block[:, 0] + block[:, 1] + noise > 100)
     return to_onnx(trees, Calibration(1, 0), WIDTH)
 
 

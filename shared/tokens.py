@@ -15,6 +15,8 @@ AUDIENCE = "driftline"
 RoleName = Literal["viewer", "client", "operator", "approver", "auditor", "admin", "service"]
 ROLES: tuple[RoleName, ...] = get_args(RoleName)
 
+_REQUIRED = ["sub", "role", "aud", "exp"]
+
 
 class BadToken(DriftlineError):
     """The token is not one of ours, has expired, or names no known role."""
@@ -56,15 +58,15 @@ class TokenVerifier:
         return identity
 
     def _read(self, token: str) -> Identity:
-        required = ["sub", "role", "aud", "exp"]
         try:
-            claims = jwt.decode(
-                token, load_public_key(self._path), ["EdDSA"], audience=AUDIENCE, options={"require": required}
-            )
-        except jwt.PyJWTError as error:
-            raise BadToken(f"the token is not valid: {error}") from error
+            key = load_public_key(self._path)
         except (OSError, ValueError) as error:
             raise BadToken("governance's public key in the trust folder can't be read") from error
+        try:
+            claims = jwt.decode(token, key, ["EdDSA"], audience=AUDIENCE, options={"require": _REQUIRED})
+            expires = float(claims["exp"])  # PyJWT takes an integer that no float can hold
+        except (jwt.PyJWTError, ValueError, OverflowError) as error:
+            raise BadToken(f"the token is not valid: {error}") from error
         if claims["role"] not in ROLES:
             raise BadToken(f"the token's role must be one of {', '.join(ROLES)}")
-        return Identity(str(claims["sub"]), claims["role"], float(claims["exp"]))
+        return Identity(str(claims["sub"]), claims["role"], expires)

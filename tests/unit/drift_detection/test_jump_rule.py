@@ -50,6 +50,22 @@ def test_a_jump_is_judged_by_the_formula(rule: JumpRule) -> None:
     assert found.evidence == pytest.approx(10 * PANES * STREAMS)
 
 
+def jumped(rule: JumpRule, z: float) -> PaneSums:
+    """An hour after `pane(10)` whose `temp` jumped by just this z."""
+    far = pane(11, -20)
+    [found] = rule.judge(far, after(pane(10))).alarms
+    more = (z - found.statistic) * found.effect / found.statistic / float(reference().measure.step[0])
+    return PaneSums(far.start, far.present, far.sums + np.array([round(more * int(far.present[0])), 0]))
+
+
+def test_an_alarm_needs_a_z_of_8_however_calm_the_reference_was() -> None:
+    rule = JumpRule(reference(), panes=1)  # the reference's own tail would set a limit of 2.5
+    assert rule.judge(jumped(rule, 7.99), after(pane(10))) == Verdict()
+    [found] = rule.judge(jumped(rule, 8.01), after(pane(10))).alarms
+    assert (found.name, found.threshold) == ("temp", 8)
+    assert found.statistic == pytest.approx(8.01, abs=1e-3)
+
+
 def test_natural_hours_do_not_alarm(rule: JumpRule) -> None:
     seen = after(pane(0))
     for hour in range(1, 200):

@@ -127,10 +127,10 @@ class Gate(Section):
 
 
 class Approvals(Section):
-    """How many different people of `role` must approve, and for how long a request stays open."""
+    """How many different people of `role` must approve, two at the least, and for how long a request stays open."""
 
     role: Literal["approver"] = "approver"
-    count: int = Field(default=2, ge=1)
+    count: int = Field(default=2, ge=2)
     expires_hours: float = Field(default=72, gt=0, le=MOST_HOURS)
 
 

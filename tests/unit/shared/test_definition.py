@@ -85,7 +85,7 @@ def test_the_digest_is_of_the_content_and_not_of_its_layout() -> None:
             {"sections": '[training]\nfunction = "a:b"\nhyperparameters = { depth = nan }'},
             "training.hyperparameters.depth.int",
         ),
-        ({"sections": "[approvals]\ncount = 0"}, "approvals.count"),
+        ({"sections": "[approvals]\ncount = 1"}, "approvals.count"),
     ],
 )
 def test_what_is_wrong_is_named(changed: dict[str, str], field: str) -> None:

@@ -8,6 +8,9 @@ from cli.errors import explain
 from cli.process.backoff import Backoff
 from cli.process.child import Child, Command, describe_exit
 from cli.process.guard import Guard
+from cli.process.space import why_full
+
+_LEAST_LEFT = 16 << 20  # bytes beside the log: with less of them a process that died may have died of it
 
 
 class Keeper:
@@ -49,12 +52,16 @@ class Keeper:
         self._child = await self._spawn()
         self._task = asyncio.create_task(self._keep(self._child), name=f"keep-{self.command.name}")
 
-    async def stop(self) -> None:
-        """Ends it for good; does nothing if it does not run."""
+    async def let_go(self) -> None:
+        """From here on it is not started again; what runs goes on."""
         if self._task:
             self._task.cancel()
             await asyncio.wait([self._task])
             self._task = None
+
+    async def stop(self) -> None:
+        """Ends it for good; does nothing if it does not run."""
+        await self.let_go()
         if self._child:
             await self._child.stop()
             self._guard.forget(self._child.pid)
@@ -84,9 +91,12 @@ class Keeper:
             code = await child.wait()
             self._guard.forget(child.pid)
             self.deaths = self._backoff.count(self.deaths, time.monotonic() - child.born)
-            self.last_words, self.last_lines = describe_exit(code), child.last_lines()
+            self.last_words, self.last_lines = self._describe(code), child.last_lines()
             child = await self._spawn_again(f"{self.command.name} ended ({self.last_words}; log: {self.command.log})")
             self._on_spawn(self.command.name)
+
+    def _describe(self, code: int) -> str:
+        return "; ".join(filter(None, (describe_exit(code), why_full(self.command.log.parent, _LEAST_LEFT))))
 
     async def _spawn_again(self, why: str) -> Child:
         while True:

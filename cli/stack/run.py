@@ -1,12 +1,12 @@
 """A running stack as a context: whatever happens inside, nothing of it is left afterwards."""
 
-import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from cli.errors import UserError
 from cli.process.guard import Guard
+from cli.process.space import why_full
 from cli.stack.lock import StateLock
 from cli.stack.plan import Plan
 from cli.stack.stack import Stack
@@ -45,6 +45,5 @@ async def running_stack(plan: Plan, on_event: Callable[[str], None] = print) -> 
 
 
 def _check_space(folder: Path) -> None:
-    free = shutil.disk_usage(folder).free
-    if free < _LEAST_FREE:
-        raise UserError(f"the disk is full: {folder} has {free >> 20} MB left, {_LEAST_FREE >> 20} MB are needed")
+    if full := why_full(folder, _LEAST_FREE):
+        raise UserError(f"{full}, {_LEAST_FREE >> 20} MB are needed")

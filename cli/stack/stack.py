@@ -52,7 +52,8 @@ class Stack:
         self._guard = guard
         self._say = on_event
         self._members: dict[str, _Member] = {}
-        self._followers: set[asyncio.Task[None]] = set()
+        self._up: set[str] = set()  # what has been ready once
+        self._followers: dict[str, asyncio.Task[None]] = {}
         self._started = False
 
     @property
@@ -82,6 +83,7 @@ class Stack:
         """
         member = self._members[name]
         await member.wait(Patience(member.keeper, time.monotonic() + self.plan.timeout, time.monotonic))
+        self._up.add(name)
 
     async def start(self) -> None:
         """Starts everything and returns when all of it is ready.
@@ -98,11 +100,12 @@ class Stack:
         self._publish()
 
     async def stop(self) -> None:
-        """Stops the services together, then the broker; nothing of it runs afterwards."""
-        for task in self._followers:
+        """Stops the services together, then the broker; nothing of it runs afterwards, and nothing is started again."""
+        for task in self._followers.values():
             task.cancel()
         if self.plan.ready_file:
             self.plan.ready_file.unlink(missing_ok=True)
+        await asyncio.gather(*(member.keeper.let_go() for member in self._members.values()))
         kafka = self._members.pop(KAFKA, None)
         await asyncio.gather(*(member.keeper.stop() for member in self._members.values()))
         if kafka:
@@ -124,6 +127,7 @@ class Stack:
             Patience(member.keeper, until, time.monotonic)(reason)
 
         await member.wait(check)
+        self._up.add(KAFKA)
 
     async def _start_service(self, service: Service, ports: Mapping[str, int]) -> None:
         port = ports[service.name]
@@ -140,17 +144,18 @@ class Stack:
         return member
 
     def _follow(self, name: str) -> None:
-        """After a crash: says when the new process is ready."""
-        if self._started:
-            task = asyncio.create_task(self._announce(name), name=f"follow-{name}")
-            self._followers.add(task)
-            task.add_done_callback(self._followers.discard)
+        """After a crash of what was ready before: says when the new process is."""
+        if former := self._followers.get(name):
+            former.cancel()
+        if name in self._up:
+            self._followers[name] = asyncio.create_task(self._announce(name), name=f"follow-{name}")
 
     async def _announce(self, name: str) -> None:
         await self._members[name].wait(lambda _: None)
         self._say(f"{name} is ready again")
         try:
-            self._publish()
+            if self._started:
+                self._publish()
         except OSError as error:
             self._say(f"the ready file cannot be written: {explain(error)}")
 

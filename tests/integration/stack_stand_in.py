@@ -1,7 +1,7 @@
 """A stand-in for a service: HTTP on DRIFTLINE_PORT, ready once it has been asked, ends on SIGTERM.
 
 Arguments change how it behaves: `stubborn` ignores SIGTERM, `unready` never is ready, `dies` ends at once,
-`spawns` starts a child of its own that outlives a careless end.
+`spawns` starts a child of its own that outlives a careless end, `gate=FILE` is ready while that file is there.
 """
 
 import http.server
@@ -14,7 +14,8 @@ import sys
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        ready = self.path == "/ready" and "unready" not in sys.argv
+        gates = [argument.removeprefix("gate=") for argument in sys.argv if argument.startswith("gate=")]
+        ready = self.path == "/ready" and "unready" not in sys.argv and all(map(os.path.exists, gates))
         self.send_response(200 if ready else 503)
         self.end_headers()
         keys = ("KAFKA_BOOTSTRAP", "DRIFTLINE_STATE", "DRIFTLINE_HOST", "DRIFTLINE_PORT", "DRIFTLINE_GRPC_PORT")

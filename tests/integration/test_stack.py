@@ -1,8 +1,10 @@
 """The supervisor with stand-ins for the services, on a real broker."""
 
+import asyncio
 import contextlib
 import json
 import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,6 +61,54 @@ async def test_a_killed_service_is_started_again_and_it_is_said(kafka: str, tmp_
         assert stack.pids["one"] != before
         assert json.loads(ready_file.read_text())["pids"] == stack.pids
         assert (await get(f"{stack.addresses['one']}/ready")).status_code == 200
+
+
+async def test_what_dies_twice_before_it_is_ready_again_is_said_to_be_so_once(kafka: str, tmp_path: Path) -> None:
+    said: list[str] = []
+    gate = tmp_path / "gate"
+    gate.touch()
+    plan = plan_on(kafka, tmp_path / "state", stand_ins("one", behaviour=f"gate={gate}"))
+    async with running_stack(plan, said.append) as stack:
+        gate.unlink()
+        for deaths in (1, 2):
+            await until(lambda: "one" in stack.pids)
+            await stack.kill("one")
+            await until(lambda deaths=deaths: len(said) == deaths)  # type: ignore[misc]
+        gate.touch()
+        await until(lambda: "one is ready again" in said)
+        await asyncio.sleep(0.5)
+    assert said.count("one is ready again") == 1
+
+
+async def test_what_dies_while_others_still_start_is_said_to_be_ready_again(kafka: str, tmp_path: Path) -> None:
+    said: list[str] = []
+    gate, log = tmp_path / "gate", tmp_path / "state" / "logs" / "one.jsonl"
+    services = stand_ins("one") + stand_ins("two", behaviour=f"gate={gate}")
+
+    async def run() -> None:
+        async with running_stack(plan_on(kafka, tmp_path / "state", services), said.append) as stack:
+            assert set(stack.pids) == {"one", "two"}
+
+    running = asyncio.create_task(run())
+    await until(lambda: log.exists() and log.read_text() != "")
+    await asyncio.sleep(1)  # by then it has been found ready
+    os.kill(json.loads(log.read_text())["pid"], signal.SIGKILL)
+    with contextlib.suppress(AssertionError):
+        await until(lambda: "one is ready again" in said, 5)
+    gate.touch()
+    await running
+    assert said[1:] == ["one is ready again"]
+
+
+async def test_a_broker_that_dies_while_the_services_stop_is_not_started_again(tmp_path: Path) -> None:
+    said: list[str] = []
+    services = stand_ins("stubborn", behaviour="stubborn")
+    plan = Plan(tmp_path, services, topics=no_topics, keys=no_keys, grace=2.0)
+    async with running_stack(plan, said.append) as stack:
+        broker = stack.pids["kafka"]
+        asyncio.get_running_loop().call_later(0.5, os.kill, broker, signal.SIGKILL)
+    assert said == []
+    assert not lives(broker)
 
 
 async def test_a_restart_by_hand_is_no_death(kafka: str, tmp_path: Path) -> None:

@@ -142,20 +142,46 @@ async def test_no_network_on_the_first_download_is_one_line(tmp_path: Path) -> N
     assert "Traceback" not in err
 
 
-async def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
+async def on_a_small_disk(disk: Path, megabytes: int, script: str, *argv: str) -> tuple[int | None, str, str]:
+    """A shell script with `disk` as $0 and the other arguments from $1, where `disk` is a small file system."""
     namespace = ("unshare", "--user", "--map-root-user", "--mount")
     probe = await asyncio.create_subprocess_exec(*namespace, "true", stderr=asyncio.subprocess.DEVNULL)
     if await probe.wait():
         pytest.skip("needs a small file system of its own, which this machine does not allow")
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    script = 'mount -t tmpfs -o size=20m none "$1" && exec "$2" -m cli up --state "$1/state"'
-    up = await asyncio.create_subprocess_exec(
-        *(*namespace, "sh", "-c", script, "sh", str(disk), sys.executable),
+    mount = f'mkdir "$0" && mount -t tmpfs -o size={megabytes}m none "$0" && '
+    own = {name: value for name, value in os.environ.items() if name != "KAFKA_BOOTSTRAP"}
+    process = await asyncio.create_subprocess_exec(
+        *(*namespace, "sh", "-c", mount + script, str(disk), *argv),
         cwd=ROOT,
+        env=own | {"PYTHONPATH": str(ROOT)},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, err = await asyncio.wait_for(up.communicate(), 60)
-    assert (up.returncode, out) == (1, b"")
-    assert err.decode() == f"driftline: the disk is full: {disk}/state has 20 MB left, 256 MB are needed\n"
+    out, err = await asyncio.wait_for(process.communicate(), 90)
+    return process.returncode, out.decode(), err.decode()
+
+
+async def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    told = await on_a_small_disk(disk, 20, 'exec "$1" -m cli up --state "$0/state"', sys.executable)
+    line = f"driftline: the disk is full: {disk}/state has 20 MB left, 256 MB are needed\n"
+    assert told == (1, "", line)
+
+
+FILL = """
+"$1" "$2" "$0/state" "$3" 2>"$4" & up=$!
+until [ -e "$3" ] || ! kill -0 $up; do sleep 0.1; done
+head -c 400000000 /dev/zero >"$0/fill" 2>/dev/null
+until [ "$(grep -c 'kafka ended' "$4")" -ge 2 ] || ! kill -0 $up; do sleep 0.1; done
+kill -TERM $up; wait $up
+"""
+
+
+async def test_a_disk_that_runs_full_is_named_and_all_ends_cleanly_all_the_same(tmp_path: Path) -> None:
+    disk, ready_file, said = tmp_path / "disk", tmp_path / "ready.json", tmp_path / "said"
+    code, _, err = await on_a_small_disk(disk, 300, FILL, sys.executable, SCRIPT, str(ready_file), str(said))
+    assert (code, err) == (0, ""), said.read_text()
+    *ended, last = said.read_text().splitlines()
+    full = f"kafka ended (exit code 1; the disk is full: {disk}/state/logs has 0 MB left; log: "
+    assert all(line.startswith(full) for line in ended)
+    assert last == "stopping"

@@ -1,5 +1,6 @@
 import asyncio
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from cli.process.backoff import Backoff
 from cli.process.child import LONG_LOG, Child, Command, describe_exit
 from cli.process.guard import Guard
 from cli.process.keeper import Keeper
+from cli.process.space import why_full
 
 
 def python(log: Path, code: str, grace: float = 10.0) -> Command:
@@ -65,6 +67,12 @@ async def test_what_dies_is_started_again_with_growing_pauses_until_it_is_stoppe
     ended = f"it ended (exit code 7; log: {tmp_path}/log); starting it again"
     assert said[:3] == [f"{ended} now", f"{ended} in 0.01 s", f"{ended} in 0.02 s"]
     assert keeper.pid is None
+
+
+def test_a_disk_is_full_below_what_is_needed_and_a_folder_that_has_gone_tells_nothing(tmp_path: Path) -> None:
+    assert why_full(tmp_path, 0) == ""
+    assert re.fullmatch(rf"the disk is full: {tmp_path} has \d+ MB left", why_full(tmp_path, 1 << 62))
+    assert why_full(tmp_path / "gone", 1 << 62) == ""
 
 
 async def test_a_program_that_does_not_exist_is_an_error_at_once(tmp_path: Path) -> None:

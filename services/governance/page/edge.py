@@ -7,14 +7,17 @@ from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from structlog import get_logger
 
 from services.governance.domain.errors import NotAllowed, Refused
 from services.governance.page.render import page
+from services.governance.store.database import DatabaseFails
 from services.governance.store.desk import Desk
 from shared.errors import InvalidInput
 from shared.http.auth import identify, permits
 from shared.tokens import Identity, RoleName
 
+log = get_logger()
 PREFIX = "/page"
 READERS: tuple[RoleName, ...] = ("viewer", "operator", "approver", "auditor")
 
@@ -79,6 +82,11 @@ def add_refusals(app: FastAPI) -> None:
     @app.exception_handler(Refused)
     async def refused(request: Request, error: Refused) -> Response:
         return refusal(request, error.status, str(error))
+
+    @app.exception_handler(DatabaseFails)
+    async def database_fails(request: Request, error: DatabaseFails) -> Response:
+        log.error("the database fails", why=str(error))
+        return refusal(request, HTTPStatus.SERVICE_UNAVAILABLE, str(error))
 
     @app.exception_handler(InvalidInput)
     async def invalid(request: Request, error: InvalidInput) -> Response:

@@ -1,6 +1,7 @@
 """The database: a read sees one state, writes come one after the other and are on disk when they return."""
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -9,13 +10,29 @@ from typing import Any
 
 from sqlalchemy import Connection, create_engine, event, insert, select
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import OperationalError
 
 from services.governance.domain.audit import GENESIS
 from services.governance.store.tables import audit_head, metadata
+from shared.errors import DriftlineError
+
+# SQLite's words for what is not our fault; its other operational errors, such as a table that is missing, are.
+_TROUBLES = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_READONLY,
+}
+
+
+class DatabaseFails(DriftlineError):
+    """The database can't be read or written just now: its disk is full, say. Nothing was changed."""
 
 
 class Database:
-    """Safe to use from many threads. Written for SQLite and PostgreSQL."""
+    """Safe to use from many threads. Written for SQLite and PostgreSQL. `read` and `write` raise DatabaseFails."""
 
     def __init__(self, url: str) -> None:
         self._engine = create_engine(url, json_serializer=partial(json.dumps, allow_nan=False))
@@ -34,19 +51,31 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads."""
-        with self._engine.connect() as connection:
+        with _telling_troubles(), self._engine.connect() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that no other writer runs beside; committed at the end, undone by an exception."""
-        with self._engine.execution_options(writing=True).begin() as connection:
+        with _telling_troubles(), self._engine.execution_options(writing=True).begin() as connection:
             connection.execute(select(audit_head.c.id).with_for_update())
             yield connection
 
     def close(self) -> None:
         """Give all connections back."""
         self._engine.dispose()
+
+
+@contextmanager
+def _telling_troubles() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        if not isinstance(error.orig, sqlite3.Error):  # a server's words may tell its address
+            raise DatabaseFails("the database can't be written: it does not answer, or refuses") from error
+        if error.orig.sqlite_errorcode & 0xFF in _TROUBLES:
+            raise DatabaseFails(f"the database can't be written: {error.orig}") from error
+        raise
 
 
 def _prepare_sqlite(database: str | None) -> None:

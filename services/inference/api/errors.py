@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from structlog import get_logger
 
 from services.inference.api.bodies import TooLarge
-from services.inference.models.catalogue import NotServed
+from services.inference.models.catalogue import NotReady, NotServed
 from services.inference.models.loaded import ModelFailed
 from services.inference.store.accounting import NotLogged
 from services.inference.store.labels import LabelsNotTaken
@@ -42,6 +42,7 @@ def add_protocol_errors(app: FastAPI) -> None:
     handlers: dict[type[Exception], Callable[[Request, Any], Coroutine[Any, Any, JSONResponse]]] = {
         InvalidInput: _invalid,
         NotServed: _unknown,
+        NotReady: _not_ready,
         ModelFailed: _failed,
         LabelsNotTaken: _later,
         NotLogged: _later,
@@ -61,6 +62,10 @@ async def _invalid(request: Request, error: InvalidInput) -> JSONResponse:
 
 async def _unknown(request: Request, error: NotServed) -> JSONResponse:
     return _answer(request, HTTPStatus.NOT_FOUND, "model", str(error))
+
+
+async def _not_ready(request: Request, error: NotReady) -> JSONResponse:
+    return _answer(request, HTTPStatus.SERVICE_UNAVAILABLE, "model", str(error), {"Retry-After": "10"})
 
 
 async def _failed(request: Request, error: ModelFailed) -> JSONResponse:

@@ -70,7 +70,7 @@ def ready_routes(catalogue: Catalogue) -> APIRouter:
 
     @router.get("/v2/models/{model}/ready")
     async def model_ready(model: str) -> dict[str, Any]:
-        """200 if the model answers, else 404."""
+        """200 if the model answers, 503 if it is deployed but does not serve, else 404."""
         return {"name": catalogue.get(model).model.name, "ready": True}
 
     @router.get("/v2/models/{model}/versions/{version}/ready")

@@ -87,7 +87,12 @@ def _refusals(reasons: dict[int, str]) -> dict[int | str, dict[str, Any]]:
 
 
 READ_REFUSALS = _refusals(
-    {401: "No good token", 403: "A token of another role", 404: "No such model or version serves"}
+    {
+        401: "No good token",
+        403: "A token of another role",
+        404: "No such model or version serves",
+        503: "It is deployed, but does not serve yet; or predictions can't be logged now. See Retry-After",
+    }
 )
 _REFUSALS = {
     **READ_REFUSALS,

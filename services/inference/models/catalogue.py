@@ -13,6 +13,10 @@ class NotServed(DriftlineError):
     """No model of this name, or not in this version."""
 
 
+class NotReady(DriftlineError):
+    """A model of this name is deployed, but does not serve: it is being loaded, or its bundle was refused."""
+
+
 class Served(NamedTuple):
     """A model in its role; `revision` of the deployment that says so."""
 
@@ -31,11 +35,14 @@ class Catalogue:
 
     def __init__(self) -> None:
         self._serving: Mapping[str, Served] = {}
+        self._awaited: dict[str, str] = {}  # name → why it does not serve
 
     def get(self, name: str, version: str | None = None) -> Served:
-        """What answers for `name`; a `version` is a bundle digest. Raises NotServed."""
+        """What answers for `name`; a `version` is a bundle digest. Raises NotServed or NotReady."""
         served = self._serving.get(name)
         if served is None:
+            if name in self._awaited:
+                raise NotReady(f"{name!r} is deployed, but {self._awaited[name]}; ask again later")
             raise NotServed(f"no model {name!r} is deployed")
         if version is not None and version != served.model.digest:
             raise NotServed(f"model {name!r} does not serve version {version!r}")
@@ -48,6 +55,14 @@ class Catalogue:
     def all(self) -> list[Served]:
         """All that answers, by name."""
         return [self._serving[name] for name in sorted(self._serving)]
+
+    def awaits(self, name: str, why: str) -> None:
+        """It is deployed and can't serve yet, for a reason that clients may read."""
+        self._awaited[name] = why
+
+    def missing(self) -> list[str]:
+        """Names of models that are deployed, but of which nothing serves."""
+        return sorted(self._awaited.keys() - self._serving.keys())
 
     def publish(self, served: Served) -> None:
         """From here on new requests for its name are answered by this one."""

@@ -30,7 +30,8 @@ class Deployments:
     """`take` notes the highest revision per model; `run` loads it and publishes it in the catalogue.
 
     A bundle that was refused is tried again after `patience` seconds, then twice as long and so on: it may only not
-    have arrived yet. What was taken before `run` serves, if no broker answers, after five times that.
+    have arrived yet. What was taken before `run` serves, if no broker answers, after five times that. The service is
+    ready when of each model that is deployed something serves, be it an older revision than the one wanted.
     """
 
     def __init__(self, catalogue: Catalogue, load: Load, health: Health, *, patience: float = 2) -> None:
@@ -48,11 +49,12 @@ class Deployments:
         if known is not None and event.revision <= known.revision:
             return False
         self._wanted[event.model] = event
+        self._catalogue.awaits(event.model, "it is being loaded")
         self._changed.set()
         return True
 
     async def run(self, caught_up: asyncio.Event) -> None:
-        """Once caught up, load what is wanted, for ever; ready after the first round."""
+        """Once caught up, load what is wanted, for ever."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCES * self._patience if self._wanted else None):
                 await caught_up.wait()
@@ -61,11 +63,18 @@ class Deployments:
             self._changed.clear()
             refused = await self._load_wanted()
             if not self._changed.is_set():
-                self._health.ready()
+                self._tell_health()
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause if refused else None):
                     await self._changed.wait()
             pause = min(2 * pause, _LONGEST_PAUSE) if refused else self._patience
+
+    def _tell_health(self) -> None:
+        missing = ", ".join(self._catalogue.missing())
+        if missing:
+            self._health.not_ready(f"deployed, but not serving: {missing}")
+        else:
+            self._health.ready()
 
     async def _load_wanted(self) -> bool:
         """Whether a bundle was refused."""
@@ -91,6 +100,7 @@ class Deployments:
 
     def _refuse(self, event: DeploymentChanged, why: str) -> None:
         LOADS.labels(event.model, "refused").inc()
+        self._catalogue.awaits(event.model, "its bundle was refused")
         self._health.note(event.model, f"revision {event.revision}, bundle {event.champion}: {why}")
         log.error("model refused", model=event.model, revision=event.revision, digest=event.champion, why=why)
 

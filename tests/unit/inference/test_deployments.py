@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.inference.models.catalogue import Catalogue
+from services.inference.models.catalogue import Catalogue, NotReady, NotServed
 from services.inference.models.deployments import Deployments
 from services.inference.models.loaded import LoadedModel
 from services.inference.store.deployments import KeptDeployments
@@ -108,6 +108,31 @@ async def test_a_bundle_that_can_not_be_loaded_changes_nothing_but_is_told(world
     world.tell(small.digest, 3)
     await settle()
     assert (world.serving(), world.health.details) == ([("small", small.digest, 3)], {})
+
+
+async def test_it_is_not_ready_while_nothing_serves_of_a_model_that_is_deployed(
+    world: World, small: LoadedModel, block: LoadedModel
+) -> None:
+    world.caught_up.set()
+    world.tell(block.digest, 1, model="block")
+    world.tell("c" * 64, 1)  # damaged, say
+    await settle()
+    assert (world.health.reason, list(world.health.details)) == ("deployed, but not serving: small", ["small"])
+    with pytest.raises(NotReady, match=r"^'small' is deployed, but its bundle was refused; ask again later$"):
+        world.catalogue.get("small")
+    with pytest.raises(NotServed, match="no model 'other' is deployed"):
+        world.catalogue.get("other")
+    world.tell(small.digest, 2)
+    await settle()
+    assert (world.health.reason, world.health.details) == (None, {})
+    assert world.catalogue.get("small").revision == 2
+
+
+def test_before_it_is_loaded_a_model_that_is_deployed_is_not_called_unknown(state: Path, small: LoadedModel) -> None:
+    world = World(state, {small.digest: small})
+    world.tell(small.digest, 1)
+    with pytest.raises(NotReady, match="is deployed, but it is being loaded"):
+        world.catalogue.get("small")
 
 
 async def test_a_bundle_of_another_model_is_refused(world: World, block: LoadedModel) -> None:

@@ -13,7 +13,7 @@ from services.inference.api.grpc import open_inference_pb2 as pb
 from services.inference.api.grpc.messages import in_grpc_words, is_raw, read_infer, write_infer
 from services.inference.api.grpc.status import authorise, explained
 from services.inference.api.metadata import model_description, server_description
-from services.inference.models.catalogue import NotServed
+from services.inference.models.catalogue import NotReady, NotServed
 from shared.errors import InvalidInput
 from shared.tokens import RoleName, TokenVerifier
 
@@ -86,7 +86,7 @@ class _Answers:
     async def model_ready(self, request: pb.ModelReadyRequest) -> pb.ModelReadyResponse:
         try:
             self._catalogue.get(request.name, request.version or None)
-        except NotServed:
+        except (NotServed, NotReady):
             return pb.ModelReadyResponse(ready=False)
         return pb.ModelReadyResponse(ready=True)
 

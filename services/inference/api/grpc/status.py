@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from grpc import StatusCode
 from structlog import get_logger
 
-from services.inference.models.catalogue import NotServed
+from services.inference.models.catalogue import NotReady, NotServed
 from services.inference.models.loaded import ModelFailed
 from services.inference.store.accounting import NotLogged
 from shared.errors import DriftlineError, InvalidInput
@@ -56,8 +56,9 @@ def _explained(error: Exception) -> tuple[StatusCode, str]:
             return error.status, str(error)
         case InvalidInput():
             return StatusCode.INVALID_ARGUMENT, str(error)
-        case NotServed():
-            return StatusCode.NOT_FOUND, f"model: {error}"
+        case NotServed() | NotReady():
+            status = StatusCode.NOT_FOUND if isinstance(error, NotServed) else StatusCode.UNAVAILABLE
+            return status, f"model: {error}"
         case NotLogged():
             return StatusCode.UNAVAILABLE, str(error)
         case ModelFailed():

@@ -124,3 +124,10 @@ async def test_while_nothing_can_be_logged_the_caller_is_to_come_again(world: Wo
         grpc.StatusCode.UNAVAILABLE,
         "predictions can't be logged now; ask again later",
     )
+
+
+async def test_a_model_that_is_deployed_but_refused_is_unavailable(world: World) -> None:
+    world.parts.catalogue.awaits("late", "its bundle was refused")
+    status, text = await world.caller.refusal(small_request(model_name="late"))
+    assert status == grpc.StatusCode.UNAVAILABLE
+    assert text == "model: 'late' is deployed, but its bundle was refused; ask again later"

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-_STATE = typer.Option(envvar="DRIFTLINE_STATE", help="Folder that holds everything.")
+_STATE = typer.Option(envvar="DRIFTLINE_STATE", metavar="DIR", help="Folder that holds everything.")
 _READY_FILE = typer.Option(help="Write the addresses here as JSON once all is ready.")
 _PORT = typer.Option(metavar="SERVICE=N", help="A service's port, or inference-grpc's; may be repeated.")
 _KAFKA_PORT = typer.Option(help="The embedded broker's port.")
@@ -15,7 +15,7 @@ _BOOTSTRAP = typer.Option(
 
 
 def up(
-    state: Annotated[Path, _STATE] = Path(".driftline"),
+    state: Annotated[str, _STATE] = ".driftline",
     ready_file: Annotated[Path | None, _READY_FILE] = None,
     port: Annotated[list[str] | None, _PORT] = None,
     kafka_port: Annotated[int | None, _KAFKA_PORT] = None,
@@ -26,11 +26,13 @@ def up(
     from cli.serve import serve
     from cli.stack.plan import Plan, parse_ports
 
+    if not state:  # Path("") would be the current folder, and private keys would lie in it
+        raise UserError("--state: expected a folder, it is empty")
     if bootstrap and kafka_port is not None:
         raise UserError("--kafka-port is the embedded broker's; with KAFKA_BOOTSTRAP there is none")
     serve(
         Plan(
-            state=state,
+            state=Path(state),
             ports=parse_ports(port or []),
             kafka_port=kafka_port,
             bootstrap=bootstrap or None,

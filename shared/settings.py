@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -16,6 +16,13 @@ class ServiceSettings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=1, le=65535)
     log_level: str = "INFO"
+
+    @field_validator("state", mode="before")
+    @classmethod
+    def _some_folder(cls, state: object) -> object:
+        if state == "":  # Path("") would be the current folder, and private keys would lie in it
+            raise ValueError("expected a folder, it is empty")
+        return state
 
     @property
     def bundles(self) -> Path:

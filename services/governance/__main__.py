@@ -17,7 +17,7 @@ from services.governance.store import log
 from services.governance.store.database import Database
 from services.governance.store.desk import open_desk
 from services.governance.stream.consume import SERVICE, work
-from shared.errors import DriftlineError
+from shared.errors import DriftlineError, first_problem
 from shared.http import Health, serve
 from shared.logging import configure
 
@@ -31,10 +31,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         options.run(GovernanceSettings())
-    except (DriftlineError, ValidationError, SQLAlchemyError, OSError) as error:
-        print(f"{SERVICE}: {error}", file=sys.stderr)  # noqa: T201  # a command's answer
-        return 1
-    return 0
+    except ValidationError as error:
+        reason = "setting " + ": ".join(first_problem(error, "environment"))
+    except (DriftlineError, SQLAlchemyError, OSError) as error:
+        reason = str(error)
+    else:
+        return 0
+    print(f"{SERVICE}: {reason}", file=sys.stderr)  # noqa: T201  # a command's answer
+    return 1
 
 
 def run_service(settings: GovernanceSettings) -> None:

@@ -1,12 +1,14 @@
 """`python -m services.inference`: puts the parts together and serves."""
 
 import asyncio
+import sys
 import uuid
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 import uvloop
 from aiokafka.errors import KafkaError
+from pydantic import ValidationError
 from structlog import get_logger
 
 from services.inference.api.app import Parts, build_app
@@ -26,6 +28,7 @@ from services.inference.store.labels import LabelSender
 from services.inference.store.predictions import GatherPolicy, PredictionLog, warm
 from shared.bundle import Bundle, open_bundle
 from shared.deployments import DeploymentFeed
+from shared.errors import first_problem
 from shared.events import DeploymentChanged
 from shared.http import Health, serve
 from shared.kafka.admin import PREDICTIONS
@@ -120,12 +123,18 @@ def _loader(settings: InferenceSettings) -> Callable[[str], LoadedModel]:
     return loaded
 
 
-def main() -> None:
-    """Run the service; the environment says where Kafka and the state folder are."""
-    settings = InferenceSettings()
+def main() -> int:
+    """Run the service; the exit code: 0, or 1 with one line on stderr for a setting that is wrong."""
+    try:
+        settings = InferenceSettings()
+    except ValidationError as error:
+        reason = ": ".join(first_problem(error, "environment"))
+        print(f"{SERVICE}: setting {reason}", file=sys.stderr)  # noqa: T201  # a command's answer
+        return 1
     configure(SERVICE, settings.log_level)
     uvloop.run(run(settings))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

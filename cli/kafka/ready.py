@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import logging
+import re
 from collections.abc import Callable, Iterator
 
 from cli.errors import UserError
 
 _ASK_AGAIN = 0.1  # seconds
 _PATIENCE = 5.0
+_ADDRESS = re.compile(r"(?:[\w.:%-]+|\[[\w.:%-]+\]):(\d{1,5})", re.ASCII)
 
 
 async def answers(bootstrap: str) -> bool:
@@ -71,6 +73,6 @@ def check_address(bootstrap: str) -> None:
         UserError: one of them is not `host:port`.
     """
     for address in bootstrap.split(","):
-        host, _, port = address.strip().rpartition(":")
-        if not host or not port.isdigit() or not 1 <= int(port) <= 65535:
+        found = _ADDRESS.fullmatch(address.strip())
+        if not found or not 1 <= int(found[1]) <= 65535:
             raise UserError(f"KAFKA_BOOTSTRAP: {address.strip()!r} is not host:port")

@@ -74,7 +74,8 @@ async def _failed(request: Request, error: ModelFailed) -> JSONResponse:
 
 
 async def _later(request: Request, error: LabelsNotTaken | NotLogged) -> JSONResponse:
-    return _answer(request, HTTPStatus.SERVICE_UNAVAILABLE, "", str(error), {"Retry-After": "2"})
+    field = "labels" if isinstance(error, LabelsNotTaken) else ""
+    return _answer(request, HTTPStatus.SERVICE_UNAVAILABLE, field, str(error), {"Retry-After": "2"})
 
 
 async def _http(request: Request, error: HTTPException) -> JSONResponse:

@@ -71,6 +71,7 @@ async def test_when_kafka_refuses_the_client_is_told_to_come_again(service: Serv
     service.kafka.error = KafkaConnectionError()
     answer = await service.client.post(LABELS, json=[label(1)])
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+    assert answer.json() == {"error": {"field": "labels", "expected": "Kafka has not confirmed the labels"}}
     service.kafka.error = None
     assert (await service.client.post(LABELS, json=[label(1)])).status_code == 202
 

@@ -8,6 +8,7 @@ from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPBearer
 from fastapi.security.http import HTTPAuthorizationCredentials
 
+from shared.http.query import refuse_unknown
 from shared.tokens import BadToken, Identity, RoleName, TokenVerifier
 
 COOKIE = "driftline_token"
@@ -44,7 +45,10 @@ def permits(identity: Identity, roles: tuple[RoleName, ...]) -> bool:
 
 
 def require(*roles: RoleName) -> Callable[..., Coroutine[Any, Any, Identity]]:
-    """A FastAPI dependency that gives the Identity: 401 without a good token, 403 for another role."""
+    """A FastAPI dependency that gives the Identity: 401 without a good token, 403 for another role.
+
+    All routes but the open ones have it, so it also refuses query parameters that the route does not take.
+    """
 
     async def identity(
         request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
@@ -55,6 +59,7 @@ def require(*roles: RoleName) -> Callable[..., Coroutine[Any, Any, Identity]]:
             raise HTTPException(
                 HTTPStatus.FORBIDDEN, {"field": "Authorization", "expected": f"role {needed}, not {who.role}"}
             )
+        refuse_unknown(request)
         return who
 
     return identity

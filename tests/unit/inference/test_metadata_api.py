@@ -54,6 +54,14 @@ async def test_a_model_says_what_it_takes_and_gives(service: Service, small: Loa
     assert ready.json() == {"name": "small", "ready": True}
 
 
+@pytest.mark.parametrize("path", ["/v1/models", "/v2", "/v2/models/small", "/v2/models/small/infer"])
+async def test_a_parameter_that_no_route_takes_is_refused(service: Service, path: str) -> None:
+    answer = await service.client.request("POST" if path.endswith("infer") else "GET", f"{path}?zz=1")
+    told = "query.zz: Extra inputs are not permitted"
+    error = {"field": "query.zz", "expected": "Extra inputs are not permitted"} if path == "/v1/models" else told
+    assert (answer.status_code, answer.json()) == (400, {"error": error})
+
+
 async def test_a_numeric_model_takes_a_block(service: Service) -> None:
     told = (await get(service, "/v2/models/block")).json()
     assert told["inputs"] == [{"name": "features", "datatype": "FP32", "shape": [-1, 3]}]

@@ -7,7 +7,7 @@ import asyncio
 import sys
 from typing import Annotated
 
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.errors import InvalidInput
@@ -29,8 +29,16 @@ class Reading(BaseModel):
     nested: list[object] = []
 
 
+class Page(BaseModel):
+    """A query."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    before: int = 0
+
+
 def make_app(settings: ServiceSettings, health: Health) -> FastAPI:
-    """Routes: POST /readings, POST /refused, POST /slow, GET /crash, GET /who, GET /approve."""
+    """Routes: POST /readings, POST /refused, POST /slow, GET /crash, GET /who, GET /page, GET /approve."""
     app = create_app("test", settings, health, cookies=True)
     add_bodies(app)
     add_roles(app)
@@ -64,8 +72,17 @@ def add_roles(app: FastAPI) -> None:
     """What only some may ask for."""
 
     @app.get("/who")
-    async def who(identity: Annotated[Identity, Depends(require("viewer", "client"))]) -> dict[str, str]:
+    async def who(
+        identity: Annotated[Identity, Depends(require("viewer", "client"))],
+        limit: Annotated[int, Query(alias="most")] = 3,
+    ) -> dict[str, str]:
         return {"subject": identity.subject, "role": identity.role}
+
+    @app.get("/page")
+    async def page(
+        page: Annotated[Page, Query()], identity: Annotated[Identity, Depends(require("viewer"))]
+    ) -> dict[str, int]:
+        return page.model_dump()
 
     @app.get("/approve")
     async def approve(identity: Annotated[Identity, Depends(require("approver"))]) -> dict[str, str]:

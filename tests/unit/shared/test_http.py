@@ -111,6 +111,24 @@ async def test_a_wrong_parameter_is_named_with_its_place(client: httpx.AsyncClie
     assert (answer.status_code, field(answer)) == (422, "query.limit")
 
 
+@pytest.mark.parametrize("path", ["/who", "/page", "/approve", "/openapi.json"])
+async def test_a_parameter_that_the_route_does_not_take_is_refused_everywhere(
+    client: httpx.AsyncClient, state: Path, path: str
+) -> None:
+    headers = bearer(state, "approver" if path == "/approve" else "viewer")
+    answer = await client.get(f"{path}?zz=1", headers=headers)
+    assert (answer.status_code, field(answer)) == (422, "query.zz")
+    assert answer.json()["error"]["expected"] == "Extra inputs are not permitted"
+    assert (await client.get(path, headers=headers)).status_code == 200
+    assert (await client.get(f"{path}?zz=1")).status_code == 401
+
+
+async def test_parameters_that_the_route_takes_are_taken(client: httpx.AsyncClient, state: Path) -> None:
+    assert (await client.get("/who?most=2", headers=bearer(state, "viewer"))).status_code == 200
+    assert (await client.get("/page?before=2", headers=bearer(state, "viewer"))).json() == {"before": 2}
+    assert field(await client.get("/who?limit=2", headers=bearer(state, "viewer"))) == "query.limit"
+
+
 async def test_invalid_input_is_422_and_names_the_field(client: httpx.AsyncClient) -> None:
     answer = await client.post("/refused", json=GOOD | {"name": "é"})
     assert (answer.status_code, field(answer)) == (422, "reading é")

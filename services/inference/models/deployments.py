@@ -70,11 +70,14 @@ class Deployments:
             pause = min(2 * pause, _LONGEST_PAUSE) if refused else self._patience
 
     def _tell_health(self) -> None:
+        """Ready once every deployed model serves, and from then on: a new one that is refused must not take the others'
+        traffic away.
+        """
         missing = ", ".join(self._catalogue.missing())
-        if missing:
-            self._health.not_ready(f"deployed, but not serving: {missing}")
-        else:
+        if not missing:
             self._health.ready()
+        elif self._health.reason is not None:
+            self._health.not_ready(f"deployed, but not serving: {missing}")
 
     async def _load_wanted(self) -> bool:
         """Whether a bundle was refused."""

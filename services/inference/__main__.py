@@ -26,6 +26,7 @@ from services.inference.store.accounting import Accounting
 from services.inference.store.deployments import KeptDeployments
 from services.inference.store.labels import LabelSender
 from services.inference.store.predictions import GatherPolicy, PredictionLog, warm
+from shared import garbage
 from shared.bundle import Bundle, open_bundle
 from shared.deployments import DeploymentFeed
 from shared.errors import first_problem
@@ -118,7 +119,9 @@ def _loader(settings: InferenceSettings) -> Callable[[str], LoadedModel]:
 
     def loaded(digest: str) -> LoadedModel:
         warm()  # here, for this runs in a thread, before anything serves
-        return load(opened(digest), limits, residency)
+        model = load(opened(digest), limits, residency)
+        garbage.settle()
+        return model
 
     return loaded
 

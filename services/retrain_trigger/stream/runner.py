@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 
@@ -103,7 +104,9 @@ class Runner:
     def _finished(self, run: Run, job: Job, step: Step, result: Result) -> None:
         events: list[Event] = []
         if step == "pin":
-            events.append(started(run, Pinned.model_validate(result).pin))
+            pinned = Pinned.model_validate(result)
+            events.append(started(run, pinned.pin))
+            log.info("rows pinned", run=run.run_id, rows=pinned.pin.rows, left_out=asdict(pinned.labels_left_out))
         if step == "bundle":
             contest = _contest(job, self._journal.results(run.run_id), result["digest"])
             run = run.model_copy(update={"state": "evaluated", "reason": contest.reason})

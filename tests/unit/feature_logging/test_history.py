@@ -14,7 +14,7 @@ from services.feature_logging.store.history import import_history
 from services.feature_logging.store.log import FeatureLog
 from shared.batch import request_key
 from shared.errors import InvalidInput
-from shared.feature_log.snapshot import pin_snapshot
+from shared.feature_log.snapshot import Bounds, pin_snapshot
 from tests.unit.feature_logging.samples import MODEL, START, definition, feature_log, place
 from tests.unit.feature_logging.test_log import take
 
@@ -98,7 +98,7 @@ def test_the_same_file_twice_is_there_once_and_trains(tmp_path: Path) -> None:
     again = import_history(tmp_path / "tables", definition(), file)
     assert (first.rows, first.added, again.added, again.version) == (3, True, False, first.version)
     end = START + timedelta(days=1)
-    snapshot = pin_snapshot(tmp_path / "tables", MODEL, START, end, end)
+    snapshot = pin_snapshot(tmp_path / "tables", MODEL, Bounds(START, end, end, "binary"))
     assert snapshot.table["label"].to_pylist() == [1.0, 0.0]
     assert np.isnan(snapshot.table["wind"].to_numpy()[1])
 
@@ -109,7 +109,7 @@ def test_another_file_adds_its_rows(tmp_path: Path) -> None:
         pq.write_table(history(request_id=[f"{number}-{row}" for row in range(3)]), file)
         assert import_history(tmp_path / "tables", definition(), file).added
     end = START + timedelta(days=1)
-    assert len(pin_snapshot(tmp_path / "tables", MODEL, START, end, end)) == 4
+    assert len(pin_snapshot(tmp_path / "tables", MODEL, Bounds(START, end, end, "binary"))) == 4
 
 
 def test_a_file_that_is_no_parquet_is_refused(tmp_path: Path) -> None:

@@ -57,11 +57,12 @@ class Runner:
 
     async def look(self) -> None:
         """Decide on the runs that wait."""
-        for model in dict.fromkeys(run.model for run in self._journal.runs_in("waiting")):
-            labelled_to = await self._labelled_to(model)
-            for run in self._journal.runs_in("waiting"):
-                if run.model == model:
-                    self._reconsider(run, labelled_to)
+        for run in self._journal.runs_in("waiting"):
+            labelled_to = None
+            if run.labelled_at is not None:
+                labelled_to = await self._labelled_to(run.model, run.onset or ALWAYS, run.labelled_at)
+            if run in self._journal.runs_in("waiting"):  # an event may have ended it meanwhile
+                self._reconsider(run, labelled_to)
 
     def _reconsider(self, run: Run, labelled_to: datetime | None) -> None:
         was_replaced = self._journal.was_replaced(run.model, run.digest)

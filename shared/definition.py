@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from shared.errors import InvalidInput, first_problem
 from shared.feature_log.columns import RESERVED
 
+LabelKind = Literal["binary", "regression"]
 NAME = r"^[a-z][a-z0-9_]{0,62}$"
 MOST_DAYS = 3_660  # ten years: what is longer was mistyped, and a datetime can't hold any length
 MOST_HOURS = MOST_DAYS * 24
@@ -53,7 +54,7 @@ class Label(Section):
     """What the model predicts. `expected_delay_hours`: after this long nearly every label has come."""
 
     name: str = Field(pattern=NAME)
-    kind: Literal["binary", "regression"]
+    kind: LabelKind
     expected_delay_hours: float = Field(ge=0, le=MOST_HOURS)
     description: str = ""
 

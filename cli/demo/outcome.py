@@ -13,7 +13,7 @@ from cli.demo.replay import Record
 from cli.demo.story import Story
 from shared.cloudevents import rfc3339
 from shared.events import ChallengerEvaluated, DriftDetected, ModelPromoted, RetrainingStarted, WindowClosed
-from shared.feature_log.snapshot import pin_snapshot
+from shared.feature_log.snapshot import Bounds, pin_snapshot
 
 
 def client_figures(record: Record, first: str, serving: str) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def loss_figures(tables: Path, story: Story, swapped_at: datetime | None) -> dic
 def _log_loss(tables: Path, model: str, start: datetime, end: datetime) -> float | None:
     if start >= end:
         return None
-    rows = pin_snapshot(tables, model, start, end, end + timedelta(days=7)).table
+    rows = pin_snapshot(tables, model, Bounds(start, end, end + timedelta(days=7), "binary")).table
     rows = rows.filter(rows["score"].is_valid())
     label = rows["label"].to_numpy()
     score = np.clip(rows["score"].to_numpy().astype(np.float64), 1e-7, 1 - 1e-7)

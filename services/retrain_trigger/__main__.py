@@ -7,6 +7,7 @@ import sqlite3
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -82,7 +83,7 @@ def train(settings: Settings, options: argparse.Namespace) -> int:
         for step, _ in steps(space):
             print(f"{step} done", file=sys.stderr)  # noqa: T201
     answer = {"digest": space.done["bundle"]["digest"], "metrics": space.done["evaluate"]["challenger"]}
-    print(json.dumps(answer))  # noqa: T201
+    print(json.dumps(answer | {"labels_left_out": asdict(space.pinned.labels_left_out)}))  # noqa: T201
     return 0
 
 

@@ -1,10 +1,13 @@
 """Labels, as a client posts them and as inference passes them on."""
 
+from datetime import timedelta
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from shared.events.base import Event, Finite, Record, UtcTime
+
+AHEAD = timedelta(minutes=5)  # clocks differ; what came true later than this after now has not come true yet
 
 
 class LabelItem(Record):

@@ -4,6 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from shared.definition import LabelKind
 from shared.events.base import Digest, Event, EventId, Finite, Record, UtcTime
 
 RETRAINING = "driftline.retraining"
@@ -12,6 +13,9 @@ RETRAINING = "driftline.retraining"
 class SnapshotPin(Record):
     """The rows a run trains on, exactly: versions of the model's Delta tables (None: not there yet), event-time
     bounds [start, end), labels known at `as_of`, count of rows and their order-independent hash.
+
+    Only labels that are values of `label_kind` and not older than their row count; without it, all do: so it was in
+    pins made before labels were checked.
     """
 
     history_version: int | None = Field(default=None, ge=0)
@@ -20,6 +24,7 @@ class SnapshotPin(Record):
     start: UtcTime
     end: UtcTime
     as_of: UtcTime
+    label_kind: LabelKind | None = Field(default=None, exclude_if=lambda kind: kind is None)
     rows: int = Field(ge=0)
     row_hash: Digest
 

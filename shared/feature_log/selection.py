@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from deltalake import DeltaTable
 
+from shared.definition import LabelKind
 from shared.errors import InvalidInput
 from shared.feature_log.reading import dataset
 from shared.feature_log.schema import TIME, features_of
@@ -19,11 +20,12 @@ _LABEL = [("label", pa.float64()), ("label_time", TIME)]
 
 @dataclass(frozen=True)
 class Bounds:
-    """start <= event_time < end; labels up to and with `as_of`."""
+    """start <= event_time < end; labels up to and with `as_of`, see `SnapshotPin.label_kind`."""
 
     start: datetime
     end: datetime
     as_of: datetime
+    label_kind: LabelKind | None
 
 
 @dataclass(frozen=True)
@@ -35,19 +37,34 @@ class Sources:
     history: DeltaTable | None
 
 
-def select_rows(sources: Sources, bounds: Bounds) -> pa.Table:
-    """The snapshot's rows, as `Snapshot.table` describes them.
+@dataclass(frozen=True)
+class LeftOut:
+    """How many labels of the selected time do not count: `unfit` are no value of the label's kind (binary: 0 or 1,
+    regression: finite), `early` are older than their row and would leak.
+    """
+
+    unfit: int = 0
+    early: int = 0
+
+    def __add__(self, other: "LeftOut") -> "LeftOut":
+        return LeftOut(self.unfit + other.unfit, self.early + other.early)
+
+
+def select_rows(sources: Sources, bounds: Bounds) -> tuple[pa.Table, LeftOut]:
+    """The snapshot's rows, as `Snapshot.table` describes them, and the labels that do not count.
 
     Raises:
         InvalidInput: a feature has one type in the predictions and another in the history.
     """
     schema = _schema(sources)
-    logged = _logged(sources, bounds, schema)
-    both = pa.concat_tables([logged, _history(sources, bounds, schema)])
+    logged, logged_out = _logged(sources, bounds, schema)
+    history, history_out = _history(sources, bounds, schema)
+    both = pa.concat_tables([logged, history])
     # What was logged comes first, so it wins over a history row with the same key.
     ranked = both.append_column("source", pa.array([0] * len(logged) + [1] * (len(both) - len(logged)), pa.int8()))
     once = first_of_each(ranked, ["source", "event_time"]).select(schema.names)
-    return once.sort_by([(name, "ascending") for name in ("event_time", *KEY)]).combine_chunks()
+    ordered = once.sort_by([(name, "ascending") for name in ("event_time", *KEY)]).combine_chunks()
+    return ordered, logged_out + history_out
 
 
 def first_of_each(table: pa.Table, order: list[str | tuple[str, str]]) -> pa.Table:
@@ -82,12 +99,15 @@ def _in_range(bounds: Bounds) -> ds.Expression:
     return days & (time >= pa.scalar(bounds.start, TIME)) & (time < pa.scalar(bounds.end, TIME)) & known
 
 
-def _logged(sources: Sources, bounds: Bounds, schema: pa.Schema) -> pa.Table:
+def _logged(sources: Sources, bounds: Bounds, schema: pa.Schema) -> tuple[pa.Table, LeftOut]:
     if sources.predictions is None or sources.labels is None:
-        return schema.empty_table()
+        return schema.empty_table(), LeftOut()
     rows = _champion_rows(sources.predictions, bounds, schema)
-    labels = _latest_labels(sources.labels, bounds)
-    return rows.join(labels, keys=KEY, join_type="inner").select(schema.names).cast(schema)
+    made = rows.select([*KEY, "event_time"])
+    labels = _labels(sources.labels, bounds).join(made, keys=KEY, join_type="inner")
+    # A label that does not count must not hide an earlier one that does, so it goes before the latest is chosen.
+    labels, left_out = _sifted(labels, bounds.label_kind)
+    return rows.join(_latest(labels), keys=KEY, join_type="inner").select(schema.names).cast(schema), left_out
 
 
 def _champion_rows(predictions: DeltaTable, bounds: Bounds, schema: pa.Schema) -> pa.Table:
@@ -101,28 +121,46 @@ def _champion_rows(predictions: DeltaTable, bounds: Bounds, schema: pa.Schema) -
     return _filled(table, pa.schema([field for field in schema if field.name not in ("label", "label_time")]))
 
 
-def _latest_labels(labels: DeltaTable, bounds: Bounds) -> pa.Table:
+def _labels(labels: DeltaTable, bounds: Bounds) -> pa.Table:
     as_of = pa.scalar(bounds.as_of, TIME)
     columns = ["request_id", "row", "event_time", "value", "log_time"]
     columns += ["source_partition", "source_offset", "source_row"]
     known = (ds.field("event_day") <= pa.scalar(bounds.as_of.date())) & (ds.field("event_time") <= as_of)
     table = dataset(labels).to_table(columns=columns, filter=known & (ds.field("kind") == "label"))
+    return table.rename_columns({"value": "label", "event_time": "label_time"})
+
+
+def _latest(labels: pa.Table) -> pa.Table:
     # The latest event time wins; the same time again is a repeat, so then the one that was logged first.
-    order: list[str | tuple[str, str]] = [("event_time", "descending"), "log_time"]
+    order: list[str | tuple[str, str]] = [("label_time", "descending"), "log_time"]
     order += ["source_partition", "source_offset", "source_row"]
-    latest = first_of_each(table, order).select([*KEY, "value", "event_time"])
-    return latest.rename_columns([*KEY, "label", "label_time"])
+    return first_of_each(labels, order).select([*KEY, "label", "label_time"])
 
 
-def _history(sources: Sources, bounds: Bounds, schema: pa.Schema) -> pa.Table:
+def _sifted(rows: pa.Table, kind: LabelKind | None) -> tuple[pa.Table, LeftOut]:
+    """The rows (with `event_time`, `label`, `label_time`) whose label counts."""
+    if kind is None:
+        return rows, LeftOut()
+    call, label = pc.call_function, rows.column("label")
+    fits = call("is_finite", [label])
+    if kind == "binary":
+        fits = call("or", [call("equal", [label, 0.0]), call("equal", [label, 1.0])])
+    leaks = call("less", [rows.column("label_time"), rows.column("event_time")])
+    unfit, early = call("invert", [fits]), call("and", [fits, leaks])
+    left_out = LeftOut(*(call("sum", [each]).as_py() or 0 for each in (unfit, early)))
+    return rows.filter(call("and_not", [fits, leaks])), left_out
+
+
+def _history(sources: Sources, bounds: Bounds, schema: pa.Schema) -> tuple[pa.Table, LeftOut]:
     if sources.history is None:
-        return schema.empty_table()
+        return schema.empty_table(), LeftOut()
     known = _in_range(bounds) & (ds.field("label_time") <= pa.scalar(bounds.as_of, TIME)) & ds.field("label").is_valid()
     source = dataset(sources.history)
     present = [name for name in schema.names if name in source.schema.names]
-    table = _filled(source.to_table(columns=present, filter=known), schema)
+    table, left_out = _sifted(_filled(source.to_table(columns=present, filter=known), schema), bounds.label_kind)
     # Two history rows with the same key and label time may still differ; all columns together decide which comes first.
-    return first_of_each(table, [("label_time", "descending"), *(n for n in schema.names if n not in KEY)])
+    order = [("label_time", "descending"), *(name for name in schema.names if name not in KEY)]
+    return first_of_each(table, order), left_out
 
 
 def _filled(table: pa.Table, schema: pa.Schema) -> pa.Table:

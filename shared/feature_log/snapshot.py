@@ -1,8 +1,8 @@
 """Training data, pinned: labelled rows of an event-time range as they were known at one moment.
 
 A snapshot is correct in time: no label with an event time after `as_of` enters it, nor any row that was predicted
-after it; of the labels up to `as_of` the latest one counts. It is pinned by the versions of the tables it was read
-from.
+after it; of the labels up to `as_of` the latest one counts. A label that is no value of its kind, or older than its
+row, does not count and is told. A snapshot is pinned by the versions of the tables it was read from.
 """
 
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ from shared.events import SnapshotPin
 from shared.feature_log.reading import open_table
 from shared.feature_log.row_hash import row_hash
 from shared.feature_log.schema import TableKind, table_path
-from shared.feature_log.selection import Bounds, Sources, select_rows
+from shared.feature_log.selection import Bounds, LeftOut, Sources, select_rows
 
-__all__ = ["Snapshot", "SnapshotChanged", "pin_snapshot", "read_snapshot"]
+__all__ = ["Bounds", "LeftOut", "Snapshot", "SnapshotChanged", "pin_snapshot", "read_snapshot"]
 
 
 class SnapshotChanged(DriftlineError):
@@ -33,17 +33,18 @@ class Snapshot:
 
     `table` has `request_id` binary, `row` int32, `entity` string, `event_time` timestamp[us, UTC], the features sorted
     by name (float32 or string, null where missing or unseen), `score` float32 (null for history), `label` float64 and
-    `label_time` timestamp[us, UTC].
+    `label_time` timestamp[us, UTC]. `left_out` counts the labels that do not count.
     """
 
     pin: SnapshotPin
     table: pa.Table
+    left_out: LeftOut
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
 
 
-def pin_snapshot(tables: Path, model: str, start: datetime, end: datetime, as_of: datetime) -> Snapshot:
+def pin_snapshot(tables: Path, model: str, bounds: Bounds) -> Snapshot:
     """The snapshot of a model's rows with start <= event_time < end and the labels known at `as_of`, read now.
 
     Rows are those the champion answered (repeats left out) and the imported history. Times have a time zone.
@@ -52,22 +53,21 @@ def pin_snapshot(tables: Path, model: str, start: datetime, end: datetime, as_of
         InvalidInput: a time has no time zone, `end` is not after `start`, or a feature is numeric in one table and
             categorical in the other.
     """
-    start, end, as_of = _utc("start", start), _utc("end", end), _utc("as_of", as_of)
+    start, end, as_of = _utc("start", bounds.start), _utc("end", bounds.end), _utc("as_of", bounds.as_of)
+    bounds = Bounds(start, end, as_of, bounds.label_kind)
     if start >= end:
         raise InvalidInput("end", "must be after start")
     sources = _open(tables, model)
-    table = select_rows(sources, Bounds(start, end, as_of))
+    table, left_out = select_rows(sources, bounds)
     pin = SnapshotPin(
         history_version=_version(sources.history),
         predictions_version=_version(sources.predictions),
         labels_version=_version(sources.labels),
-        start=start,
-        end=end,
-        as_of=as_of,
+        **vars(bounds),
         rows=table.num_rows,
         row_hash=row_hash(table),
     )
-    return Snapshot(pin, table)
+    return Snapshot(pin, table, left_out)
 
 
 def read_snapshot(tables: Path, model: str, pin: SnapshotPin) -> Snapshot:
@@ -78,7 +78,7 @@ def read_snapshot(tables: Path, model: str, pin: SnapshotPin) -> Snapshot:
     """
     try:
         sources = _open(tables, model, pin)
-        table = select_rows(sources, Bounds(pin.start, pin.end, pin.as_of))
+        table, left_out = select_rows(sources, Bounds(pin.start, pin.end, pin.as_of, pin.label_kind))
     except (DeltaError, OSError, pa.ArrowException) as error:
         raise SnapshotChanged(f"snapshot of {model}: the pinned version can't be read: {error}") from error
     found = row_hash(table)
@@ -87,7 +87,7 @@ def read_snapshot(tables: Path, model: str, pin: SnapshotPin) -> Snapshot:
             f"snapshot of {model}: pinned were {pin.rows} rows with hash {pin.row_hash}, "
             f"the tables hold {table.num_rows} with hash {found}"
         )
-    return Snapshot(pin, table)
+    return Snapshot(pin, table, left_out)
 
 
 def _utc(name: str, time: datetime) -> datetime:

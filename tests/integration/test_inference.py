@@ -186,14 +186,14 @@ async def test_a_bundle_that_can_not_be_loaded_leaves_the_serving_one_in_place(w
 
 async def test_labels_are_accepted_when_kafka_has_them(world: World, model: Model) -> None:
     posts = [
-        [{"request_id": f"r-{n}", "value": float(n), "event_time": f"2013-03-15T18:00:{n:02}Z"}] for n in range(50)
+        [{"request_id": f"r-{n}", "row": n, "value": 1.0, "event_time": f"2013-03-15T18:00:{n:02}Z"}] for n in range(50)
     ]
     path = f"/v1/models/{model.name}/labels"
     answers = await asyncio.gather(*(world.service.client.post(path, json=post) for post in posts))
     assert {answer.status_code for answer in answers} == {202}
     events = [decode(message) for message in await read_topic(world.kafka, LABELS)]
     received = [event for event in events if isinstance(event, LabelsReceived) and event.model == model.name]
-    assert sorted(label.value for event in received for label in event.labels) == list(range(50))
+    assert sorted(label.row for event in received for label in event.labels) == list(range(50))
     assert len(received) < 50  # posts that come together share an event
     assert all(event.time == max(label.event_time for label in event.labels) for event in received)
 

@@ -27,6 +27,8 @@ COMMITS = Histogram("driftline_feature_log_commit_seconds", "One Delta commit, w
 ROWS = Counter("driftline_feature_log_rows_total", "Rows committed", ["table"])
 FILES = Gauge("driftline_feature_log_live_files", "Live data files after the last compaction", ["table"])
 SKIPPED = Counter("driftline_feature_log_skipped_total", "Messages read again that the log already held", ["table"])
+# Each day is a file to sync: more of them in one commit would keep those waiting who read between commits.
+DAYS_PER_COMMIT = 256
 RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0)
 
 
@@ -102,7 +104,7 @@ class FeatureLog:
                 raise Unreadable(": ".join(changed))
         pending.add(rows, app, judged=table.version_of(app), version=origin.offset + 1)
         self._pending[place.path] = pending
-        if self.waiting >= self._limits.rows:
+        if self.waiting >= self._limits.rows or len(pending.days) >= DAYS_PER_COMMIT:
             await self.commit()
 
     async def commit(self) -> None:

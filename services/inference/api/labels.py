@@ -1,5 +1,6 @@
 """`POST /v1/models/{model}/labels`: what came true."""
 
+from datetime import UTC, datetime
 from http import HTTPStatus
 
 from fastapi import APIRouter, Depends, Request
@@ -23,9 +24,13 @@ def label_routes(sender: LabelSender, catalogue: Catalogue, body_bytes: int) -> 
         responses={503: {"description": "Kafka has not confirmed them; send them again after Retry-After seconds"}},
     )
     async def labels(request: Request, model: str) -> dict[str, int]:
-        """Take labels; 202 when Kafka has them. The same label again is a repeat, a later event_time a correction."""
-        catalogue.get(model)
-        found = read_labels(await read_body(request, body_bytes))
+        """Take labels; 202 when Kafka has them. The same label again is a repeat, a later event_time a correction.
+
+        The value of a label is what the served definition's kind says, 0 or 1 if it is binary; a business outcome is
+        any number. Times are from 1970 on and at most 5 minutes ahead; a label is not older than its prediction.
+        """
+        definition = catalogue.get(model).model.definition
+        found = read_labels(await read_body(request, body_bytes), definition.label.kind, datetime.now(UTC))
         await sender.post(model, found)
         return {"accepted": len(found)}
 

@@ -16,6 +16,8 @@ _MICROSECOND = timedelta(microseconds=1)
 _END = (datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC) - _EPOCH) // _MICROSECOND + 1
 
 LONGEST_ENTITY = 256
+# The feature log has a file per day: rows of 10,000 days held a commit up for more than 10 s, and slow it for good.
+MOST_DAYS = 31
 
 
 def microseconds(text: str | None, where: str) -> int:
@@ -38,7 +40,7 @@ def event_times(given: Tensor | str | None, rows: int, now_us: int) -> NDArray[n
     """datetime64[us] [rows] in UTC: from a BYTES tensor of `rows` values, one text for all, or `now_us`.
 
     Raises:
-        InvalidInput: not RFC 3339, before 1970, missing for a row, or another number of rows.
+        InvalidInput: not RFC 3339, before 1970, missing for a row, another number of rows, or of more than 31 days.
     """
     if given is None:
         return np.full(rows, now_us, dtype="datetime64[us]")
@@ -46,7 +48,12 @@ def event_times(given: Tensor | str | None, rows: int, now_us: int) -> NDArray[n
         return np.full(rows, microseconds(given, "parameters.event_time"), dtype="datetime64[us]")
     texts = _column(given, rows)
     found = [microseconds(text, given.at(position)) for position, text in enumerate(texts)]
-    return np.array(found, dtype="datetime64[us]")
+    times = np.array(found, dtype="datetime64[us]")
+    first = np.unique(times.astype("datetime64[D]"), return_index=True)[1]
+    if len(first) > MOST_DAYS:
+        where = given.at(int(np.sort(first)[MOST_DAYS]))
+        raise InvalidInput(where, f"rows of at most {MOST_DAYS} different days (UTC) in one request; send several")
+    return times
 
 
 def entities(given: Tensor | str | None, rows: int) -> list[str | None]:

@@ -2,21 +2,25 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 
 from pydantic import TypeAdapter, ValidationError
 
+from shared.definition import LabelKind
 from shared.errors import InvalidInput, first_problem
 from shared.events import LabelItem, LabelsReceived, stable_id
+from shared.events.labels import AHEAD
 
 PER_EVENT = 1_000
 PER_EVENT_BYTES = 700_000  # a Kafka message holds at most 1 MB
 
 _ITEM = re.compile(r"^(\d+)")
 _LABELS = TypeAdapter(list[LabelItem])
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)  # as for predictions: a UUIDv7 can't say an earlier time
 
 
-def read_labels(body: bytes) -> list[LabelItem]:
-    """The labels in a JSON list.
+def read_labels(body: bytes, kind: LabelKind, now: datetime) -> list[LabelItem]:
+    """The labels in a JSON list, for a model whose label is of this kind; `now` is the wall clock's time.
 
     Raises:
         InvalidInput: `field` is the path of what is wrong, such as `labels[3].value`.
@@ -28,7 +32,25 @@ def read_labels(body: bytes) -> list[LabelItem]:
         raise InvalidInput(_ITEM.sub(r"labels[\1]", where), expected) from None
     if not labels:
         raise InvalidInput("labels", "at least one label")
+    for position, label in enumerate(labels):
+        _check(label, f"labels[{position}]", kind, now)
     return labels
+
+
+def _check(label: LabelItem, where: str, kind: LabelKind, now: datetime) -> None:
+    if label.kind == "label" and kind == "binary" and label.value not in (0, 1):
+        raise InvalidInput(f"{where}.value", "0 or 1, for the model's label is binary")
+    _check_time(label.event_time, f"{where}.event_time", now)
+    if label.prediction_time is not None:
+        _check_time(label.prediction_time, f"{where}.prediction_time", now)
+        if label.event_time < label.prediction_time:
+            raise InvalidInput(f"{where}.event_time", "not before prediction_time: what is known then needs no model")
+
+
+def _check_time(time: datetime, where: str, now: datetime) -> None:
+    if not _EARLIEST <= time <= now + AHEAD:
+        minutes = AHEAD // timedelta(minutes=1)
+        raise InvalidInput(where, f"a time from 1970 on and at most {minutes} minutes ahead of now")
 
 
 def events(model: str, labels: Sequence[LabelItem]) -> Iterator[LabelsReceived]:

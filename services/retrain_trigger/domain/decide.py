@@ -17,7 +17,7 @@ STATES: dict[Word, Literal["running", "waiting", "skipped"]] = {"run": "running"
 @dataclass(frozen=True)
 class View:
     """What a decision looks at: the model's runs so far, whether another champion has replaced the one that drifted,
-    and how far the model's labels have come (None: there are none).
+    and how far the labels of its rows since the onset have come (None: not as far as is needed).
     """
 
     runs: Sequence[Run] = ()
@@ -86,6 +86,7 @@ def opened(incident: DriftDetected, known: Run | None) -> Run:
         revision=incident.revision,
         severity=incident.severity,
         features=named_features(incident),
+        onset=incident.onset,
         alarmed_at=incident.time,
         state="skipped",
         reason="not decided yet",

@@ -16,9 +16,9 @@ STEPS: tuple[Step, ...] = ("pin", "train", "convert", "evaluate", "bundle")
 class Run(Record):
     """What is known of one run. All times are event time.
 
-    `digest` is the champion that drifted; `alarmed_at` the end of the alarmed window; `wait_until` the end of the
-    rows it trains on and `labelled_at` the time from which their labels suffice, None if it was skipped before that
-    was known; `decisions` counts the decisions so far.
+    `digest` is the champion that drifted; `onset` the begin of the drift, None in a journal of an older version;
+    `alarmed_at` the end of the alarmed window; `wait_until` the end of the rows it trains on and `labelled_at` the time
+    from which their labels suffice, None if it was skipped before that was known; `decisions` counts those so far.
     """
 
     run_id: EventId
@@ -28,6 +28,7 @@ class Run(Record):
     revision: int
     severity: Literal["minor", "major"]
     features: tuple[str, ...]
+    onset: UtcTime | None = None
     alarmed_at: UtcTime
     wait_until: UtcTime | None = None
     labelled_at: UtcTime | None = None

@@ -14,7 +14,7 @@ from shared.definition import ModelDefinition, Training, parse_definition
 from shared.errors import DriftlineError, InvalidInput
 from shared.events import SnapshotPin
 from shared.events.base import Digest, Record, UtcTime
-from shared.feature_log.snapshot import Snapshot, read_snapshot
+from shared.feature_log.snapshot import LeftOut, Snapshot, read_snapshot
 from shared.lineage import Commit
 from shared.settings import ServiceSettings
 
@@ -56,9 +56,10 @@ class Job(Record):
 
 
 class Pinned(Record):
-    """The result of the step `pin`."""
+    """The result of the step `pin`; `labels_left_out` are those that can't be right."""
 
     pin: SnapshotPin
+    labels_left_out: LeftOut = LeftOut()
     holdout_start: UtcTime
     training_rows: int
     holdout_rows: int

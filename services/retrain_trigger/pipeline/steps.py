@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from services.retrain_trigger.pipeline.rows import category_lists, labelled, spl
 from shared.bundle import BundleContents, write_bundle
 from shared.cloudevents import rfc3339
 from shared.errors import InvalidInput
-from shared.feature_log.snapshot import pin_snapshot
+from shared.feature_log.snapshot import Bounds, pin_snapshot
 from shared.features import Float32
 from shared.lineage import Lineage
 from shared.reference import build_reference
@@ -39,7 +40,8 @@ def work(space: Workspace) -> Iterator[tuple[Step, Result]]:
 def pin(space: Workspace) -> Result:
     """Fix the rows, exactly."""
     job, definition = space.job, space.definition
-    space.snapshot = pin_snapshot(job.places.tables, definition.name, job.start, job.end, job.as_of)
+    bounds = Bounds(job.start, job.end, job.as_of, definition.label.kind)
+    space.snapshot = pin_snapshot(job.places.tables, definition.name, bounds)
     training, holdout = split(space.snapshot.table, space.holdout_start)
     if len(training) < definition.retraining.min_rows:
         needed = definition.retraining.min_rows
@@ -48,6 +50,7 @@ def pin(space: Workspace) -> Result:
         raise InvalidInput("retraining.holdout_days", f"no labelled row since {rfc3339(space.holdout_start)}")
     pinned = Pinned(
         pin=space.snapshot.pin,
+        labels_left_out=space.snapshot.left_out,
         holdout_start=space.holdout_start,
         training_rows=len(training),
         holdout_rows=len(holdout),
@@ -152,6 +155,7 @@ def _evaluation(space: Workspace) -> Result:
     return {
         "holdout": holdout,
         "training_rows": pinned.training_rows,
+        "labels_left_out": asdict(pinned.labels_left_out),
         "metrics": found["challenger"],
         "champion": {"digest": space.job.champion, "metrics": found["champion"]} if found["champion"] else None,
         "gate": {"metric": gate.metric, "margin": gate.margin, "passed": found["passed"], "reason": found["reason"]},

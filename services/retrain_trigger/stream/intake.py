@@ -6,7 +6,7 @@ from datetime import datetime
 from structlog import get_logger
 
 from services.retrain_trigger.domain.decide import Outcome, View, decide, ended, unusable
-from services.retrain_trigger.domain.runs import Run
+from services.retrain_trigger.domain.runs import Run, waiting_times
 from services.retrain_trigger.store import Journal
 from services.retrain_trigger.stream.bundles import Champions
 from shared.cloudevents import verified
@@ -20,7 +20,8 @@ from shared.signing import Trust
 log = get_logger()
 # An event of another hand could start a run, end one, or hold the next back.
 WRITERS = {DRIFT: "drift_detection", GOVERNANCE: "governance"}
-LabelledTo = Callable[[str], Awaitable[datetime | None]]
+# Model, onset, and the time that labels are needed up to, to how far they have come.
+LabelledTo = Callable[[str, datetime, datetime], Awaitable[datetime | None]]
 
 
 class Intake:
@@ -64,17 +65,18 @@ class Intake:
 
     async def _detected(self, event: DriftDetected) -> None:
         self._run_of(event)
-        labelled_to = await self._labelled_to(event.model)
         try:
             text = await self._champions.definition(event.digest)
         except InvalidInput as error:
             reason = f"the bundle that drifted can't be used: {error}"
-            self._note(unusable(event, self._view(event, labelled_to), reason))
+            self._note(unusable(event, self._view(event, None), reason))
             return
         definition = parse_definition(text)
         if definition.name != event.model:
             raise Unreadable(f"DriftDetected: digest: a bundle of {definition.name}, not of {event.model}")
         try:
+            needed = waiting_times(event.onset, definition)[1]
+            labelled_to = await self._labelled_to(event.model, event.onset, needed)
             self._note(decide(event, definition, self._view(event, labelled_to)))
         except InvalidInput as error:
             raise Unreadable(f"DriftDetected: {error}") from error

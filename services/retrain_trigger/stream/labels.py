@@ -13,10 +13,10 @@ from shared.feature_log.watermark import label_watermark
 log = get_logger()
 
 
-async def labelled_to(tables: Path, model: str) -> datetime | None:
-    """The label watermark; None also while the table can't be read, such as while its files are merged."""
+async def labelled_to(tables: Path, model: str, since: datetime, needed: datetime) -> datetime | None:
+    """The label watermark, see `label_watermark`; None also while a table can't be read now."""
     try:
-        return await asyncio.to_thread(label_watermark, tables, model)
+        return await asyncio.to_thread(label_watermark, tables, model, since, needed)
     except (DeltaError, OSError, pa.ArrowException) as error:
         log.warning("labels can't be read now", model=model, why=str(error))
         return None

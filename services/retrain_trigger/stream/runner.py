@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 
@@ -56,11 +57,12 @@ class Runner:
 
     async def look(self) -> None:
         """Decide on the runs that wait."""
-        for model in dict.fromkeys(run.model for run in self._journal.runs_in("waiting")):
-            labelled_to = await self._labelled_to(model)
-            for run in self._journal.runs_in("waiting"):
-                if run.model == model:
-                    self._reconsider(run, labelled_to)
+        for run in self._journal.runs_in("waiting"):
+            labelled_to = None
+            if run.labelled_at is not None:
+                labelled_to = await self._labelled_to(run.model, run.onset or ALWAYS, run.labelled_at)
+            if run in self._journal.runs_in("waiting"):  # an event may have ended it meanwhile
+                self._reconsider(run, labelled_to)
 
     def _reconsider(self, run: Run, labelled_to: datetime | None) -> None:
         was_replaced = self._journal.was_replaced(run.model, run.digest)
@@ -103,7 +105,9 @@ class Runner:
     def _finished(self, run: Run, job: Job, step: Step, result: Result) -> None:
         events: list[Event] = []
         if step == "pin":
-            events.append(started(run, Pinned.model_validate(result).pin))
+            pinned = Pinned.model_validate(result)
+            events.append(started(run, pinned.pin))
+            log.info("rows pinned", run=run.run_id, rows=pinned.pin.rows, left_out=asdict(pinned.labels_left_out))
         if step == "bundle":
             contest = _contest(job, self._journal.results(run.run_id), result["digest"])
             run = run.model_copy(update={"state": "evaluated", "reason": contest.reason})

@@ -26,6 +26,7 @@ from shared.kafka.message import InMessage
 MODEL = "flights"
 DIGEST = "d" * 64
 START = datetime(2013, 3, 1, tzinfo=UTC)
+LOGGED_MS = 1_362_182_400_123  # a day after START
 TOPIC = PREDICTIONS_TOPIC
 CATEGORIES = {"origin": ("EWR", "JFK", "LGA")}
 
@@ -79,12 +80,12 @@ def key(number: int) -> bytes:
 
 def origin(offset: int, partition: int = 0, topic: str = TOPIC) -> Origin:
     """A place in Kafka."""
-    return Origin(topic, partition, offset, 1_362_096_000_123)
+    return Origin(topic, partition, offset, LOGGED_MS)
 
 
 def message(value: bytes | None, offset: int, partition: int = 0) -> InMessage:
     """A message on the topic of predictions."""
-    return InMessage(TOPIC, partition, offset, None, value, (), 1_362_096_000_123)
+    return InMessage(TOPIC, partition, offset, None, value, (), LOGGED_MS)
 
 
 def prediction_message(offset: int, partition: int = 0, count: int = 3, **meta: Any) -> InMessage:
@@ -92,15 +93,17 @@ def prediction_message(offset: int, partition: int = 0, count: int = 3, **meta: 
     return message(encode_batch(batch(count, (partition * 1_000 + offset) * 1_000, **meta)), offset, partition)
 
 
-def label_message(offset: int, count: int = 2, partition: int = 0, model: str = MODEL) -> InMessage:
-    """A message with labels of requests r0, r1, ..."""
+def label_message(
+    offset: int, count: int = 2, partition: int = 0, model: str = MODEL, first: datetime = START
+) -> InMessage:
+    """A message with labels of requests r0, r1, ...; one an hour from `first`."""
     items = tuple(
-        LabelItem(request_id=f"r{number}", value=1.0, event_time=START + timedelta(hours=number))
+        LabelItem(request_id=f"r{number}", value=1.0, event_time=first + timedelta(hours=number))
         for number in range(count)
     )
     event = LabelsReceived(id=stable_id(offset, partition), time=START, model=model, labels=items)
     out = encode(event, "inference")
-    return InMessage(out.topic, partition, offset, out.key, out.value, out.headers, 1_362_096_000_123)
+    return InMessage(out.topic, partition, offset, out.key, out.value, out.headers, LOGGED_MS)
 
 
 def place(tables: Path, kind: str = "predictions", model: str = MODEL) -> Place:

@@ -14,7 +14,7 @@ from services.feature_logging.store.history import import_history
 from services.feature_logging.store.log import FeatureLog
 from shared.batch import request_key
 from shared.errors import InvalidInput
-from shared.feature_log.snapshot import pin_snapshot
+from shared.feature_log.snapshot import Bounds, pin_snapshot
 from tests.unit.feature_logging.samples import MODEL, START, definition, feature_log, place
 from tests.unit.feature_logging.test_log import take
 
@@ -78,12 +78,41 @@ def test_ids_may_be_the_sixteen_bytes_themselves() -> None:
         ({"request_id": [1, 2, 3]}, "request_id"),
         ({"label": ["yes", "no", "no"]}, "label"),
         ({"label": [1.0, 1.0, 1.0]}, "label_time"),
+        ({"label": [1.0, 2.0, None]}, "label"),
+        ({"label_time": pa.array([TIMES[0], TIMES[0], None], pa.timestamp("us", "UTC"))}, "label_time"),
+        ({"wind": None, "label_time": None, "origin": None}, "label_time, origin, wind"),
+        ({"request_id": None}, "row"),
+        ({"late": [1.0, 0.0, None]}, "late"),
     ],
 )
 def test_a_wrong_column_is_refused_by_name(changes: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         history_rows(history(**({"surprise": None} | changes)), definition())
     assert refused.value.field == field
+
+
+def test_the_label_may_have_its_name_in_the_definition() -> None:
+    rows = history_rows(history(label=None, late=[True, False, None]), definition())
+    assert rows["label"].to_pylist() == [1.0, 0.0, None]
+
+
+def test_a_file_needs_no_ids_rows_or_entities() -> None:
+    rows = history_rows(history(request_id=None, row=None, entity=None), definition())
+    assert len(set(rows["request_id"].to_pylist())) == 3
+    assert (rows["row"].to_pylist(), rows["entity"].to_pylist()) == ([0] * 3, [None] * 3)
+    assert history_rows(history(row=None), definition())["row"].to_pylist() == [0] * 3
+
+
+def test_rows_without_ids_that_come_again_in_another_file_are_the_same_rows(tmp_path: Path) -> None:
+    rows = history(request_id=None, row=None)
+    same = pa.concat_tables([rows.slice(0, 1)] * 2)  # two rows that say the same, one late and one not, are two
+    twins = same.set_column(same.column_names.index("label"), "label", pa.array([True, False]))
+    for number, table in enumerate((twins, pa.concat_tables([twins.take([1, 0]), rows.slice(1, 1)]))):
+        pq.write_table(table, tmp_path / f"{number}.parquet")
+        assert import_history(tmp_path / "tables", definition(), tmp_path / f"{number}.parquet").added
+    end = START + timedelta(days=1)
+    snapshot = pin_snapshot(tmp_path / "tables", MODEL, Bounds(START, end, end, "binary"))
+    assert sorted(snapshot.table["label"].to_pylist()) == [0.0, 0.0, 1.0]
 
 
 def test_a_file_without_rows_is_refused() -> None:
@@ -98,7 +127,7 @@ def test_the_same_file_twice_is_there_once_and_trains(tmp_path: Path) -> None:
     again = import_history(tmp_path / "tables", definition(), file)
     assert (first.rows, first.added, again.added, again.version) == (3, True, False, first.version)
     end = START + timedelta(days=1)
-    snapshot = pin_snapshot(tmp_path / "tables", MODEL, START, end, end)
+    snapshot = pin_snapshot(tmp_path / "tables", MODEL, Bounds(START, end, end, "binary"))
     assert snapshot.table["label"].to_pylist() == [1.0, 0.0]
     assert np.isnan(snapshot.table["wind"].to_numpy()[1])
 
@@ -109,7 +138,7 @@ def test_another_file_adds_its_rows(tmp_path: Path) -> None:
         pq.write_table(history(request_id=[f"{number}-{row}" for row in range(3)]), file)
         assert import_history(tmp_path / "tables", definition(), file).added
     end = START + timedelta(days=1)
-    assert len(pin_snapshot(tmp_path / "tables", MODEL, START, end, end)) == 4
+    assert len(pin_snapshot(tmp_path / "tables", MODEL, Bounds(START, end, end, "binary"))) == 4
 
 
 def test_a_file_that_is_no_parquet_is_refused(tmp_path: Path) -> None:

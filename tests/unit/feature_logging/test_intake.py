@@ -1,6 +1,7 @@
 """The handler: what is readable is logged, what is not is written down with its reason, and both only once."""
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from shared.kafka.message import InMessage
 from tests.unit.feature_logging.samples import (
     DIGEST,
     MODEL,
+    START,
     FakeBundles,
     definition,
     feature_log,
@@ -97,6 +99,18 @@ async def test_a_message_that_was_rejected_stays_rejected_though_it_could_now_be
     assert second.dead == first.dead  # the dead-letter may not have been sent before the crash
     report = completeness(open_log(tmp_path)).partitions[0]
     assert (report.complete, report.messages, report.rejected, report.rows) == (True, 3, 2, 3)
+
+
+async def test_labels_from_the_future_are_rejected_with_their_message_and_time(tmp_path: Path) -> None:
+    consumer = Consumer(feature_log(tmp_path))
+    now = START + timedelta(days=1, microseconds=123_000)  # when the broker appended them
+    in_time = label_message(0, first=now + timedelta(minutes=5 - 60))
+    await consumer.read(in_time, label_message(1, first=now + timedelta(minutes=5 - 60, microseconds=1)))
+    await consumer.intake.flush()
+    ((offset, reason),) = consumer.dead
+    assert (offset, "labels[1].event_time: 2013-03-02T00:05:00.123001Z lies in the future" in reason) == (1, True)
+    report = completeness(open_log(tmp_path)).partitions[0]
+    assert (report.complete, report.messages, report.rejected, report.rows) == (True, 2, 1, 2)
 
 
 async def test_another_event_on_the_topic_of_labels_is_unreadable(tmp_path: Path) -> None:

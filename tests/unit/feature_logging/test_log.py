@@ -4,8 +4,10 @@ import asyncio
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from structlog.testing import capture_logs
@@ -87,6 +89,17 @@ async def test_enough_rows_are_committed_at_once(tmp_path: Path) -> None:
     assert not where.path.joinpath("event_day=2013-03-01").exists()
     await take(log, where, 3)
     assert (log.waiting, len(rows_of(where))) == (0, 12)
+
+
+async def test_rows_of_many_days_are_committed_at_once_so_that_no_commit_writes_too_many_files(tmp_path: Path) -> None:
+    log, where = feature_log(tmp_path), place(tmp_path)
+    apart = np.arange(100) * np.timedelta64(1, "D")
+    for offset in range(3):
+        days = np.datetime64("2013-03-01", "us") + offset * np.timedelta64(100, "D") + apart
+        rows = prediction_rows(replace(batch(100), event_time=days), definition(), CATEGORIES, origin(offset))
+        assert log.waiting == offset * 100
+        await log.add(where, rows, origin(offset))
+    assert (log.waiting, len(LogTable(where).delta.file_uris())) == (0, 300)
 
 
 async def test_the_slower_of_two_workers_drops_its_rows_and_reads_again(tmp_path: Path) -> None:

@@ -94,6 +94,15 @@ def test_other_times_are_refused(text: str) -> None:
         event_times(column, 1, 0)
 
 
+def test_rows_of_31_days_are_taken_and_of_more_refused_where_the_next_day_begins() -> None:
+    texts = [f"2013-03-{day:02}T12:00:00Z" for day in range(1, 32)] * 2
+    column = Tensor("inputs[4]", "event_time", "BYTES", (62,), list(texts))
+    assert len(event_times(column, 62, 0)) == 62
+    more = Tensor("rows", "event_time", "BYTES", (63,), [*texts, "2013-04-01T00:00:00Z"], by_row=True)
+    with pytest.raises(InvalidInput, match=r"rows\[62\]\.event_time: rows of at most 31 different days"):
+        event_times(more, 63, 0)
+
+
 def test_one_entity_holds_for_all_rows() -> None:
     assert entities("N1", 3) == ["N1"] * 3
     assert entities(None, 2) == [None, None]

@@ -1,17 +1,22 @@
 """`POST /v1/models/{model}/labels`: accepted means that Kafka has them."""
 
 import asyncio
+import json
+from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from aiokafka.errors import KafkaConnectionError
 
 from services.inference.domain.labels import events, read_labels
+from shared.errors import InvalidInput
 from shared.events import LabelsReceived
 from shared.kafka.message import OutMessage
 from tests.bundles import as_read
 from tests.unit.inference.harness import Service
 
 LABELS = "/v1/models/small/labels"
+NOW = datetime(2013, 3, 15, 18, 10, tzinfo=UTC)
 
 
 def label(number: int, **changed: Any) -> dict[str, Any]:
@@ -50,7 +55,7 @@ async def test_many_labels_go_in_events_of_a_thousand(service: Service) -> None:
 
 
 async def test_the_same_labels_give_the_same_event_id_and_others_another(service: Service) -> None:
-    for value in (1.0, 1.0, 2.0):
+    for value in (1.0, 1.0, 0.0):
         await service.client.post(LABELS, json=[label(1, value=value)])
     first, again, other = (event.id for event in received(service.kafka.messages))
     assert first == again != other
@@ -62,7 +67,7 @@ def test_an_event_fits_into_a_kafka_message_however_long_its_ids_are() -> None:
         f'{{"request_id": {long}, "value": 1, "event_time": "2013-03-15T18:00:00Z", "row": {row}}}'
         for row in range(999)
     )
-    found = list(events("small", read_labels(body.encode() + b"]")))
+    found = list(events("small", read_labels(body.encode() + b"]", "binary", NOW)))
     assert sum(len(event.labels) for event in found) == 999
     assert max(len(event.model_dump_json()) for event in found) < 1_000_000
 
@@ -94,3 +99,21 @@ async def test_only_clients_may_post_labels(service: Service, state: Any) -> Non
         headers = {"Authorization": f"Bearer {(state / 'tokens' / f'{token}.jwt').read_text()}"}
         assert (await service.client.post(LABELS, json=[label(1)], headers=headers)).status_code == status
     assert (await service.client.post(LABELS, json=[label(1)], headers={"Authorization": ""})).status_code == 401
+
+
+async def test_a_business_outcome_may_be_any_finite_number(service: Service) -> None:
+    answer = await service.client.post(LABELS, json=[label(1, kind="business", value=-1000)])
+    assert answer.status_code == 202
+
+
+def test_a_label_of_a_regression_may_be_any_finite_number() -> None:
+    body = json.dumps([label(1, value=-1000.5)]).encode()
+    assert read_labels(body, "regression", NOW)[0].value == -1000.5
+    with pytest.raises(InvalidInput, match="binary"):
+        read_labels(body, "binary", NOW)
+
+
+def test_a_label_may_be_five_minutes_ahead_of_the_clock_and_no_more() -> None:
+    assert read_labels(json.dumps([label(1, event_time="2013-03-15T18:15:00Z")]).encode(), "binary", NOW)
+    with pytest.raises(InvalidInput, match=r"labels\[0\].event_time: .* 5 minutes ahead of now"):
+        read_labels(json.dumps([label(1, event_time="2013-03-15T18:15:00.000001Z")]).encode(), "binary", NOW)

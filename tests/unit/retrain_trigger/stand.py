@@ -15,7 +15,7 @@ from services.retrain_trigger.pipeline.job import Job, Places, Result, Workspace
 from services.retrain_trigger.pipeline.steps import work
 from services.retrain_trigger.settings import Settings
 from shared.events import DriftDetected, DriftedFeature, stable_id
-from shared.feature_log.schema import HISTORY, LABELS, table_path
+from shared.feature_log.schema import HISTORY, LABELS, PREDICTIONS, TableKind, table_path
 from shared.keys import make_keys
 
 MODEL = "turncoat"
@@ -71,17 +71,15 @@ def history(days: int = DAYS) -> pa.Table:
 
 
 def label_known_at(tables: Path, model: str, moment: datetime) -> None:
-    """Put a label with this event time into the feature log."""
-    row = dict.fromkeys(LABELS.names) | {
-        "request_id": b"0" * 16,
-        "row": 0,
-        "kind": "label",
-        "value": 1.0,
-        "event_time": moment,
-        "event_day": moment.date(),
+    """Put a prediction of this event time and its label, which came at once, into the feature log."""
+    row = {"request_id": b"0" * 16, "row": 0, "event_time": moment, "event_day": moment.date()}
+    made = row | {"role": "champion", "repeat": False, "scores": [0.5]}
+    kinds: dict[TableKind, pa.Table] = {
+        "predictions": pa.Table.from_pylist([made], PREDICTIONS),
+        "labels": pa.Table.from_pylist([row | {"kind": "label", "value": 1.0}], LABELS),
     }
-    place = table_path(tables, model, "labels")
-    write_deltalake(place, pa.Table.from_pylist([row], LABELS), mode="append", partition_by=["event_day"])
+    for kind, table in kinds.items():
+        write_deltalake(table_path(tables, model, kind), table, mode="append", partition_by=["event_day"])
 
 
 class Stand:

@@ -39,7 +39,8 @@ class Desk:
         self._intake = Intake(self.journal, champions, self._labels, self._heard, Trust(stand.settings.trust))
         self._keys = stand.settings.keys
 
-    async def _labels(self, _: str) -> datetime | None:
+    async def _labels(self, *asked: object) -> datetime | None:
+        self.asked = asked
         return self.labelled_to
 
     def _heard(self) -> None:
@@ -81,6 +82,7 @@ async def test_an_incident_whose_labels_are_there_runs_at_once(stand: Stand, des
     desk.labelled_to = LABELLED_AT
     assert [decision for decision, _ in await desk.take(incident(stand.champion))] == ["run"]
     assert desk.journal.runs()[0].state == "running"
+    assert desk.asked == (MODEL, ONSET, LABELLED_AT)
 
 
 async def test_an_incident_of_a_bundle_that_is_not_there_is_skipped_with_the_reason(desk: Desk) -> None:

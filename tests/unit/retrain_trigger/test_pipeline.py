@@ -3,7 +3,9 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 
 from services.retrain_trigger.domain.runs import STEPS, Step
 from services.retrain_trigger.pipeline import steps
@@ -11,8 +13,9 @@ from services.retrain_trigger.pipeline.job import Result, Workspace
 from services.retrain_trigger.pipeline.steps import work
 from shared.bundle import open_bundle
 from shared.errors import DriftlineError, InvalidInput
+from shared.feature_log.schema import table_path
 from shared.feature_log.snapshot import read_snapshot
-from tests.unit.retrain_trigger.stand import A_DAY, MODEL, ONSET, START, WAIT_UNTIL, Stand, definition_text
+from tests.unit.retrain_trigger.stand import A_DAY, MODEL, ONSET, START, WAIT_UNTIL, Stand, definition_text, history
 
 
 @pytest.fixture(scope="module")
@@ -163,3 +166,20 @@ def test_work_of_one_run_stays_in_its_folder(stand: Stand, tmp_path: Path) -> No
     job = job.model_copy(update={"places": job.places.model_copy(update={"work": tmp_path / "own"}), "end": ONSET})
     dict(work(Workspace(job, {})))
     assert sorted(path.name for path in (tmp_path / "own").iterdir()) == ["model.onnx", "out_of_fold.npy"]
+
+
+def test_hostile_labels_neither_steer_a_run_nor_stop_it_and_are_counted(tmp_path: Path) -> None:
+    stand = Stand(tmp_path)
+    honest = stand.done(stand.job(stand.champion))
+    rows = history().slice(0, 3).to_pylist()
+    for number, (row, value, hours) in enumerate(zip(rows, (-1000.0, 2.0, 1.0), (1, 1, -1), strict=True)):
+        time = WAIT_UNTIL - timedelta(hours=3)
+        row |= {"request_id": bytes([255, number]) * 8, "event_time": time, "event_day": time.date()}
+        row |= {"label": value, "label_time": time + timedelta(hours=hours)}
+    table = pa.Table.from_pylist(rows, schema=history().schema)
+    write_deltalake(table_path(stand.settings.tables, MODEL, "history"), table, mode="append")
+    found = stand.done(stand.job(stand.champion, name="hostile"))
+    assert found["evaluate"] == honest["evaluate"]
+    assert found["pin"]["labels_left_out"] == {"unfit": 2, "early": 1}
+    bundle = open_bundle(stand.settings.bundles, found["bundle"]["digest"], stand.settings.trust)
+    assert bundle.evaluation["labels_left_out"] == {"unfit": 2, "early": 1}

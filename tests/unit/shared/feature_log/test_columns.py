@@ -8,7 +8,7 @@ from shared.definition import parse_definition
 from shared.errors import InvalidInput
 from shared.feature_log.columns import RESERVED
 from shared.feature_log.schema import HISTORY, LABELS, PREDICTIONS, features_of
-from shared.feature_log.snapshot import pin_snapshot
+from shared.feature_log.snapshot import Bounds, pin_snapshot
 from tests.unit.shared.feature_log.small_log import MODEL, START, hours
 
 DEFINITION = """
@@ -20,7 +20,8 @@ label = {{ name = "late", kind = "binary", expected_delay_hours = 1 }}
 
 
 def test_every_own_column_is_reserved(tmp_path: Path) -> None:
-    for schema in (PREDICTIONS, LABELS, HISTORY, pin_snapshot(tmp_path, MODEL, START, hours(1), hours(2)).table.schema):
+    snapshot = pin_snapshot(tmp_path, MODEL, Bounds(START, hours(1), hours(2), "binary"))
+    for schema in (PREDICTIONS, LABELS, HISTORY, snapshot.table.schema):
         assert features_of(schema) == []
 
 

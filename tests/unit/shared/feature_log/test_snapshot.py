@@ -7,14 +7,16 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
+from shared.definition import LabelKind
 from shared.errors import InvalidInput
+from shared.events import SnapshotPin
 from shared.feature_log.schema import table_path
-from shared.feature_log.snapshot import Snapshot, SnapshotChanged, pin_snapshot, read_snapshot
+from shared.feature_log.snapshot import Bounds, LeftOut, Snapshot, SnapshotChanged, pin_snapshot, read_snapshot
 from tests.unit.shared.feature_log.small_log import MODEL, START, Log, hours, key
 
 
-def pinned(log: Log, end: float = 48, as_of: float = 96) -> Snapshot:
-    return pin_snapshot(log.tables, MODEL, START, hours(end), hours(as_of))
+def pinned(log: Log, end: float = 48, as_of: float = 96, kind: LabelKind = "regression") -> Snapshot:
+    return pin_snapshot(log.tables, MODEL, Bounds(START, hours(end), hours(as_of), kind))
 
 
 def labels_of(snapshot: Snapshot) -> dict[bytes, float]:
@@ -44,6 +46,51 @@ def test_history_known_only_after_as_of_does_not_leak(log: Log) -> None:
         row = {"request_id": key(number), "row": 0, "event_time": hours(number), "wind": 1.0}
         log.append("history", row | {"label": 1.0, "label_time": hours(label_hour)})
     assert labels_of(pinned(log, as_of=20)) == {key(1): 1.0}
+
+
+def test_labels_that_are_no_value_of_the_kind_are_left_out_and_counted(log: Log) -> None:
+    for number, value in ((1, 0.0), (2, 1.0), (3, -1000.0), (4, 2.0), (5, 0.5)):
+        log.predict(number, hours(number))
+        log.label(number, hours(9), value)
+    log.label(2, hours(10), -1000.0)  # a later one, too, must not take a good label's place
+    log.label(99, hours(9), 7.0)  # of no row here
+    snapshot = pinned(log, kind="binary")
+    assert labels_of(snapshot) == {key(1): 0.0, key(2): 1.0}
+    assert snapshot.left_out == LeftOut(unfit=4)
+    assert (len(pinned(log)), pinned(log).left_out) == (5, LeftOut())
+
+
+def test_labels_older_than_their_prediction_are_left_out_and_counted(log: Log) -> None:
+    for number in (1, 2, 3):
+        log.predict(number, hours(5))
+    log.label(1, hours(5), 1.0)
+    log.label(2, hours(4.999), 1.0)
+    log.label(3, hours(4), 1.0)
+    log.label(3, hours(6), 0.0)
+    snapshot = pinned(log)
+    assert labels_of(snapshot) == {key(1): 1.0, key(3): 0.0}
+    assert snapshot.left_out == LeftOut(early=2)
+
+
+def test_labels_of_history_are_held_to_the_same_rules(log: Log) -> None:
+    for number, (value, hour) in enumerate(((1.0, 9), (3.0, 9), (1.0, 4)), start=1):
+        row = {"request_id": key(number), "row": 0, "event_time": hours(5), "label": value, "label_time": hours(hour)}
+        log.append("history", row)
+    snapshot = pinned(log, kind="binary")
+    assert labels_of(snapshot) == {key(1): 1.0}
+    assert snapshot.left_out == LeftOut(unfit=1, early=1)
+
+
+def test_a_pin_says_by_which_rule_its_labels_count_so_that_its_rows_are_found_again(log: Log) -> None:
+    for number, value in ((1, 1.0), (2, -1000.0)):
+        log.predict(number, hours(number))
+        log.label(number, hours(9), value)
+    snapshot = pinned(log, kind="binary")
+    again = read_snapshot(log.tables, MODEL, SnapshotPin.model_validate_json(snapshot.pin.model_dump_json()))
+    assert (again.pin, again.table, again.left_out) == (snapshot.pin, snapshot.table, LeftOut(unfit=1))
+    before = pin_snapshot(log.tables, MODEL, Bounds(START, hours(48), hours(96), None))  # as it was before the rule
+    assert "label_kind" not in before.pin.model_dump_json()
+    assert len(read_snapshot(log.tables, MODEL, before.pin)) == 2
 
 
 def test_bounds_are_start_included_end_excluded(log: Log) -> None:
@@ -188,7 +235,7 @@ def test_bad_bounds_are_refused_by_name(log: Log) -> None:
     with pytest.raises(InvalidInput, match="end"):
         pinned(log, end=0)
     with pytest.raises(InvalidInput, match="start"):
-        pin_snapshot(log.tables, MODEL, START.replace(tzinfo=None), hours(1), hours(2))
+        pin_snapshot(log.tables, MODEL, Bounds(START.replace(tzinfo=None), hours(1), hours(2), "regression"))
 
 
 def test_a_feature_of_two_types_is_refused_by_name(log: Log) -> None:

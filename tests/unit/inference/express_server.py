@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import json
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
@@ -24,6 +26,15 @@ from shared.http import Health
 from tests.unit.inference.harness import Kafka
 
 PATH = "/v2/models/block/infer"
+
+
+def body(*rows: list[float] | list[int], name: str | None = None, **other: Any) -> bytes:
+    flat = [value for row in rows for value in row]
+    tensor = {"name": "features", "datatype": "FP32", "shape": [len(rows), 3], "data": flat}
+    return json.dumps({"inputs": [tensor], **({"id": name} if name else {}), **other}).encode()
+
+
+GOOD = body([50, 3, 1], name="one")
 Answer = tuple[int, dict[str, str], bytes]
 
 

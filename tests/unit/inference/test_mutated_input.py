@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from tests.unit.inference.harness import Service
-from tests.unit.inference.test_bad_input import GOOD, INFER, LABEL, LABELS, encoded
+from tests.unit.inference.test_bad_input import GOOD, INFER, LABELS, encoded
+from tests.unit.inference.test_bad_labels import LABEL
 
 ROW = {"temp": 50.0, "wind": 10, "carrier": "AA"}
 PREDICT = "/v1/models/small/predict"

@@ -48,6 +48,10 @@ class Broker:
     async def stop(self) -> None:
         await self._child.stop()
 
+    def signal(self, number: signal.Signals) -> None:
+        """SIGSTOP makes it hang, SIGCONT go on."""
+        os.kill(self._child.pid, number)
+
 
 @contextlib.asynccontextmanager
 async def running_broker(state: Path) -> AsyncIterator[Broker]:

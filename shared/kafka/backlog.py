@@ -111,8 +111,8 @@ class Backlog:
     def put(self, value: bytes, rows: int, settled: Settled | None = None) -> None:
         """Add a message at the end: to the queue, or to the spool if that is in use or the queue is full.
 
-        What no broker would take (over 1 MB) is dropped, counted and logged. What the disk has no room for waits for it,
-        some of it, unless somebody is to be told now: then it is dropped, too.
+        What no broker would take (over 1 MB) is dropped, counted and logged. What the disk has no room for waits for
+        it, up to a bound, unless somebody is to be told now: then it is dropped, too.
         Safe, for `settled`, is what is acknowledged or synced on disk.
         """
         self._count("enqueued", rows)

@@ -1,13 +1,18 @@
 """What every service is told by its environment; a service adds its own in its settings module."""
 
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class ServiceSettings(BaseSettings):
-    """Read once, at start. Folders default to places below `state`."""
+    """Read once, at start. Folders default to places below `state`.
+
+    With `tls_certificate` (PEM, with what chains it to its CA) and `tls_key` the HTTP port speaks TLS; with
+    `tls_client_ca` as well every client needs a certificate of that CA, beside its token.
+    """
 
     model_config = SettingsConfigDict(env_prefix="DRIFTLINE_", frozen=True, extra="ignore", populate_by_name=True)
 
@@ -16,6 +21,18 @@ class ServiceSettings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=1, le=65535)
     log_level: str = "INFO"
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    tls_client_ca: Path | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        """Half of TLS would be none, and no one would know."""
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key go together")
+        if self.tls_client_ca is not None and self.tls_certificate is None:
+            raise ValueError("tls_client_ca needs tls_certificate and tls_key")
+        return self
 
     @field_validator("state", mode="before")
     @classmethod

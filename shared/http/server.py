@@ -3,7 +3,8 @@
 import asyncio
 import signal
 import socket
-from collections.abc import Coroutine, Generator
+import ssl
+from collections.abc import Coroutine, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,8 +17,15 @@ from shared.settings import ServiceSettings
 log = get_logger()
 
 
+_HANDSHAKE_SECONDS = 2.0  # for a TLS client that came at the very end
+
+
 class _Server(uvicorn.Server):
-    """uvicorn that leaves signals to `serve`, which has tasks to end as well."""
+    """uvicorn that leaves signals to `serve`, which has tasks to end as well, and that turns nobody away at its end."""
+
+    def __init__(self, config: uvicorn.Config, listener: socket.socket) -> None:
+        super().__init__(config)
+        self._listener = listener.dup()  # what uvicorn closes first stays open by it
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -27,6 +35,38 @@ class _Server(uvicorn.Server):
     def stop(self) -> None:
         """Finish the requests in hand, then return from `serve`."""
         self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """First take in the clients whose connections the kernel has accepted and we have not: it would reset them."""
+        for server in self.servers:
+            server.close()
+        with self._listener:
+            late = list(_accepted(self._listener))
+        await asyncio.gather(*map(self._welcome, late), return_exceptions=True)
+        await asyncio.sleep(0)  # what the event loop had accepted itself becomes a connection in its next turn
+        await super().shutdown(sockets)
+
+    async def _welcome(self, client: socket.socket) -> None:
+        config, patience = self.config, _HANDSHAKE_SECONDS if self.config.ssl else None
+        await asyncio.get_running_loop().connect_accepted_socket(
+            lambda: config.http_protocol_class(  # type: ignore[call-arg]  # as uvicorn itself makes one
+                config=config, server_state=self.server_state, app_state=self.lifespan.state
+            ),
+            client,
+            ssl=config.ssl,
+            ssl_handshake_timeout=patience,
+        )
+
+
+def _accepted(listener: socket.socket) -> Iterator[socket.socket]:
+    listener.setblocking(False)
+    while True:
+        try:
+            client, _ = listener.accept()
+        except OSError:  # there are no more
+            return
+        client.setblocking(False)
+        yield client
 
 
 async def serve(
@@ -38,11 +78,20 @@ async def serve(
     cancelled and awaited.
 
     Raises:
-        SystemExit: host and port can't be listened on, for example since the port is taken; the code is 1.
+        SystemExit: host and port can't be listened on, for example since the port is taken, or the TLS certificate or
+            key can't be read; the code is 1.
         Exception: what a task raised, or RuntimeError if it just ended; the process ends with it.
     """
-    listener = _listen(settings, tasks)
-    server = _server(app, protocol)
+    try:
+        config = _config(app, settings, protocol)
+        listener = _listen(settings)
+    except SystemExit:
+        for task in tasks:
+            task.close()
+        raise
+    server = _Server(config, listener)
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, server.stop)
     background = [asyncio.create_task(task, name=getattr(task, "__qualname__", "task")) for task in tasks]
     serving = asyncio.create_task(server.serve([listener]))
     log.info("started", host=settings.host, port=settings.port)
@@ -58,23 +107,37 @@ async def serve(
     log.info("stopped")
 
 
-def _server(app: FastAPI, protocol: Any) -> _Server:
-    config = uvicorn.Config(app, http=protocol, log_config=None, access_log=False, timeout_graceful_shutdown=10)
-    server = _Server(config)
-    for name in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(name, server.stop)
-    return server
+def _config(app: FastAPI, settings: ServiceSettings, protocol: Any) -> uvicorn.Config:
+    config = uvicorn.Config(
+        app, http=protocol, log_config=None, access_log=False, timeout_graceful_shutdown=10, **_tls(settings)
+    )
+    try:
+        config.load()
+    except OSError as error:  # ssl's errors are some, too
+        log.error("can't serve TLS", certificate=str(settings.tls_certificate), why=error.strerror or str(error))  # noqa: TRY400
+        raise SystemExit(1) from error
+    return config
 
 
-def _listen(settings: ServiceSettings, tasks: tuple[Coroutine[Any, Any, None], ...]) -> socket.socket:
+def _tls(settings: ServiceSettings) -> dict[str, Any]:
+    if settings.tls_certificate is None:
+        return {}
+    needs = ssl.CERT_NONE if settings.tls_client_ca is None else ssl.CERT_REQUIRED
+    return {
+        "ssl_certfile": settings.tls_certificate,
+        "ssl_keyfile": settings.tls_key,
+        "ssl_ca_certs": settings.tls_client_ca,
+        "ssl_cert_reqs": needs,
+    }
+
+
+def _listen(settings: ServiceSettings) -> socket.socket:
     # Before anything else starts: uvicorn would end the whole process from inside a task.
     try:
         family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
         return socket.create_server((settings.host, settings.port), family=family, backlog=2_048)
     except OSError as error:
         log.error("can't listen", host=settings.host, port=settings.port, why=error.strerror or str(error))  # noqa: TRY400
-        for task in tasks:
-            task.close()
         raise SystemExit(1) from error
 
 

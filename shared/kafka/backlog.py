@@ -24,6 +24,7 @@ TAKE_BYTES = 800_000
 TAKE_MESSAGES = 1_000
 MOST_SPOOLED = 4 * 2**30
 _DISK_PAUSE = 1.0  # seconds after which a full disk is tried again
+_MOST_UNWRITTEN = 64  # messages that wait for room on disk
 
 Outcome = Literal["enqueued", "recovered", "spooled", "acknowledged", "dropped"]
 
@@ -42,6 +43,13 @@ class Waiting(NamedTuple):
     settled: Settled | None = None
 
 
+class Unwritten(NamedTuple):
+    """A message that the disk had no room for, and that nobody waits for."""
+
+    value: bytes
+    rows: int
+
+
 class Backlog:
     """First in, first out. `bound` in bytes of values held in memory, those out for delivery included; `spool_bound` in
     bytes of the spool, beyond which `full` says so: more is still taken.
@@ -58,6 +66,7 @@ class Backlog:
         self._bound = bound
         self._spool_bound = spool_bound
         self._disk_full_until = 0.0
+        self._unwritten: deque[Unwritten] = deque()
         self._queue: deque[Waiting] = deque()
         self._out: dict[int, Waiting] = {}
         self._spooled_out: deque[int] = deque()
@@ -70,8 +79,8 @@ class Backlog:
 
     @property
     def memory_rows(self) -> int:
-        """Rows in the queue or out for delivery."""
-        return sum(message.rows for message in (*self._queue, *self._out.values()))
+        """Rows in the queue, out for delivery, or waiting for room on disk."""
+        return sum(message.rows for message in (*self._queue, *self._out.values(), *self._unwritten))
 
     @property
     def spool_rows(self) -> int:
@@ -80,13 +89,18 @@ class Backlog:
 
     @property
     def full(self) -> bool:
-        """There is no room left on disk."""
-        return self._spool.size >= self._spool_bound or time.monotonic() < self._disk_full_until
+        """There is no room left on disk; a disk that was full is tried again each second."""
+        self._write()
+        return bool(self._unwritten) or self._spool.size >= self._spool_bound or self._disk_rests
+
+    @property
+    def _disk_rests(self) -> bool:
+        return time.monotonic() < self._disk_full_until
 
     @property
     def empty(self) -> bool:
         """Nothing waits and nothing is out."""
-        return not (self._queue or self._out or self._spool.unread)
+        return not (self._queue or self._out or self._spool.unread or self._unwritten)
 
     def _count(self, outcome: Outcome, rows: int, messages: int = 1) -> None:
         self.rows[outcome] += rows
@@ -97,30 +111,51 @@ class Backlog:
     def put(self, value: bytes, rows: int, settled: Settled | None = None) -> None:
         """Add a message at the end: to the queue, or to the spool if that is in use or the queue is full.
 
-        What no broker would take (over 1 MB) and what the disk has no room for is dropped, counted and logged.
+        What no broker would take (over 1 MB) is dropped, counted and logged. What the disk has no room for waits for
+        it, up to a bound, unless somebody is to be told now: then it is dropped, too.
         Safe, for `settled`, is what is acknowledged or synced on disk.
         """
         self._count("enqueued", rows)
         if len(value) > MAX_VALUE:
             self._drop(rows, f"the message has {len(value)} bytes, at most {MAX_VALUE} are possible")
             _tell(settled, safe=False)
-        elif not self._spool.unread and self._bytes + len(value) <= self._bound:
+        elif not (self._spool.unread or self._unwritten) and self._bytes + len(value) <= self._bound:
             self._hold(value, rows, None, settled)
-        else:
+        elif settled is not None:
             self._to_spool(value, rows, settled)
+        elif len(self._unwritten) < _MOST_UNWRITTEN:
+            self._unwritten.append(Unwritten(value, rows))
+            self._write()
+        else:
+            self._drop(rows, "there is no room on disk")
 
-    def _to_spool(self, value: bytes, rows: int, settled: Settled | None) -> None:
+    def _to_spool(self, value: bytes, rows: int, settled: Settled) -> None:
+        if not self._append(value, rows):
+            self._drop(rows, "the spool can't be written")
+            _tell(settled, safe=False)
+            return
         try:
-            self._spool.append(value, rows)
-            if settled is not None:
-                self._spool.sync()
-        except OSError as error:
-            self._disk_full_until = time.monotonic() + _DISK_PAUSE
-            self._drop(rows, f"the spool can't be written: {error}")
+            self._spool.sync()
+        except OSError as error:  # it will be published, but that can't be promised
+            log.warning("the spool can't be synced", topic=self._topic, why=str(error))
             _tell(settled, safe=False)
         else:
-            self._count("spooled", rows)
             _tell(settled, safe=True)
+
+    def _write(self) -> None:
+        """What waits for room on disk, as far as there is some."""
+        while self._unwritten and not self._disk_rests and self._append(*self._unwritten[0]):
+            self._unwritten.popleft()
+
+    def _append(self, value: bytes, rows: int) -> bool:
+        try:
+            self._spool.append(value, rows)
+        except OSError as error:
+            self._disk_full_until = time.monotonic() + _DISK_PAUSE
+            log.error("the spool can't be written", topic=self._topic, why=str(error))  # noqa: TRY400  # nobody's bug
+            return False
+        self._count("spooled", rows)
+        return True
 
     def _hold(self, value: bytes, rows: int, end: int | None, settled: Settled | None = None) -> None:
         self._queue.append(Waiting(self._number, value, rows, end, settled))
@@ -149,6 +184,8 @@ class Backlog:
         if not self._queue and (spooled := self._spool.read()) is not None:
             self._hold(*spooled)
             self._spooled_out.append(spooled.end)
+        elif not self._queue and self._unwritten:  # they come after all that the spool held
+            self._hold(*self._unwritten.popleft(), None)
         if self._spool.damaged_rows:
             self._drop(self._spool.damaged_rows, "the spool was damaged")
             self._spool.damaged_rows = 0
@@ -183,6 +220,10 @@ class Backlog:
 
     def close(self) -> None:
         """Leave in the spool what is in memory, in its order, for the next start."""
+        self._disk_full_until = 0.0
+        self._write()
+        while self._unwritten:
+            self._drop(self._unwritten.popleft().rows, "there is no room on disk")
         held = sorted((*self._out.values(), *self._queue))
         if any(message.end is None for message in held):
             try:

@@ -18,6 +18,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from cli.kafka import broker
 from cli.kafka.ready import wait_until_ready
 from cli.process.child import Child
+from cli.process.ports import is_free
 from shared.batch import PredictionBatch, decode_batch
 from shared.kafka.admin import PREDICTIONS, ensure_topics
 from shared.kafka.follow import follow
@@ -36,17 +37,28 @@ class Broker:
         self.address = self._ports.bootstrap
 
     async def start(self) -> None:
+        await self._until_free()
         command = await broker.prepare(self._state, self._ports, print)
         self._child = await Child.start(command)
         async with asyncio.timeout(60):
             await wait_until_ready(self.address, self._check)
         await ensure_topics(self.address)
 
+    async def _until_free(self) -> None:
+        """While it was down, a client's connection may have got its port for a moment."""
+        async with asyncio.timeout(60):
+            while not (is_free(self._ports.client) and is_free(self._ports.controller)):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+
     def _check(self, reason: str) -> None:
         assert self._child.code is None, f"{reason}: {self._child.last_lines()}"
 
     async def stop(self) -> None:
         await self._child.stop()
+
+    def signal(self, number: signal.Signals) -> None:
+        """SIGSTOP makes it hang, SIGCONT go on."""
+        os.kill(self._child.pid, number)
 
 
 @contextlib.asynccontextmanager

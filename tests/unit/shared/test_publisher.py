@@ -158,20 +158,24 @@ async def test_a_message_too_large_for_any_broker_is_dropped_and_counted(broker:
     assert publisher.backlog.rows["dropped"] == 7
 
 
-async def test_a_full_disk_drops_and_counts_exactly(
-    broker: Fake, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("messages", "dropped"), [(150, 0), (200, 36)])  # memory holds 100, 64 wait for room on disk
+async def test_what_a_full_disk_has_no_room_for_waits_and_beyond_a_bound_is_dropped_and_counted(
+    broker: Fake, publisher: Publisher, monkeypatch: pytest.MonkeyPatch, messages: int, dropped: int
 ) -> None:
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.pwrite", full)
-    for n in range(150):
+    for n in range(messages):
         publisher.enqueue(b"%010d" % n, 3)
+    assert publisher.full
     monkeypatch.undo()
-    assert publisher.backlog.rows["dropped"] == 150
+    assert publisher.backlog.rows["dropped"] == 3 * dropped
     broker.up.set()
     await publisher.stop()
-    assert _published(broker) == list(range(100))
+    assert not publisher.full
+    assert _published(broker) == list(range(messages - dropped))
+    _assert_order(broker)
     _assert_all_accounted(publisher)
 
 

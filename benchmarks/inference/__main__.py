@@ -43,7 +43,7 @@ class Plan(NamedTuple):
     seconds: float
 
 
-FULL = Plan((1, 16, 64), 5, 2.0)
+FULL = Plan((1, 16, 64), 5, 1.0)
 QUICK = Plan((16,), 1, 0.5)
 ROWS = (1, 32, 1_000)
 

@@ -3,7 +3,6 @@
 python -m benchmarks.routing
 """
 
-import random
 import time
 from collections.abc import Sequence
 
@@ -25,7 +24,7 @@ def split(salt: str, names: Sequence[str], share: float) -> float:
 def main() -> None:
     """Print the table."""
     names = entities(MILLION)
-    shuffled = random.Random(7).sample(names, MILLION)
+    shuffled = sorted(names, key=lambda name: name[::-1])
     print("share | canary gets | points off | flips | us per choice")
     for share in (0.01, 0.05, 0.1, 0.3, 0.5):
         begun = time.perf_counter()

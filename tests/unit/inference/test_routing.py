@@ -1,9 +1,9 @@
 """Who is answered by the canary: the same everywhere, as many as the share says, and more when it is raised."""
 
 import json
-import random
 import subprocess
 import sys
+from itertools import pairwise
 
 import pytest
 
@@ -24,7 +24,7 @@ def chosen(salt: str, share: float) -> set[str]:
 
 
 def test_another_process_and_another_order_give_the_same_answers() -> None:
-    shuffled = random.Random(7).sample(MANY, len(MANY))
+    shuffled = sorted(MANY, key=lambda name: name[::-1])
     ran = subprocess.run(
         [sys.executable, "-c", _OTHER_PROCESS], input=json.dumps(shuffled), capture_output=True, text=True, check=True
     )
@@ -38,7 +38,7 @@ def test_the_split_is_the_share(share: float) -> None:
 
 def test_raising_the_share_only_adds_entities() -> None:
     steps = [chosen("salt", share) for share in (0.01, 0.1, 0.3, 0.9)]
-    assert all(less < more for less, more in zip(steps, steps[1:], strict=False))
+    assert all(less < more for less, more in pairwise(steps))
 
 
 def test_another_salt_chooses_others() -> None:

@@ -96,7 +96,7 @@ class Deployments:
         troubles: list[str] = []
         for role, digest in _named(event):
             try:
-                loaded[role] = known.get(digest) or await self._loaded(event.model, digest)
+                loaded[role] = known[digest] = known.get(digest) or await self._loaded(event.model, digest)
                 _check_fit(loaded, role)
             except Exception as error:  # noqa: BLE001  # the loop's edge: a hostile bundle disturbs nobody
                 loaded.pop(role, None)

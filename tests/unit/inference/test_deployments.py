@@ -178,6 +178,7 @@ async def test_a_canary_and_a_shadow_serve_beside_the_champion_until_they_are_no
     world.tell(small.digest, 1, canary=canary, shadow=other_small.digest, salt="salt")
     await settle()
     assert beside(world) == (other_small.digest, 0.1, other_small.digest)
+    assert world.loaded == [small.digest, other_small.digest]
     served = world.catalogue.get("small", other_small.digest)
     assert (served.role, served.revision, served.model) == ("canary", 1, other_small)
     world.tell(small.digest, 2, canary=canary | {"share": 0.5}, salt="salt")

@@ -1,8 +1,6 @@
 """Shadows: versions that compute what the champion has answered, off the response path; only the log knows of it."""
 
 import asyncio
-import os
-import threading
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -60,8 +58,11 @@ class Shadows:
         self._arrived.set()
 
     async def run(self) -> None:
-        """Compute what waits, for ever, in a thread that runs when nobody else wants to."""
-        thread = ThreadPoolExecutor(1, "shadow", _be_nice)
+        """Compute what waits, for ever, in a thread.
+
+        Its priority is not lowered: one that waits for the processor while it holds Python's lock holds up the answers.
+        """
+        thread = ThreadPoolExecutor(1, "shadow")
         try:
             while True:
                 await self._arrived.wait()
@@ -124,11 +125,6 @@ def _scores(model: LoadedModel, asked: list[Asked]) -> tuple[Rows, Float32]:
     numeric = np.concatenate([stacked.rows.numeric for stacked in stacks])
     categorical = np.concatenate([stacked.rows.categorical for stacked in stacks])
     return Rows(numeric, categorical), np.concatenate(scores)
-
-
-def _be_nice() -> None:
-    if hasattr(os, "setpriority"):  # on Linux the priority is the thread's own
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
 
 
 def _count(shadow: Served, outcome: str, rows: int) -> None:

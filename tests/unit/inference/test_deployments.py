@@ -247,15 +247,3 @@ async def test_without_a_broker_what_was_believed_before_serves_after_a_while(st
     assert world.serving() == [("small", small.digest, 2)]
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
-
-
-def test_kept_files_that_governance_did_not_sign_are_left_out(state: Path, tmp_path: Path, small: LoadedModel) -> None:
-    kept, trust = KeptDeployments(tmp_path), Trust(state / "trust")
-    kept.keep(as_read(deployment(state, small.digest, 3), 3))
-    [path] = tmp_path.glob("*.json")
-    good = path.read_text()
-    assert [event.revision for event in kept.read(trust)] == [3]
-    kept.keep(as_read(deployment(state, small.digest, 4, signer="operator"), 4))
-    (tmp_path / "rubbish.json").write_text("[1]")
-    (tmp_path / "cut.json").write_text(good[:-20])
-    assert list(kept.read(trust)) == []

@@ -6,7 +6,7 @@ makes them.
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -108,9 +108,12 @@ def make_bundle(state: Path, text: str | None = None, graph: Graph = "small_bina
 
 
 def deployment(
-    state: Path, digest: str, revision: int = 1, *, model: str = "small", signer: str = "governance"
+    state: Path, digest: str, revision: int = 1, *, model: str = "small", signer: str = "governance", **beside: Any
 ) -> OutMessage:
-    """The signed message that makes `digest` the champion; a `signer` other than governance forges it."""
+    """The signed message that makes `digest` the champion, with what is to run `beside` it: `canary`, `shadow`, `salt`.
+
+    A `signer` other than governance forges it.
+    """
     event = DeploymentChanged(
         id=stable_id("deployment", model, revision, digest),
         model=model,
@@ -119,6 +122,7 @@ def deployment(
         champion=digest,
         previous=None,
         approval_id=stable_id("approval", model, revision),
+        **beside,
     )
     return encode(event, "governance", Signer.load(state / "keys", signer))
 

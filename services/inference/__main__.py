@@ -14,6 +14,7 @@ from structlog import get_logger
 from services.inference.api.app import Parts, build_app
 from services.inference.api.core import Core
 from services.inference.api.express import Lane, express
+from services.inference.api.shadows import Shadows
 from services.inference.domain.recent import RecentIds
 from services.inference.models.catalogue import Catalogue
 from services.inference.models.deployments import Deployments
@@ -55,7 +56,8 @@ async def run(settings: InferenceSettings) -> None:
     predictions = PredictionLog(publisher.enqueue, str(uuid.uuid4()), policy)
     labels = LabelSender(producer.send, settings.label_patience_seconds)
     accounting = Accounting(predictions, lambda: publisher.full, settings.patience)
-    core = Core(accounting, RecentIds(settings.recent_ids), settings.inline_rows)
+    shadows = Shadows(accounting, settings.shadow_rows)
+    core = Core(accounting, RecentIds(settings.recent_ids), settings.inline_rows, shadows)
     deployments = Deployments(catalogue, _loader(settings), health)
     feed = _feed(settings, deployments, producer)
     parts = Parts(health, catalogue, core, labels)
@@ -64,7 +66,7 @@ async def run(settings: InferenceSettings) -> None:
     await _open(publisher)
     try:
         tasks = (feed.run(settings.kafka_bootstrap), deployments.run(feed.caught_up), labels.run(), publisher.watch())
-        await serve(app, settings, *tasks, lane.tidy(), *calls, protocol=express(lane))
+        await serve(app, settings, *tasks, shadows.run(), lane.tidy(), *calls, protocol=express(lane))
     finally:
         predictions.flush()
         await asyncio.gather(publisher.stop(settings.flush_seconds), _stop(producer, settings.flush_seconds))

@@ -15,7 +15,8 @@ class InferenceSettings(ServiceSettings):
     for at most `durable_seconds`; in mode fast a kill -9 can lose what was gathered. Rows are gathered for `gather_ms`
     (in mode durable 2 ms) or until there are `gather_rows`; `queue_bytes` of messages wait in memory before they go to
     the spool, which is full at `spool_bytes`; the last `recent_ids` request ids are remembered; a request of more than
-    `inline_rows` rows is computed in a thread of its own. At the end, for `flush_seconds`, what is left is published.
+    `inline_rows` rows is computed in a thread of its own; at most `shadow_rows` wait for a shadow,
+    the others are dropped. At the end, for `flush_seconds`, what is left is published.
     gRPC is served on `grpc_port` of the same host; 0: it is not.
 
     A model's first run, in a process of its own, has `load_seconds` and `load_bytes` of memory; sessions of
@@ -31,6 +32,7 @@ class InferenceSettings(ServiceSettings):
     spool_bytes: int = Field(default=4 * 2**30, ge=2**20)
     recent_ids: int = Field(default=200_000, ge=2)
     inline_rows: int = Field(default=256, ge=0)
+    shadow_rows: int = Field(default=20_000, ge=0)
     body_bytes: int = Field(default=16 * 2**20, ge=1_024)
     label_patience_seconds: float = Field(default=5, gt=0)
     load_seconds: float = Field(default=4, gt=0)

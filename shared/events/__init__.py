@@ -15,8 +15,10 @@ from shared.events.drift import (
 from shared.events.governance import (
     ApprovalDecided,
     ApprovalRequested,
+    CanaryShare,
     Decision,
     DeploymentChanged,
+    Gate,
     ModelPromoted,
     ModelRegistered,
 )
@@ -55,6 +57,7 @@ __all__ = [
     "EVENT_TYPES",
     "ApprovalDecided",
     "ApprovalRequested",
+    "CanaryShare",
     "CategoricalDrift",
     "ChallengerEvaluated",
     "Decision",
@@ -64,6 +67,7 @@ __all__ = [
     "DriftRetracted",
     "DriftedFeature",
     "Event",
+    "Gate",
     "LabelItem",
     "LabelsReceived",
     "ModelPromoted",

@@ -1,6 +1,6 @@
 """What governance says: what is registered, who decided what, what serves."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -8,6 +8,9 @@ from shared.events.base import Digest, Event, EventId, Record, UtcTime
 
 GOVERNANCE = "driftline.governance"
 DEPLOYMENTS = "driftline.deployments"
+Gate = Literal["production", "canary"]
+# Neither none nor all of the traffic: the one is no canary, the other a champion.
+Share = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 
 
 class ModelRegistered(Event, frozen=True):
@@ -28,7 +31,7 @@ class ApprovalRequested(Event, frozen=True):
     type: Literal["ApprovalRequested"] = "ApprovalRequested"
     approval_id: EventId
     digest: Digest
-    gate: Literal["production"]
+    gate: Gate
     requested_by: str
     role: str
     required: int = Field(ge=1)
@@ -52,7 +55,7 @@ class ApprovalDecided(Event, frozen=True):
     type: Literal["ApprovalDecided"] = "ApprovalDecided"
     approval_id: EventId
     digest: Digest
-    gate: Literal["production"]
+    gate: Gate
     decided: Decision
     state: Literal["open", "approved", "rejected"]
 
@@ -69,8 +72,19 @@ class ModelPromoted(Event, frozen=True):
     approvers: tuple[str, ...]
 
 
+class CanaryShare(Record):
+    """A version that answers for this share of the entities."""
+
+    digest: Digest
+    share: Share
+
+
 class DeploymentChanged(Event, frozen=True):
-    """What serves now. Signed by governance; `revision` grows by one with each change of the model."""
+    """What serves now. Signed by governance; `revision` grows by one with each change of the model.
+
+    Each revision says all of it: what it does not name does not serve. `canary` answers in the champion's place for
+    the entities that `salt` chooses, `shadow` computes what the champion answers, and nobody sees it.
+    """
 
     topic: ClassVar[str] = DEPLOYMENTS
     type: Literal["DeploymentChanged"] = "DeploymentChanged"
@@ -78,3 +92,6 @@ class DeploymentChanged(Event, frozen=True):
     champion: Digest
     previous: Digest | None
     approval_id: EventId
+    canary: CanaryShare | None = None
+    shadow: Digest | None = None
+    salt: str = Field(default="", max_length=64)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
+from services.inference.domain.routing import goes_to_canary
 from services.inference.models.loaded import LoadedModel, load
 from shared.batch import request_key
 from shared.bundle import open_bundle
@@ -43,8 +44,8 @@ class Model:
     second: str
     state: Path
 
-    def deployment(self, digest: str, revision: int, signer: str = "governance") -> OutMessage:
-        return deployment(self.state, digest, revision, model=self.name, signer=signer)
+    def deployment(self, digest: str, revision: int, signer: str = "governance", **beside: Any) -> OutMessage:
+        return deployment(self.state, digest, revision, model=self.name, signer=signer, **beside)
 
     def loaded(self, digest: str) -> LoadedModel:
         return load(open_bundle(self.state / "bundles", digest, self.state / "trust"))
@@ -125,6 +126,27 @@ async def test_a_swap_under_load_fails_no_request_and_each_answer_is_logged_once
         loaded = model.loaded(digest)
         outputs = loaded.run(np.array([[row[2], 3.5, 1] for row in rows], dtype=np.float32))
         assert loaded.scores(outputs)[:, 0].tolist() == [row[3] for row in rows]
+
+
+async def test_a_canary_takes_effect_within_2_s_of_its_event(world: World, model: Model) -> None:
+    canary = {"digest": model.second, "share": 0.3}
+    await send(world.kafka, model.deployment(model.first, 2, canary=canary, shadow=model.second, salt="salt"))
+
+    async def the_canary_answers() -> bool:
+        ours = next(number for number in range(100) if goes_to_canary("salt", f"N{number}", 0.3))
+        return bool((await world.ask(model, ours))["model_version"] == model.second)
+
+    await world.service.until(the_canary_answers, 2)
+    asked = range(100, 200)
+    answers = await asyncio.gather(*(world.ask(model, number) for number in asked))
+    canarys = {number for number in asked if goes_to_canary("salt", f"N{number}", 0.3)}
+    versions = {number: answer["model_version"] for number, answer in zip(asked, answers, strict=True)}
+    assert {number for number, version in versions.items() if version == model.second} == canarys
+    logged = await read_predictions(world.kafka, 200 - len(canarys), model.name)
+    roles: dict[str, set[int]] = {"champion": set(), "canary": set(), "shadow": set()}
+    for batch in (batch for part in logged.values() for batch in part):
+        roles[batch.meta.role] |= set(map(int, batch.rows.numeric[:, 0])) & set(asked)
+    assert roles == {"canary": canarys, "champion": set(asked) - canarys, "shadow": set(asked) - canarys}
 
 
 async def test_what_governance_did_not_sign_deploys_nothing_and_is_buried(world: World, model: Model) -> None:

@@ -6,20 +6,22 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from services.governance.api.edge import Approver, Body, Office, Operator, Reader, problems
-from services.governance.domain.approval import Approval, Choice, Reason, State
+from services.governance.domain.approval import PRODUCTION, Approval, Choice, Reason, State
 from services.governance.domain.runs import Run
 from services.governance.store import approvals, views
 from services.governance.store.registrar import Word
+from shared.events import Gate
 from shared.events.base import Digest, EventId, ModelName
 
 router = APIRouter(prefix="/v1", tags=["approvals"])
 
 
 class PromotionRequest(Body):
-    """Which version should serve."""
+    """Which version should serve, as champion (`gate` production) or as a canary."""
 
     model: ModelName
     digest: Digest
+    gate: Gate = PRODUCTION
 
 
 class Decision(Body):
@@ -46,8 +48,8 @@ class ApprovalDetail(Approval):
 
 @router.post("/approvals", responses={201: {"model": Approval, "description": "Asked for"}, **problems(404, 409, 413)})
 def request(body: PromotionRequest, who: Operator, office: Office, response: Response) -> Approval:
-    """Ask for a version's promotion; 201, or 200 with the open request if there is one."""
-    approval, new = office.registrar.request(body.model, body.digest, who.subject)
+    """Ask for a version's promotion, or that it may be a canary; 201, or 200 with the open request if there is one."""
+    approval, new = office.registrar.request(body.model, body.digest, who.subject, body.gate)
     response.status_code = 201 if new else 200
     return approval
 
@@ -70,6 +72,6 @@ def show_approval(approval_id: EventId, _: Reader, office: Office) -> ApprovalDe
 
 @router.post("/approvals/{approval_id}/decision", responses=problems(404, 409, 413))
 def decide(approval_id: EventId, body: Decision, who: Approver, office: Office) -> Approval:
-    """Approve or reject. The last of the approvals that are required promotes the version."""
+    """Approve or reject. The last of the approvals that are required promotes the version, or lets it be a canary."""
     word = Word(who.subject, who.role, body.digest, body.decision, body.reason)
     return office.registrar.decide(approval_id, word)

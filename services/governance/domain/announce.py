@@ -60,26 +60,31 @@ def decided(approval: Approval, vote: Vote) -> ApprovalDecided:
     )
 
 
-def promoted(deployment: Deployment) -> tuple[ModelPromoted, DeploymentChanged]:
-    """A version became champion: the word for people, and the one that the other services act on."""
-    model, revision = deployment.model, deployment.revision
-    said = ModelPromoted(
-        id=stable_id(model, revision, "ModelPromoted"),
+def promoted(deployment: Deployment) -> ModelPromoted:
+    """A version became champion."""
+    return ModelPromoted(
+        id=stable_id(deployment.model, deployment.revision, "ModelPromoted"),
         time=deployment.time,
-        model=model,
+        model=deployment.model,
         digest=deployment.champion,
         previous=deployment.previous,
-        revision=revision,
+        revision=deployment.revision,
         approval_id=deployment.approval_id,
         approvers=deployment.approvers,
     )
-    changed = DeploymentChanged(
-        id=stable_id(model, revision, "DeploymentChanged"),
+
+
+def deployed(deployment: Deployment) -> DeploymentChanged:
+    """What serves now: what the other services act on."""
+    return DeploymentChanged(
+        id=stable_id(deployment.model, deployment.revision, "DeploymentChanged"),
         time=deployment.time,
-        model=model,
-        revision=revision,
+        model=deployment.model,
+        revision=deployment.revision,
         champion=deployment.champion,
         previous=deployment.previous,
         approval_id=deployment.approval_id,
+        canary=deployment.canary,
+        shadow=deployment.shadow,
+        salt=deployment.salt,
     )
-    return said, changed

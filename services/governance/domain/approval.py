@@ -7,9 +7,9 @@ from pydantic import Field
 
 from services.governance.domain.errors import Conflict, NotAllowed
 from services.governance.domain.registry import Version
+from shared.events import Gate
 from shared.events.base import Digest, EventId, ModelName, Record, UtcTime, stable_id
 
-Gate = Literal["production"]
 PRODUCTION: Gate = "production"
 Choice = Literal["approve", "reject"]
 State = Literal["open", "approved", "rejected", "expired"]
@@ -27,7 +27,7 @@ class Vote(Record):
 
 
 class Approval(Record):
-    """One request to promote a bundle.
+    """One request to let a bundle through a gate: to make it champion, or to let it be a canary.
 
     `time` is event time, that of its cause; `requested_at` and `expires` are wall clock. `state` is "expired" only
     after `at`, since expiry is a matter of who asks when.
@@ -64,13 +64,14 @@ def approval_id(digest: str, gate: Gate, earlier: int) -> str:
     return stable_id("approval", digest, gate, *([earlier] if earlier else []))
 
 
-def request(version: Version, requested_by: str, earlier: int, now: datetime) -> Approval:
+def request(version: Version, requested_by: str, earlier: int, now: datetime, gate: Gate = PRODUCTION) -> Approval:
     """A new request for `version`, by the rules of its definition."""
     rules = version.definition.approvals
     return Approval(
-        approval_id=approval_id(version.digest, PRODUCTION, earlier),
+        approval_id=approval_id(version.digest, gate, earlier),
         model=version.model,
         digest=version.digest,
+        gate=gate,
         requested_by=requested_by,
         role=rules.role,
         required=rules.count,

@@ -9,7 +9,7 @@ from services.governance.domain.errors import Conflict
 from shared.bundle import Bundle
 from shared.definition import ModelDefinition
 from shared.errors import InvalidInput
-from shared.events import ChallengerEvaluated
+from shared.events import CanaryShare, ChallengerEvaluated
 from shared.events.base import Digest, EventId, ModelName, Record, UtcTime
 from shared.lineage import Lineage
 
@@ -110,7 +110,7 @@ def _version(bundle: Bundle, by: str, time: datetime) -> Version:
 
 
 class Deployment(Record):
-    """What serves since `revision`; `time` is event time, `at` wall clock."""
+    """What serves since `revision`; `time` is event time, `at` wall clock. `salt` chooses the canary's entities."""
 
     model: ModelName
     revision: int
@@ -120,6 +120,9 @@ class Deployment(Record):
     approvers: tuple[str, ...]
     time: UtcTime
     at: UtcTime
+    canary: CanaryShare | None = None
+    shadow: Digest | None = None
+    salt: str = ""
 
 
 def refuse_if_serving(version: Version, current: Deployment | None) -> None:

@@ -7,16 +7,17 @@ from datetime import datetime
 from sqlalchemy import Connection, insert, select
 
 from services.governance.domain import announce
-from services.governance.domain.approval import Approval, Choice, Vote, decide, request
+from services.governance.domain.approval import PRODUCTION, Approval, Choice, Vote, decide, request
 from services.governance.domain.audit import Action
 from services.governance.domain.incidents import IncidentEvent
 from services.governance.domain.promotion import promote
-from services.governance.domain.registry import RETRAINER, Version, refuse_if_serving
+from services.governance.domain.registry import RETRAINER, Deployment, Version, refuse_if_serving
+from services.governance.domain.rollout import Rollout, check_approved, check_versions, follow, known_champion
 from services.governance.domain.runs import RunEvent
 from services.governance.store import approvals, log, outbox, registry, views, windows
 from services.governance.store.database import Database
 from services.governance.store.tables import inbox
-from shared.events import ChallengerEvaluated, DriftDetected, DriftResolved, DriftRetracted, Event, Window
+from shared.events import ChallengerEvaluated, DriftDetected, DriftResolved, DriftRetracted, Event, Gate, Window
 from shared.signing import Signer
 
 Clock = Callable[[], datetime]
@@ -46,18 +47,18 @@ class Registrar:
         with self._database.write() as connection:
             return self._register(connection, version)
 
-    def request(self, model: str, digest: str, requested_by: str) -> tuple[Approval, bool]:
-        """Ask for a version's promotion; returns the open approval, and whether it is new.
+    def request(self, model: str, digest: str, requested_by: str, gate: Gate = PRODUCTION) -> tuple[Approval, bool]:
+        """Ask for a version's promotion, or that it may be a canary; returns the open approval, and whether it is new.
 
         Raises:
             NotFound: no such model, or no such version of it, is registered.
             Conflict: it serves already.
         """
         with self._database.write() as connection:
-            return self._request(connection, registry.known_version(connection, model, digest), requested_by)
+            return self._request(connection, registry.known_version(connection, model, digest), requested_by, gate)
 
     def decide(self, approval_id: str, word: Word) -> Approval:
-        """Take one person's decision; the one that makes it approved promotes the version.
+        """Take one person's decision; the one that makes a promotion approved carries it out.
 
         Raises:
             NotFound: no such approval.
@@ -72,9 +73,39 @@ class Registrar:
             self._tell(connection, announce.decided(after, vote))
             said = {"digest": after.digest, "decision": vote.decision, "reason": vote.reason, "state": after.state}
             self._audit(connection, vote.subject, "approval.decided", approval_id, said)
-            if after.state == "approved":
+            if after.state == "approved" and after.gate == PRODUCTION:
                 self._promote(connection, after)
             return after
+
+    def roll_out(self, model: str, rollout: Rollout, by: str) -> Deployment:
+        """Have this run beside the champion, and nothing else; returns what serves then.
+
+        Raises:
+            NotFound: no such model, or no such version of it, is registered.
+            Conflict: nothing serves, a version is in two roles or takes other features, or the canary is not approved.
+        """
+        with self._database.write() as connection:
+            registry.known_model(connection, model)
+            current = known_champion(registry.deployment(connection, model))
+            beside = {
+                field: registry.known_version(connection, model, digest) for field, digest in rollout.digests.items()
+            }
+            check_versions(registry.known_version(connection, model, current.champion), beside)
+            approved = self._approved(connection, rollout)
+            deployment = follow(current, rollout, [version.time for version in beside.values()], self._clock())
+            if deployment is not current:
+                registry.add_deployment(connection, deployment)
+                self._tell(connection, announce.deployed(deployment))
+                said = {"revision": deployment.revision, "approval_id": approved, **rollout.model_dump(mode="json")}
+                self._audit(connection, by, "rollout.changed" if beside else "rollout.ended", model, said)
+            return deployment
+
+    def _approved(self, connection: Connection, rollout: Rollout) -> str | None:
+        """The id of the approval by which the canary may answer, None if there is no canary."""
+        if rollout.canary is None:
+            return None
+        asked = approvals.of_version(connection, rollout.canary.digest, self._clock())
+        return check_approved(asked).approval_id
 
     def challenger(self, event: ChallengerEvaluated, version: Version | None) -> None:
         """Record a run's result; with a version (it passed), enter it and ask for its promotion. Once per event."""
@@ -98,7 +129,7 @@ class Registrar:
         """
         with self._database.write() as connection:
             serving = (registry.deployment(connection, model.name) for model in registry.all_models(connection))
-            events = [announce.promoted(deployment)[1] for deployment in serving if deployment is not None]
+            events = [announce.deployed(deployment) for deployment in serving if deployment is not None]
             outbox.send_again(connection, [event.id for event in events])
 
     def note(self, event: Window | IncidentEvent | RunEvent) -> None:
@@ -129,13 +160,16 @@ class Registrar:
         self._audit(connection, version.registered_by, "model.registered", version.digest, said)
         return version, True
 
-    def _request(self, connection: Connection, version: Version, by: str) -> tuple[Approval, bool]:
+    def _request(
+        self, connection: Connection, version: Version, by: str, gate: Gate = PRODUCTION
+    ) -> tuple[Approval, bool]:
         refuse_if_serving(version, registry.deployment(connection, version.model))
         now = self._clock()
-        earlier = approvals.of_version(connection, version.digest, now)
+        every = approvals.of_version(connection, version.digest, now)
+        earlier = [approval for approval in every if approval.gate == gate]
         if earlier and earlier[0].state == "open":
             return earlier[0], False
-        approval = request(version, by, len(earlier), now)
+        approval = request(version, by, len(earlier), now, gate)
         approvals.add(connection, approval)
         self._tell(connection, announce.requested(approval))
         said = {"digest": approval.digest, "gate": approval.gate, "expires": approval.expires.isoformat()}
@@ -145,7 +179,7 @@ class Registrar:
     def _promote(self, connection: Connection, approval: Approval) -> None:
         deployment = promote(approval, registry.deployment(connection, approval.model), self._clock())
         registry.add_deployment(connection, deployment)
-        self._tell(connection, *announce.promoted(deployment))
+        self._tell(connection, announce.promoted(deployment), announce.deployed(deployment))
         said = {
             "revision": deployment.revision,
             "champion": deployment.champion,

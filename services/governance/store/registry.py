@@ -6,9 +6,10 @@ from sqlalchemy import Connection, func, insert, select
 
 from services.governance.domain.errors import NotFound
 from services.governance.domain.registry import Deployment, ModelEntry, Version
-from services.governance.store.tables import deployments, models, versions
+from services.governance.store.tables import deployments, models, rollouts, versions
 
 _VERSION = [column for column in versions.c if column.name != "position"]
+_BESIDE = {"canary", "shadow", "salt"}
 
 
 def model(connection: Connection, name: str) -> ModelEntry | None:
@@ -55,13 +56,19 @@ def deployment(connection: Connection, name: str) -> Deployment | None:
 
 def deployments_of(connection: Connection, name: str, limit: int) -> list[Deployment]:
     """The newest deployments of a model, newest first."""
-    query = select(deployments).where(deployments.c.model == name).order_by(deployments.c.revision.desc()).limit(limit)
-    return [Deployment.model_validate(dict(row)) for row in connection.execute(query).mappings()]
+    same = (rollouts.c.model == deployments.c.model) & (rollouts.c.revision == deployments.c.revision)
+    beside = (rollouts.c.canary, rollouts.c.shadow, func.coalesce(rollouts.c.salt, "").label("salt"))
+    query = select(deployments, *beside).select_from(deployments.outerjoin(rollouts, same))
+    newest = query.where(deployments.c.model == name).order_by(deployments.c.revision.desc()).limit(limit)
+    return [Deployment.model_validate(dict(row)) for row in connection.execute(newest).mappings()]
 
 
 def add_deployment(connection: Connection, new: Deployment) -> None:
     """Enter the next revision; a revision can only be entered once."""
-    connection.execute(insert(deployments).values(**new.model_dump()))
+    connection.execute(insert(deployments).values(**new.model_dump(exclude=_BESIDE)))
+    if new.canary is not None or new.shadow is not None:
+        beside = new.model_dump(include={"model", "revision", *_BESIDE})
+        connection.execute(insert(rollouts).values(**beside))
 
 
 def known_model(connection: Connection, name: str) -> ModelEntry:

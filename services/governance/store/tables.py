@@ -12,6 +12,7 @@ from sqlalchemy import (
     Dialect,
     Double,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -110,6 +111,18 @@ deployments = Table(
     Column("approvers", JSON, nullable=False),
     Column("time", Utc, nullable=False),
     Column("at", Utc, nullable=False),
+)
+
+# What runs beside the champion of a revision; a revision without any has no row.
+rollouts = Table(
+    "rollouts",
+    metadata,
+    Column("model", String(63), primary_key=True),
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("canary", JSON),
+    Column("shadow", ForeignKey("versions.digest")),
+    Column("salt", Text, nullable=False),
+    ForeignKeyConstraint(["model", "revision"], ["deployments.model", "deployments.revision"]),
 )
 
 audit = Table(

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import Protocol
 
-from services.inference.api.core import Core
+from services.inference.api.core import Core, routed
 from services.inference.api.shedding import Shedding
 from services.inference.domain.answer import Answer
 from services.inference.domain.asked import Asked
@@ -74,10 +74,9 @@ class Batcher:
     def _answer(self, served: Served, group: list[Job]) -> None:
         admitted = self._shedding.admitted(served.model.name, group)
         understood = self._read(served, admitted)
-        for binary in (False, True):
-            alike = [each for each in understood if each[1].binary is binary]
-            for part in _parts(alike, STACKED_ROWS if served.model.stackable else 1):
-                self._run(served, part)
+        if served.canary is not None:
+            understood = self._divert(served, served.canary.served, understood)
+        self._run_alike(served, understood)
         seconds = time.perf_counter() - self._began
         self._shedding.learn(len(admitted), seconds, served.model.definition.serving.latency_slo_ms / 1_000)
 
@@ -94,6 +93,29 @@ class Batcher:
             else:
                 understood.append((job, asked))
         return understood
+
+    def _divert(self, served: Served, canary: Served, understood: list[Understood]) -> list[Understood]:
+        """Have the canary answer its own, and give back the others."""
+        left: list[Understood] = []
+        diverted: list[Understood] = []
+        for job, asked in understood:
+            try:
+                chosen, again = routed(served, asked)
+            except Exception:  # noqa: BLE001  # likewise
+                job.give_up()
+                continue
+            (left if chosen is served else diverted).append((job, again))
+        if canary.model.is_open:
+            self._run_alike(canary, diverted)
+        else:
+            _give_up([job for job, _ in diverted])
+        return left
+
+    def _run_alike(self, served: Served, understood: list[Understood]) -> None:
+        for binary in (False, True):
+            alike = [each for each in understood if each[1].binary is binary]
+            for part in _parts(alike, STACKED_ROWS if served.model.stackable else 1):
+                self._run(served, part)
 
     def _run(self, served: Served, part: list[Understood]) -> None:
         def told(answers: list[Answer] | None) -> None:

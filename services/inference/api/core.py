@@ -4,17 +4,19 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
 from services.inference.api.meters import LATENCY, counter
+from services.inference.api.shadows import Shadows
 from services.inference.domain.answer import Answer, chosen, special_answer
 from services.inference.domain.answered import Answered
 from services.inference.domain.asked import Asked, from_quick, from_request
 from services.inference.domain.quick import read_quick, read_quick_binary
 from services.inference.domain.recent import RecentIds
 from services.inference.domain.request import InferRequest, read_request
+from services.inference.domain.routing import goes_to_canary
 from services.inference.domain.stack import Stacked, stack
 from services.inference.models.catalogue import Served
 from services.inference.models.loaded import LoadedModel
@@ -24,13 +26,24 @@ from shared.errors import InvalidInput
 Outputs = dict[str, NDArray[Any]]
 
 
+class Predicted(NamedTuple):
+    """Which model answered, the request's id, and the outputs it asks for."""
+
+    model: LoadedModel
+    id: str
+    outputs: Outputs
+
+
 @dataclass(frozen=True)
 class Core:
-    """`inline_rows`: larger requests are computed in a thread, so that small ones need not wait."""
+    """`inline_rows`: larger requests are computed in a thread, so that small ones need not wait. Without `shadows` no
+    shadow computes anything.
+    """
 
     accounting: Accounting
     recent: RecentIds
     inline_rows: int
+    shadows: Shadows | None = None
 
     def read(self, model: LoadedModel, body: bytes, json_length: int | None = None) -> Asked:
         """A request of the protocol; raises InvalidInput: `field` names what is wrong with it."""
@@ -54,27 +67,27 @@ class Core:
             ModelFailed: the model can't compute this.
             NotLogged: the prediction can't be logged.
         """
+        self._check(served.model)
+        served, asked = routed(served, self.read(served.model, body, json_length))
         model = served.model
-        self._check(model)
-        asked = self.read(model, body, json_length)
         try:
             stacked = stack([asked])
         except InvalidInput:  # the careful reader says where
-            asked = self._read_carefully(model, body, json_length)
+            asked = self._read_carefully(model, body, json_length)._replace(key=asked.key, id=asked.id)
             stacked = stack([asked])
         outputs = await self._run(model, stacked)
         answer = _written(model, [asked], outputs)[0]  # before the log: what is logged is answered
-        await self._enter(served, self._answered(served, [asked], stacked, outputs, [received]))
+        await self._enter(served, [asked], self._answered(served, [asked], stacked, outputs, [received]))
         return answer
 
-    async def predict(self, served: Served, request: InferRequest, received: float) -> tuple[str, Outputs]:
-        """The id of a request that was read, and the outputs it asks for; raises as `infer` does."""
+    async def predict(self, served: Served, request: InferRequest, received: float) -> Predicted:
+        """The answer to a request that was read; raises as `infer` does."""
         self._check(served.model)
-        asked = _understood(served.model, request)
+        served, asked = routed(served, _understood(served.model, request))
         stacked = stack([asked])
         outputs = await self._run(served.model, stacked)
-        await self._enter(served, self._answered(served, [asked], stacked, outputs, [received]))
-        return asked.id, {name: outputs[name] for name in asked.outputs or outputs}
+        await self._enter(served, [asked], self._answered(served, [asked], stacked, outputs, [received]))
+        return Predicted(served.model, asked.id, {name: outputs[name] for name in asked.outputs or outputs})
 
     async def _run(self, model: LoadedModel, stacked: Stacked) -> Outputs:
         await model.bring()
@@ -99,13 +112,24 @@ class Core:
         outputs = served.model.run(stacked.tensor)
         answers = _written(served.model, asked, outputs)
         answered = self._answered(served, asked, stacked, outputs, received)
-        self.accounting.enter(served.source, answered, lambda safe: told(answers if safe else None))
+
+        def entered(safe: bool) -> None:
+            told(answers if safe else None)
+            if safe:
+                self._shadow(served, asked, answered)
+
+        self.accounting.enter(served.source, answered, entered)
 
     def _check(self, model: LoadedModel) -> None:
         self.accounting.check(refuse=model.definition.serving.when_log_is_full == "refuse")
 
-    async def _enter(self, served: Served, answered: Answered) -> None:
+    async def _enter(self, served: Served, asked: Sequence[Asked], answered: Answered) -> None:
         await self.accounting.entered(served.source, answered)
+        self._shadow(served, asked, answered)
+
+    def _shadow(self, served: Served, asked: Sequence[Asked], answered: Answered) -> None:
+        if served.shadow is not None and self.shadows is not None:
+            self.shadows.offer(served.shadow, asked, answered)
 
     def _answered(  # the requests' five sides
         self, served: Served, asked: Sequence[Asked], stacked: Stacked, outputs: Outputs, received: Sequence[float]
@@ -125,6 +149,16 @@ class Core:
             rows=stacked.rows,
             scores=model.scores(outputs),
         )
+
+
+def routed(served: Served, asked: Asked) -> tuple[Served, Asked]:
+    """What answers a request that was read for `served`, and the request as that reads it; raises InvalidInput if it
+    can't.
+    """
+    canary = served.canary
+    if canary is None or not goes_to_canary(canary.salt, asked.subject, canary.share):
+        return served, asked
+    return canary.served, asked.read_by(canary.served.model.encoder)
 
 
 def _understood(model: LoadedModel, request: InferRequest) -> Asked:

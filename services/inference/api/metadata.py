@@ -87,11 +87,8 @@ def model_list(catalogue: Catalogue) -> APIRouter:
 
     @router.get("/v1/models")
     async def models() -> list[dict[str, Any]]:
-        """What serves: name, bundle digest, revision of the deployment."""
-        return [
-            {"name": served.model.name, "digest": served.model.digest, "revision": served.revision}
-            for served in catalogue.all()
-        ]
+        """What serves: name, the champion's bundle digest, revision of the deployment, and what runs beside it."""
+        return [_serving(served) for served in catalogue.all()]
 
     return router
 
@@ -112,10 +109,21 @@ def model_description(served: Served) -> dict[str, Any]:
     """Versions, inputs and outputs of what serves, as the protocol's metadata names them."""
     return {
         "name": served.model.name,
-        "versions": [served.model.digest],
+        "versions": [each.model.digest for each in served.all_roles],
         "platform": "onnx_onnxv1",
         "inputs": _tensors(served.model.encoder.inputs),
         "outputs": _tensors(served.model.outputs),
+    }
+
+
+def _serving(served: Served) -> dict[str, Any]:
+    canary, shadow = served.canary, served.shadow
+    return {
+        "name": served.model.name,
+        "digest": served.model.digest,
+        "revision": served.revision,
+        "canary": {"digest": canary.served.model.digest, "share": canary.share} if canary else None,
+        "shadow": shadow.model.digest if shadow else None,
     }
 
 

@@ -29,9 +29,9 @@ def predict_routes(core: Core, catalogue: Catalogue, body_bytes: int) -> APIRout
         received = time.perf_counter()
         served = catalogue.get(model)
         asked = read_rows(await read_body(request, body_bytes), served.model.definition)
-        request_id, outputs = await core.predict(served, asked, received)
-        told = {"model": served.model.name, "version": served.model.digest, "id": request_id}
-        body = orjson.dumps({**told, "predictions": by_row(outputs)}, option=orjson.OPT_SERIALIZE_NUMPY)
+        found = await core.predict(served, asked, received)
+        told = {"model": found.model.name, "version": found.model.digest, "id": found.id}
+        body = orjson.dumps({**told, "predictions": by_row(found.outputs)}, option=orjson.OPT_SERIALIZE_NUMPY)
         return Response(body, media_type="application/json")
 
     return router

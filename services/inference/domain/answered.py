@@ -24,7 +24,8 @@ class Answered:
     """The n rows of k requests that one model answered together, in order: what `shared.batch` says of each.
 
     Per request: `keys` its 16 bytes, `counts` its rows, `seen` how many of them were answered under this id before,
-    `latency_us` from receipt to answer. Per row: `entity`, `event_time` datetime64[us], `rows`, `scores` [n, k].
+    `latency_us` from receipt to answer. Per row: `entity`, `event_time` datetime64[us], `rows`, `scores` [n, k], and
+    where a shadow computed them `champion_scores` [n, k].
     """
 
     keys: list[bytes]
@@ -35,6 +36,7 @@ class Answered:
     event_time: NDArray[np.datetime64]
     rows: Rows
     scores: Float32
+    champion_scores: Float32 | None = None
 
     def __len__(self) -> int:
         return len(self.scores)

@@ -1,5 +1,6 @@
 """A request understood, whichever reader read it."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ from services.inference.domain.context import RandomBytes, entities, event_times
 from services.inference.domain.encoder import Encoded, Encoder
 from services.inference.domain.quick import Quick
 from services.inference.domain.request import InferRequest
+from services.inference.domain.tensor import Tensor
 from shared.batch import request_key
 
 _RANDOM = RandomBytes()
@@ -19,7 +21,7 @@ class Asked(NamedTuple):
 
     `values` are encoded, or still the numbers of the block `features`, row by row. `event_time` is one for all rows, in
     microseconds since 1970, or datetime64[us] [rows]; so is `entity`. `special` is the request if its answer is more
-    than all outputs in JSON, or, with `binary`, all of them as bytes.
+    than all outputs in JSON, or, with `binary`, all of them as bytes. `inputs` are what `values` are encoded from.
     """
 
     key: bytes
@@ -31,6 +33,17 @@ class Asked(NamedTuple):
     outputs: tuple[str, ...] | None
     special: InferRequest | None = None
     binary: bool = False
+    inputs: Mapping[str, Tensor] | None = None
+
+    @property
+    def subject(self) -> str | bytes:
+        """What the request is routed by: its first row's entity, or its key if that has none."""
+        first = self.entity[0] if isinstance(self.entity, list) else self.entity
+        return self.key if first is None else first
+
+    def read_by(self, encoder: Encoder) -> "Asked":
+        """The same request, encoded by another version of the model; raises InvalidInput as `Encoder.encode` does."""
+        return self if self.inputs is None else self._replace(values=encoder.encode(self.inputs))
 
 
 def from_quick(model: str, quick: Quick, now_us: int) -> Asked:
@@ -49,7 +62,8 @@ def from_request(model: str, request: InferRequest, encoder: Encoder, now_us: in
     times = event_times(request.event_time, rows, now_us)
     key, text = _identity(model, request.id, int(times[0].astype(np.int64)))
     special = request if request.is_special else None
-    return Asked(key, text, rows, encoded, times, entities(request.entity, rows), request.outputs, special)
+    about = entities(request.entity, rows)
+    return Asked(key, text, rows, encoded, times, about, request.outputs, special, inputs=request.inputs)
 
 
 def _identity(model: str, told: str | None, time_us: int) -> tuple[bytes, str]:

@@ -44,6 +44,13 @@ class Accounting:
         else:
             self.log.add(source, answered, _Receipt(told, self._durable_seconds))
 
+    def enter_unawaited(self, source: Source, answered: Answered) -> bool:
+        """Log rows that nobody waits for; False if the log has no room for them."""
+        if self._is_full():
+            return False
+        self.log.add(source, answered)
+        return True
+
     async def entered(self, source: Source, answered: Answered) -> None:
         """As `enter`, returning when the rows may be answered; raises NotLogged if they may not."""
         known: asyncio.Future[bool] = asyncio.get_running_loop().create_future()

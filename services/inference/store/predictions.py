@@ -40,6 +40,10 @@ class _Gathered:
     settled: list[Settled] = field(default_factory=list)
 
 
+# Rows of one message: of one source, and either all or none with the champion's scores.
+_Alike = tuple[Source, bool]
+
+
 class _Parts:
     """Tells `settled` what became of a gathering when it is known of all of its messages."""
 
@@ -63,7 +67,7 @@ class PredictionLog:
         self._enqueue = enqueue
         self._producer = producer
         self._policy = policy
-        self._gathered: dict[Source, _Gathered] = {}
+        self._gathered: dict[_Alike, _Gathered] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._sequence = 0
         self._rows = 0
@@ -73,13 +77,14 @@ class PredictionLog:
 
         `settled` is told once whether they are safe: acknowledged by Kafka, or synced on disk.
         """
-        gathered = self._gathered.setdefault(source, _Gathered())
+        alike = (source, answered.champion_scores is not None)
+        gathered = self._gathered.setdefault(alike, _Gathered())
         gathered.answers.append(answered)
         gathered.rows += len(answered)
         if settled is not None:
             gathered.settled.append(settled)
         if gathered.rows >= self._policy.rows:
-            self._send(source, self._gathered.pop(source))
+            self._send(source, self._gathered.pop(alike))
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self._policy.seconds, self.flush)
 
@@ -89,7 +94,7 @@ class PredictionLog:
             self._timer.cancel()
             self._timer = None
         gathered, self._gathered = self._gathered, {}
-        for source, rows in gathered.items():
+        for (source, _), rows in gathered.items():
             self._send(source, rows)
 
     def _send(self, source: Source, gathered: _Gathered) -> None:
@@ -124,9 +129,11 @@ class _Columns(NamedTuple):
     rows: Rows
     scores: "np.ndarray[tuple[int, int], np.dtype[np.float32]]"
     latency_us: "np.ndarray[tuple[int], np.dtype[np.int32]]"
+    champion_scores: "np.ndarray[tuple[int, int], np.dtype[np.float32]] | None"
 
     def batch(self, meta: Meta, part: slice) -> PredictionBatch:
-        return PredictionBatch(meta, *(column[part] for column in self))  # type: ignore[arg-type]  # in the same order
+        columns = (None if column is None else column[part] for column in self)
+        return PredictionBatch(meta, *columns)  # type: ignore[arg-type]  # in the same order
 
 
 def _columns(answers: Sequence[Answered]) -> _Columns:
@@ -135,6 +142,7 @@ def _columns(answers: Sequence[Answered]) -> _Columns:
         for name in ("keys", "counts", "seen", "latency_us")
     )
     row = _positions(counts)
+    pairs = [answered.champion_scores for answered in answers if answered.champion_scores is not None]
     return _Columns(
         request_id=[key for key, count in zip(keys, counts, strict=True) for _ in range(count)],
         row=row,
@@ -147,6 +155,7 @@ def _columns(answers: Sequence[Answered]) -> _Columns:
         ),
         scores=np.concatenate([answered.scores for answered in answers]),
         latency_us=np.repeat(np.array(latency_us, dtype=np.int32), counts),
+        champion_scores=np.concatenate(pairs) if pairs else None,
     )
 
 
@@ -158,7 +167,7 @@ def _positions(counts: list[int]) -> "np.ndarray[tuple[int], np.dtype[np.int32]]
 
 def _parts(columns: _Columns, most: int) -> Iterator[slice]:
     """Slices of at most `most` rows and one Kafka message."""
-    width = columns.rows.numeric.shape[1] + columns.rows.categorical.shape[1] + columns.scores.shape[1]
+    width = columns.rows.numeric.shape[1] + columns.rows.categorical.shape[1] + 2 * columns.scores.shape[1]
     entity = max((len(entity.encode()) for entity in columns.entity if entity), default=0)
     rows = max(1, min(most, _MESSAGE_BYTES // (_ROW_BYTES + 4 * width + entity)))
     for start in range(0, len(columns.row), rows):

@@ -167,7 +167,7 @@ def test_every_route_is_described_with_its_answers_and_errors(app: FastAPI) -> N
         for method, operation in methods.items()
         if path.startswith("/v1")
     ]
-    assert len(routes) == 15
+    assert len(routes) == 17
     for path, method, operation in routes:
         told = operation["responses"]
         assert operation["tags"], path

@@ -36,6 +36,13 @@ def block(state: Path) -> LoadedModel:
     return load(open_bundle(state / "bundles", digest, state / "trust"))
 
 
+@pytest.fixture(scope="session")
+def other_small(state: Path) -> LoadedModel:
+    """Another version of `small`."""
+    digest = make_bundle(state, definition_text("small"), "small_binary_b")
+    return load(open_bundle(state / "bundles", digest, state / "trust"))
+
+
 @pytest.fixture
 async def service(state: Path, small: LoadedModel, block: LoadedModel) -> AsyncIterator[Service]:
     settings = InferenceSettings(state=state, body_bytes=1_000_000, label_patience_seconds=1)

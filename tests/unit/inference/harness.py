@@ -1,11 +1,14 @@
 """The application with a Kafka that only remembers."""
 
 import asyncio
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 
+from services.inference.domain.answer import Answer
 from services.inference.models.catalogue import Catalogue
 from services.inference.store.predictions import PredictionLog
 from shared.batch import PredictionBatch, decode_batch
@@ -58,3 +61,28 @@ class Service:
     def logged(self) -> list[PredictionBatch]:
         self.log.flush()
         return [decode_batch(value) for value in self.kafka.values]
+
+
+def inputs(rows: int = 1, temp: float = 50) -> list[dict[str, Any]]:
+    """The inputs of a request to `small`, all rows alike."""
+    columns = (("temp", "FP32", float(temp)), ("wind", "FP32", 10.0), ("carrier", "BYTES", "AA"))
+    return [{"name": name, "datatype": kind, "shape": [rows], "data": [value] * rows} for name, kind, value in columns]
+
+
+class Waiting:
+    """A job of the batcher that is answered; `told` is the answer."""
+
+    received = 0.0
+    json_length: int | None = None
+
+    def __init__(self, **fields: Any) -> None:
+        self.body = json.dumps({"inputs": inputs()} | fields).encode()
+        self.told: dict[str, Any] = {}
+
+    def finish(self, answer: Answer) -> None:
+        self.told = json.loads(answer.body)
+
+    def refuse(self) -> None:
+        raise AssertionError("nothing is full here")
+
+    give_up = refuse

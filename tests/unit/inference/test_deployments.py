@@ -4,18 +4,20 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from services.inference.models.catalogue import Catalogue, NotReady, NotServed
 from services.inference.models.deployments import Deployments
-from services.inference.models.loaded import LoadedModel
+from services.inference.models.loaded import LoadedModel, load
 from services.inference.store.deployments import KeptDeployments
+from shared.bundle import open_bundle
 from shared.deployments import deployment as read_deployment
 from shared.errors import InvalidInput
 from shared.http import Health
 from shared.signing import Trust
-from tests.bundles import as_read, deployment
+from tests.bundles import as_read, definition_text, deployment, make_bundle
 
 
 @dataclass
@@ -38,8 +40,8 @@ class World:
             raise InvalidInput("digest", "no such bundle")
         return self.models[digest]
 
-    def tell(self, digest: str, revision: int, model: str = "small") -> None:
-        message = as_read(deployment(self.state, digest, revision, model=model), revision)
+    def tell(self, digest: str, revision: int, model: str = "small", **beside: Any) -> None:
+        message = as_read(deployment(self.state, digest, revision, model=model, **beside), revision)
         self.deployments.take(read_deployment(message, Trust(self.state / "trust")))
 
     def serving(self) -> list[tuple[str, str, int]]:
@@ -156,6 +158,79 @@ async def test_a_refused_bundle_is_tried_again_for_it_may_come_later(world: Worl
     assert (world.serving(), world.health.details) == ([("small", small.digest, 1)], {})
 
 
+def beside(world: World) -> tuple[str | None, float | None, str | None]:
+    """Digest and share of `small`'s canary, and digest of its shadow."""
+    served = world.catalogue.get("small")
+    canary, shadow = served.canary, served.shadow
+    return (
+        canary.served.model.digest if canary else None,
+        canary.share if canary else None,
+        shadow.model.digest if shadow else None,
+    )
+
+
+async def test_a_canary_and_a_shadow_serve_beside_the_champion_until_they_are_no_longer_named(
+    world: World, small: LoadedModel, other_small: LoadedModel
+) -> None:
+    world.models[other_small.digest] = other_small
+    world.caught_up.set()
+    canary = {"digest": other_small.digest, "share": 0.1}
+    world.tell(small.digest, 1, canary=canary, shadow=other_small.digest, salt="salt")
+    await settle()
+    assert beside(world) == (other_small.digest, 0.1, other_small.digest)
+    assert world.loaded == [small.digest, other_small.digest]
+    served = world.catalogue.get("small", other_small.digest)
+    assert (served.role, served.revision, served.model) == ("canary", 1, other_small)
+    world.tell(small.digest, 2, canary=canary | {"share": 0.5}, salt="salt")
+    await settle()
+    assert beside(world) == (other_small.digest, 0.5, None)
+    world.tell(small.digest, 3)
+    await settle()
+    assert beside(world) == (None, None, None)
+    with pytest.raises(NotServed):
+        world.catalogue.get("small", other_small.digest)
+
+
+async def test_a_canary_that_is_promoted_is_not_loaded_again(
+    world: World, small: LoadedModel, other_small: LoadedModel
+) -> None:
+    world.models[other_small.digest] = other_small
+    world.caught_up.set()
+    world.tell(small.digest, 1, canary={"digest": other_small.digest, "share": 0.1})
+    await settle()
+    world.tell(other_small.digest, 2)
+    await settle()
+    assert world.serving() == [("small", other_small.digest, 2)]
+    assert world.loaded == [small.digest, other_small.digest]
+
+
+async def test_a_refused_canary_or_shadow_leaves_the_champion_serving_and_is_told(
+    world: World, small: LoadedModel, other_small: LoadedModel
+) -> None:
+    world.models[other_small.digest] = other_small
+    world.caught_up.set()
+    world.tell(small.digest, 1, canary={"digest": "c" * 64, "share": 0.1}, shadow=other_small.digest)
+    await settle()
+    assert (world.serving(), world.health.reason) == ([("small", small.digest, 1)], None)
+    assert beside(world) == (None, None, other_small.digest)
+    assert f"canary, bundle {'c' * 64}" in world.health.details["small"]
+    world.models["c" * 64] = other_small  # it arrives
+    async with asyncio.timeout(5):
+        while world.health.details:
+            await settle()
+    assert beside(world) == (other_small.digest, 0.1, other_small.digest)
+
+
+async def test_a_canary_that_takes_other_inputs_is_refused(world: World, state: Path, small: LoadedModel) -> None:
+    digest = make_bundle(state, definition_text("small", numeric=True), "small_binary_b")
+    world.models[digest] = load(open_bundle(state / "bundles", digest, state / "trust"))
+    world.caught_up.set()
+    world.tell(small.digest, 1, canary={"digest": digest, "share": 0.1})
+    await settle()
+    assert beside(world) == (None, None, None)
+    assert "definition.features" in world.health.details["small"]
+
+
 async def test_without_a_broker_what_was_believed_before_serves_after_a_while(state: Path, small: LoadedModel) -> None:
     kept, trust = KeptDeployments(state / "kept"), Trust(state / "trust")
     for revision in (1, 2):
@@ -172,15 +247,3 @@ async def test_without_a_broker_what_was_believed_before_serves_after_a_while(st
     assert world.serving() == [("small", small.digest, 2)]
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
-
-
-def test_kept_files_that_governance_did_not_sign_are_left_out(state: Path, tmp_path: Path, small: LoadedModel) -> None:
-    kept, trust = KeptDeployments(tmp_path), Trust(state / "trust")
-    kept.keep(as_read(deployment(state, small.digest, 3), 3))
-    [path] = tmp_path.glob("*.json")
-    good = path.read_text()
-    assert [event.revision for event in kept.read(trust)] == [3]
-    kept.keep(as_read(deployment(state, small.digest, 4, signer="operator"), 4))
-    (tmp_path / "rubbish.json").write_text("[1]")
-    (tmp_path / "cut.json").write_text(good[:-20])
-    assert list(kept.read(trust)) == []

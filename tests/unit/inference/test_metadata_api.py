@@ -77,9 +77,10 @@ async def test_what_is_not_there_is_not_found(service: Service, path: str) -> No
 async def test_what_serves_is_listed_with_its_revision(
     service: Service, small: LoadedModel, block: LoadedModel
 ) -> None:
+    alone = {"canary": None, "shadow": None}
     assert (await get(service, "/v1/models")).json() == [
-        {"name": "block", "digest": block.digest, "revision": 1},
-        {"name": "small", "digest": small.digest, "revision": 1},
+        {"name": "block", "digest": block.digest, "revision": 1, **alone},
+        {"name": "small", "digest": small.digest, "revision": 1, **alone},
     ]
 
 

@@ -83,8 +83,8 @@ class Lane:
                 json_length = int(value)
             elif kind is not _Kind.USUAL:
                 return None
-        served = self._catalogue.find(path[0])
-        if served is None or (path[1] is not None and path[1] != served.model.digest) or not self._may(token):
+        served = self._catalogue.find(*path)
+        if served is None or not self._may(token):
             return None
         return Admitted(served, json_length)
 

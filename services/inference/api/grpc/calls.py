@@ -98,7 +98,7 @@ class _Answers:
         served = self._catalogue.get(message.model_name, message.model_version or None)
         try:
             request = read_infer(message)
-            answer_id, outputs = await self._core.predict(served, request, received)
+            found = await self._core.predict(served, request, received)
         except InvalidInput as error:
             raise InvalidInput(in_grpc_words(error.field, raw), error.expected) from None
-        return write_infer(served.model, request, answer_id, outputs, raw=raw)
+        return write_infer(found.model, request, found.id, found.outputs, raw=raw)

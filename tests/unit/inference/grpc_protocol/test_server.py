@@ -9,7 +9,9 @@ import grpc
 import pytest
 
 from services.inference.api.app import Parts
+from services.inference.api.core import Predicted
 from services.inference.api.grpc.server import open_server, run_server
+from services.inference.models.catalogue import Served
 from services.inference.settings import InferenceSettings
 from tests.unit.inference.grpc_protocol.caller import (
     World,
@@ -30,10 +32,10 @@ class SlowCore:
     def __init__(self) -> None:
         self.begun, self.may = asyncio.Event(), asyncio.Event()
 
-    async def predict(self, *_: Any) -> tuple[str, dict[str, Any]]:
+    async def predict(self, served: Served, *_: Any) -> Predicted:
         self.begun.set()
         await self.may.wait()
-        return "slow", {}
+        return Predicted(served.model, "slow", {})
 
 
 async def test_calls_in_hand_are_finished_when_the_server_stops(state: Path, parts: Parts) -> None:

@@ -114,7 +114,7 @@ def _usual_rows(categories: Sequence[int]) -> Float32:
     for column, count in enumerate(categories):
         if count:
             rows[:, column] = random.integers(0, count, _USUAL_ROWS)
-    return rows.astype(np.float32)
+    return np.asarray(rows, dtype=np.float32)
 
 
 def _cuts(rows: int, multiple: int) -> Iterator[slice]:

@@ -2,15 +2,26 @@
 
 import hashlib
 import json
+import re
 import tomllib
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
+from shared.cron import Cron
 from shared.errors import InvalidInput, first_problem
 from shared.feature_log.columns import RESERVED
 
@@ -67,8 +78,42 @@ class Training(Section):
     hyperparameters: dict[str, int | float | str | bool] = {}
 
 
+class Batch(Section):
+    """A table that is scored by `schedule`, five fields of cron in UTC.
+
+    `input` and `output` are paths below inference's folder for them; `{date}` and `{time}` say when the run was due, as
+    2026-03-01 and 2026-03-01T0300, and an output has one of them: each run has its own.
+    """
+
+    schedule: str
+    input: str = Field(min_length=1)
+    output: str = Field(min_length=1)
+
+    @field_validator("schedule")
+    @classmethod
+    def _is_cron(cls, schedule: str) -> str:
+        Cron.parse(schedule)
+        return schedule
+
+    @field_validator("input", "output")
+    @classmethod
+    def _stays_below(cls, path: str) -> str:
+        parts = Path(path).parts
+        if Path(path).is_absolute() or ".." in parts or not parts:
+            raise ValueError("a path below the folder of batches, without ..")
+        if set(re.findall(r"\{[^{}]*\}|[{}]", path)) - {"{date}", "{time}"}:
+            raise ValueError("there are {date} and {time}, and no other braces")
+        return path
+
+    @model_validator(mode="after")
+    def _each_run_has_its_output(self) -> Self:
+        if "{date}" not in self.output and "{time}" not in self.output:
+            raise ValueError("output: {date} or {time} in it, for each run has its own")
+        return self
+
+
 class Serving(Section):
-    """`latency_slo_ms` at the 99th percentile; `max_rows` of one request.
+    """`latency_slo_ms` at the 99th percentile; `max_rows` of one request; `batch`: a table scored now and then.
 
     `when_log_is_full`, that is Kafka away and no more room for predictions on disk: refuse requests, or serve unlogged.
     """
@@ -76,6 +121,14 @@ class Serving(Section):
     latency_slo_ms: float = Field(default=50, gt=0)
     max_rows: int = Field(default=10_000, ge=1, le=100_000)
     when_log_is_full: Literal["refuse", "serve"] = "refuse"
+    batch: Batch | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_said(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        told: dict[str, Any] = handler(self)
+        if self.batch is None:  # definitions from before there were batches keep their digest
+            del told["batch"]
+        return told
 
 
 class Monitoring(Section):

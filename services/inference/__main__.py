@@ -1,9 +1,9 @@
-"""`python -m services.inference`: puts the parts together and serves."""
+"""`python -m services.inference`: puts the parts together and serves; `score` and `schedule` score tables."""
 
 import asyncio
 import sys
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import uvloop
@@ -126,8 +126,14 @@ def _loader(settings: InferenceSettings) -> Callable[[str], LoadedModel]:
     return loaded
 
 
-def main() -> int:
-    """Run the service; the exit code: 0, or 1 with one line on stderr for a setting that is wrong."""
+def main(arguments: Sequence[str] = ()) -> int:
+    """Run the service, or with arguments a command; the exit code: 0, or 1 with one line on stderr for a setting that is
+    wrong.
+    """
+    if arguments:
+        from services.inference.batch.command import main as command
+
+        return command(arguments)
     try:
         settings = InferenceSettings()
     except ValidationError as error:
@@ -140,4 +146,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -55,6 +55,11 @@ class InferenceSettings(ServiceSettings):
         return self.state / "inference" / "deployments"
 
     @property
+    def batches(self) -> Path:
+        """Where the tables lie that are scored on a schedule, and their scores."""
+        return self.state / "batches"
+
+    @property
     def spool(self) -> Path:
         """Where predictions wait on disk."""
         return self.state / "inference" / "predictions.spool"

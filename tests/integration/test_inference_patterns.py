@@ -1,8 +1,8 @@
 """The other ways to a model on a real Kafka: the embedded scorer, and topic to topic."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-import asyncio
 
 import numpy as np
 import pytest

@@ -79,7 +79,7 @@ def _may_follow(work: Work, noted: dict[str, Any]) -> bool:
     return work.is_delta and bool(noted.get("done"))
 
 
-def _already(work: Work, is_same: bool) -> Done:  # noqa: FBT001  # called in one place
+def _already(work: Work, is_same: bool) -> Done:
     work.forget()
     if not is_same:
         raise InvalidInput("output", f"{work.output} is there already, and not of this job: remove it")
@@ -97,9 +97,8 @@ def _write_all(scored: "_Scored", sink: Any, progress: Progress) -> Done:
     progress.begin(scored.source.rows)
     for number, piece in enumerate(scored.source.pieces()):
         if number < before:
-            rows = sum(len(batch) for batch in piece.batches)
-            found += rows
-            progress.add(rows, known=True)
+            found += piece.rows
+            progress.add(piece.rows, known=True)
             continue
         counted = _Counted(scored.of(piece), progress)
         sink.write(number, iter(counted))

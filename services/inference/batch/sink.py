@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -84,6 +84,12 @@ def open_sink(work: Work, job: dict[str, Any], schema: pa.Schema) -> Sink:
     return _Parts(work, marked)
 
 
+def is_finished(output: Path) -> bool:
+    """Whether a job has written all of this output."""
+    work = Work(output, is_delta=(output / DELTA_LOG).is_dir())
+    return output.exists() if work.is_file else bool(work.noted().get("done"))
+
+
 def marked_with(file: Path) -> str | None:
     """The key of the job whose scores a Parquet file holds; None if it holds something else, or there is none."""
     if not file.exists():
@@ -127,11 +133,11 @@ class _Parts:
 
     def _write(self, target: Path, batches: Iterator[pa.RecordBatch]) -> None:
         staged = target.with_name(f".{target.name}.new")
-        with ExitStack() as stack, staged.open("wb") as file:
-            writer = stack.enter_context(pq.ParquetWriter(file, self._schema))
-            for batch in batches:
-                writer.write_batch(batch.replace_schema_metadata(self._schema.metadata))
-            stack.close()
+        with staged.open("wb") as file:
+            with pq.ParquetWriter(file, self._schema) as writer:
+                for batch in batches:
+                    writer.write_batch(batch.replace_schema_metadata(self._schema.metadata))
+            file.flush()
             os.fsync(file.fileno())
         staged.replace(target)
         _sync(target.parent)

@@ -19,12 +19,13 @@ DELTA_LOG = "_delta_log"
 
 
 class Piece(NamedTuple):
-    """Some rows of the file `name`, of which `first` is the number of the first one. They are read as they are asked
-    for.
+    """`rows` rows of the file `name`, of which `first` is the number of the first one. Parquet's are read as they are
+    asked for.
     """
 
     name: str
     first: int
+    rows: int
     batches: Iterator[pa.RecordBatch]
 
 
@@ -94,8 +95,9 @@ class _Fragments:
         for fragment in sorted(self._dataset.get_fragments(), key=lambda each: str(each.path)):
             first = 0
             for group in fragment.split_by_row_group():
-                yield Piece(Path(fragment.path).name, first, self._read(group))
-                first += sum(each.num_rows for each in group.row_groups)
+                rows = sum(each.num_rows for each in group.row_groups)
+                yield Piece(Path(fragment.path).name, first, rows, self._read(group))
+                first += rows
 
     def _read(self, group: ds.Fragment) -> Iterator[pa.RecordBatch]:
         batches = group.to_batches(
@@ -140,7 +142,7 @@ class _Csv:
             first = 0
             try:
                 for batch in self._open(file, self.schema.names):
-                    yield Piece(file.name, first, self._typed(batch, file.name, first))
+                    yield Piece(file.name, first, len(batch), self._typed(batch, file.name, first))
                     first += len(batch)
             except pa.ArrowInvalid as error:
                 raise InvalidInput(file.name, f"CSV: {error}") from error

@@ -1,5 +1,6 @@
 """Answers predictions and takes labels over HTTP: reads `driftline.deployments` and the bundle store, writes
-`driftline.predictions` and `driftline.labels`, owns the loaded models and the queue of what waits to be published.
+`driftline.predictions` and `driftline.labels`, owns the loaded models and the queue of what waits to be published. If
+it is told to, it answers `driftline.requests` on `driftline.scores`, too.
 
 `from services.inference import Scorer, LoggedScorer` is the way in for a data pipeline, without a server.
 """

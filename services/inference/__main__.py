@@ -64,7 +64,8 @@ async def run(settings: InferenceSettings) -> None:
     await _open(publisher)
     try:
         tasks = (feed.run(settings.kafka_bootstrap), deployments.run(feed.caught_up), labels.run(), publisher.watch())
-        await serve(app, settings, *tasks, lane.tidy(), *calls, protocol=express(lane))
+        topic = _topic(settings, parts, producer)
+        await serve(app, settings, *tasks, lane.tidy(), *calls, *topic, protocol=express(lane))
     finally:
         predictions.flush()
         await asyncio.gather(publisher.stop(settings.flush_seconds), _stop(producer, settings.flush_seconds))
@@ -89,6 +90,14 @@ def _calls(settings: InferenceSettings, parts: Parts) -> tuple[Coroutine[Any, An
     from services.inference.api.grpc.server import open_server, run_server
 
     return (run_server(open_server(settings, parts)),)
+
+
+def _topic(settings: InferenceSettings, parts: Parts, producer: Producer) -> tuple[Coroutine[Any, Any, None], ...]:
+    if not settings.topic_requests:
+        return ()
+    from services.inference.api.topic import answer_requests
+
+    return (answer_requests(settings, parts, producer),)
 
 
 async def _open(publisher: Publisher) -> None:
@@ -127,9 +136,7 @@ def _loader(settings: InferenceSettings) -> Callable[[str], LoadedModel]:
 
 
 def main(arguments: Sequence[str] = ()) -> int:
-    """Run the service, or with arguments a command; the exit code: 0, or 1 with one line on stderr for a setting that is
-    wrong.
-    """
+    """Run the service, or a command; the exit code: 0, or 1 with one line on stderr for a setting that is wrong."""
     if arguments:
         from services.inference.batch.command import main as command
 

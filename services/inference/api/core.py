@@ -67,6 +67,16 @@ class Core:
         await self._enter(served, self._answered(served, [asked], stacked, outputs, [received]))
         return answer
 
+    async def answer(self, served: Served, request: InferRequest, received: float) -> Answer:
+        """The answer to a request that was read; raises as `infer` does."""
+        self._check(served.model)
+        asked = _understood(served.model, request)
+        stacked = stack([asked])
+        outputs = await self._run(served.model, stacked)
+        answer = _written(served.model, [asked], outputs)[0]
+        await self._enter(served, self._answered(served, [asked], stacked, outputs, [received]))
+        return answer
+
     async def predict(self, served: Served, request: InferRequest, received: float) -> tuple[str, Outputs]:
         """The id of a request that was read, and the outputs it asks for; raises as `infer` does."""
         self._check(served.model)

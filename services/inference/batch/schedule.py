@@ -12,9 +12,9 @@ from structlog import get_logger
 from services.inference.batch.sink import is_finished
 from services.inference.settings import InferenceSettings
 from services.inference.store.champions import Champions
+from shared.batches import Batch
 from shared.bundle import open_bundle
 from shared.cron import Cron
-from shared.definition import Batch
 from shared.errors import InvalidInput
 from shared.logging import configure
 

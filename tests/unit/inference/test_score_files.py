@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,9 @@ from services.inference.batch import sink
 from services.inference.batch.command import main
 from services.inference.batch.job import Done, Job, run_job
 from services.inference.batch.progress import Bar
+from services.inference.batch.schedule import due
 from services.inference.models.loaded import LoadedModel
+from shared.batches import Batch
 from shared.errors import InvalidInput
 from tests.bundles import make_bundle
 from tests.unit.inference.test_scorer import table
@@ -191,3 +194,13 @@ def test_a_bar_on_a_terminal_tells_share_and_speed(capsys: pytest.CaptureFixture
     bar.add(500, known=True)
     bar.end()
     assert "50% of 1,000 rows" in out.text
+
+
+def test_a_schedule_tells_the_command_of_what_is_due(state: Path) -> None:
+    batch = Batch(schedule="0 3 * * *", input="in/{date}.parquet", output="out/{time}.parquet")
+    three = datetime(2026, 3, 1, 3, tzinfo=UTC)
+    job = due("d" * 64, batch, Path("/b"), three - timedelta(hours=1), three + timedelta(seconds=20))
+    assert job is not None
+    assert (job.input, job.output) == (Path("/b/in/2026-03-01.parquet"), Path("/b/out/2026-03-01T0300.parquet"))
+    assert job.command(state)[1:4] == ("-m", "services.inference", "score")
+    assert due("d" * 64, batch, Path("/b"), three, three + timedelta(hours=1)) is None

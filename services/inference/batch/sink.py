@@ -25,6 +25,7 @@ class Sink(Protocol):
 
     def done(self) -> int:
         """How many pieces are written."""
+        ...
 
     def write(self, number: int, batches: Iterator[pa.RecordBatch]) -> None:
         """Write piece `number`; it is there whole, synced, or not at all."""

@@ -38,6 +38,7 @@ class Source(Protocol):
 
     def pieces(self) -> Iterator[Piece]:
         """All of it, in the same pieces each time."""
+        ...
 
 
 def open_source(path: Path, definition: ModelDefinition, version: int | None = None) -> Source:

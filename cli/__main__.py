@@ -10,6 +10,7 @@ import typer
 
 from cli.demo.command import demo
 from cli.errors import UserError, explain
+from cli.score import score
 from cli.up import up
 
 app = typer.Typer(
@@ -27,6 +28,7 @@ def _root() -> None:
 
 app.command()(up)
 app.command()(demo)
+app.command()(score)
 
 
 def main() -> None:

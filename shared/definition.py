@@ -6,11 +6,19 @@ import tomllib
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
+from shared.batches import Batch, Section
 from shared.errors import InvalidInput, first_problem
 from shared.feature_log.columns import RESERVED
 
@@ -18,12 +26,6 @@ LabelKind = Literal["binary", "regression"]
 NAME = r"^[a-z][a-z0-9_]{0,62}$"
 MOST_DAYS = 3_660  # ten years: what is longer was mistyped, and a datetime can't hold any length
 MOST_HOURS = MOST_DAYS * 24
-
-
-class Section(BaseModel):
-    """A table of the definition: frozen, an unknown key is an error, and so are TOML's inf and nan."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Feature(Section):
@@ -64,11 +66,11 @@ class Training(Section):
 
     function: str = Field(pattern=r"^[a-z_][\w.]*:[a-z_]\w*$")
     seed: int = 0
-    hyperparameters: dict[str, int | float | str | bool] = {}
+    hyperparameters: dict[str, int | float | str | bool] = Field(default_factory=dict)
 
 
 class Serving(Section):
-    """`latency_slo_ms` at the 99th percentile; `max_rows` of one request.
+    """`latency_slo_ms` at the 99th percentile; `max_rows` of one request; `batch`: a table scored now and then.
 
     `when_log_is_full`, that is Kafka away and no more room for predictions on disk: refuse requests, or serve unlogged.
     """
@@ -76,6 +78,14 @@ class Serving(Section):
     latency_slo_ms: float = Field(default=50, gt=0)
     max_rows: int = Field(default=10_000, ge=1, le=100_000)
     when_log_is_full: Literal["refuse", "serve"] = "refuse"
+    batch: Batch | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_said(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        told: dict[str, Any] = handler(self)
+        if self.batch is None:  # definitions from before there were batches keep their digest
+            del told["batch"]
+        return told
 
 
 class Monitoring(Section):

@@ -93,12 +93,17 @@ def small_lineage() -> Lineage:
     )
 
 
-def make_bundle(state: Path, text: str | None = None, graph: Graph = "small_binary_a") -> str:
-    """Write a bundle, signed by `operator`, into `<state>/bundles` (keys are made if there are none); its digest."""
+def make_bundle(
+    state: Path, text: str | None = None, graph: Graph = "small_binary_a", *, onnx: bytes | None = None
+) -> str:
+    """Write a bundle, signed by `operator`, into `<state>/bundles` (keys are made if there are none); its digest.
+
+    `onnx`: another graph, in the place of the file's.
+    """
     make_keys(state)
     text = text or definition_text(graph=graph)
     contents = BundleContents(
-        onnx=(DATA / f"{graph}.onnx").read_bytes(),
+        onnx=onnx or (DATA / f"{graph}.onnx").read_bytes(),
         definition=text,
         reference=small_reference(parse_definition(text)),
         lineage=small_lineage(),

@@ -5,11 +5,11 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from scripts.contracts import arrow
+from scripts.contracts import arrow, inference
 from scripts.contracts.events import description, event_schema, summary
 from shared.definition import NAME
 from shared.events import EVENT_TYPES, Event
-from shared.kafka.admin import DEAD_LETTERS, PREDICTIONS, TOPICS, Topic
+from shared.kafka.admin import DEAD_LETTERS, PREDICTIONS, REQUESTS, SCORES, TOPICS, Topic
 from shared.kafka.dead_letters import dead_letter
 from shared.kafka.message import InMessage
 from shared.signing import KEY, SIGNATURE
@@ -66,6 +66,8 @@ def message_names(topic: Topic) -> list[str]:
         return ["PredictionBatch"]
     if topic.name == DEAD_LETTERS:
         return ["DeadLetter"]
+    if topic.name in (REQUESTS, SCORES):
+        return ["InferenceRequest" if topic.name == REQUESTS else "InferenceAnswer"]
     return [name for name, kind in EVENT_TYPES.items() if kind.topic == topic.name]
 
 
@@ -107,7 +109,7 @@ def _operations(topic: Topic) -> Document:
 def _messages() -> Document:
     topics = {topic.name: topic for topic in TOPICS}
     events = {name: _event(kind, topics[kind.topic]) for name, kind in EVENT_TYPES.items()}
-    return {"PredictionBatch": _batch(), **events, "DeadLetter": _dead_letter()}
+    return {"PredictionBatch": _batch(), **inference.messages(), **events, "DeadLetter": _dead_letter()}
 
 
 def _event(kind: type[Event], topic: Topic) -> Document:

@@ -1,9 +1,9 @@
-"""`python -m services.inference`: puts the parts together and serves."""
+"""`python -m services.inference`: puts the parts together and serves; `score` and `schedule` score tables."""
 
 import asyncio
 import sys
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import uvloop
@@ -66,7 +66,8 @@ async def run(settings: InferenceSettings) -> None:
     await _open(publisher)
     try:
         tasks = (feed.run(settings.kafka_bootstrap), deployments.run(feed.caught_up), labels.run(), publisher.watch())
-        await serve(app, settings, *tasks, shadows.run(), lane.tidy(), *calls, protocol=express(lane))
+        topic = _topic(settings, parts, producer)
+        await serve(app, settings, *tasks, shadows.run(), lane.tidy(), *calls, *topic, protocol=express(lane))
     finally:
         predictions.flush()
         await asyncio.gather(publisher.stop(settings.flush_seconds), _stop(producer, settings.flush_seconds))
@@ -91,6 +92,14 @@ def _calls(settings: InferenceSettings, parts: Parts) -> tuple[Coroutine[Any, An
     from services.inference.api.grpc.server import open_server, run_server
 
     return (run_server(open_server(settings, parts)),)
+
+
+def _topic(settings: InferenceSettings, parts: Parts, producer: Producer) -> tuple[Coroutine[Any, Any, None], ...]:
+    if not settings.topic_requests:
+        return ()
+    from services.inference.api.topic import answer_requests
+
+    return (answer_requests(settings, parts, producer),)
 
 
 async def _open(publisher: Publisher) -> None:
@@ -128,8 +137,12 @@ def _loader(settings: InferenceSettings) -> Callable[[str], LoadedModel]:
     return loaded
 
 
-def main() -> int:
-    """Run the service; the exit code: 0, or 1 with one line on stderr for a setting that is wrong."""
+def main(arguments: Sequence[str] = ()) -> int:
+    """Run the service, or a command; the exit code: 0, or 1 with one line on stderr for a setting that is wrong."""
+    if arguments:
+        from services.inference.batch.command import main as command
+
+        return command(arguments)
     try:
         settings = InferenceSettings()
     except ValidationError as error:
@@ -142,4 +155,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -19,11 +19,18 @@ class InferenceSettings(ServiceSettings):
     the others are dropped. At the end, for `flush_seconds`, what is left is published.
     gRPC is served on `grpc_port` of the same host; 0: it is not.
 
+    With `topic_requests` what stands on `driftline.requests` is answered on `driftline.scores`: whoever may write there
+    needs no token. Then `instance` names this replica for good (no two may share a name), and the last `topic_answers`
+    answers of each partition are known after a start.
+
     A model's first run, in a process of its own, has `load_seconds` and `load_bytes` of memory; sessions of
     `models_bytes` in all stay open, and what they compute takes `arena_bytes` in all.
     """
 
     grpc_port: int = Field(default=0, ge=0, le=65_535)
+    topic_requests: bool = False
+    topic_answers: int = Field(default=20_000, ge=1_000)
+    instance: str | None = Field(default=None, min_length=1, max_length=200)
     mode: Literal["fast", "durable"] = "fast"
     durable_seconds: float = Field(default=10, gt=0)
     gather_ms: float = Field(default=25, gt=0)
@@ -55,6 +62,11 @@ class InferenceSettings(ServiceSettings):
     def kept(self) -> Path:
         """Where the deployments that were believed are kept."""
         return self.state / "inference" / "deployments"
+
+    @property
+    def batches(self) -> Path:
+        """Where the tables lie that are scored on a schedule, and their scores."""
+        return self.state / "batches"
 
     @property
     def spool(self) -> Path:

@@ -9,6 +9,8 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 PREDICTIONS = "driftline.predictions"
 LABELS = "driftline.labels"
+REQUESTS = "driftline.requests"
+SCORES = "driftline.scores"
 DRIFT = "driftline.drift"
 RETRAINING = "driftline.retraining"
 GOVERNANCE = "driftline.governance"
@@ -51,6 +53,22 @@ TOPICS: tuple[Topic, ...] = (
     ),
     Topic(
         LABELS, ("inference",), ("feature_logging",), "Labels as clients post them, kept 7 days.", 3, _kept(7) | _LARGE
+    ),
+    Topic(
+        REQUESTS,
+        ("clients",),
+        ("inference",),
+        "Requests of clients that ask by a topic, answered on driftline.scores, kept a day.",
+        3,
+        _kept(1) | _LARGE,
+    ),
+    Topic(
+        SCORES,
+        ("inference",),
+        ("clients",),
+        "The answers to driftline.requests, with the same keys, kept a day.",
+        3,
+        _kept(1) | _LARGE,
     ),
     Topic(
         DRIFT,

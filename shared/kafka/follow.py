@@ -1,4 +1,4 @@
-"""Reading whole topics from their beginning, without a group: for what can be rebuilt from them."""
+"""Reading topics without a group, from their beginning or their last messages: for what can be rebuilt from them."""
 
 import asyncio
 import contextlib
@@ -40,6 +40,26 @@ async def follow(
                     await on_message(from_record(record))
             if not caught_up.is_set() and await _reached(consumer, ends):
                 caught_up.set()
+
+
+async def tail(bootstrap: str, topic: str, most: int, client_id: str) -> list[InMessage]:
+    """At most the last `most` messages of each partition, in its order, up to the end as it is now; waits for a topic
+    that is not there yet.
+
+    Raises:
+        KafkaError: the broker can't be reached, or it refuses.
+    """
+    partitions = await _partitions(bootstrap, [topic], client_id)
+    found: list[InMessage] = []
+    async with _at_the_beginning(bootstrap, partitions, client_id) as consumer:
+        begins, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+        for partition in partitions:
+            consumer.seek(partition, max(begins[partition], ends[partition] - most))
+        reader = Reader(consumer)
+        while not await _reached(consumer, ends):
+            for records in (await reader.read(200)).values():
+                found += [from_record(record) for record in records]
+    return found
 
 
 @contextlib.asynccontextmanager

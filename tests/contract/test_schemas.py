@@ -126,6 +126,7 @@ def test_no_other_topic_is_described() -> None:
         *SERVICES,
         "all",
         "anyone",
+        "clients",
         "operators",
     }
 

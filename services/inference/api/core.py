@@ -80,6 +80,16 @@ class Core:
         await self._enter(served, [asked], self._answered(served, [asked], stacked, outputs, [received]))
         return answer
 
+    async def answer(self, served: Served, request: InferRequest, received: float) -> Answer:
+        """The answer to a request that was read; raises as `infer` does."""
+        self._check(served.model)
+        served, asked = routed(served, _understood(served.model, request))
+        stacked = stack([asked])
+        outputs = await self._run(served.model, stacked)
+        answer = _written(served.model, [asked], outputs)[0]
+        await self._enter(served, [asked], self._answered(served, [asked], stacked, outputs, [received]))
+        return answer
+
     async def predict(self, served: Served, request: InferRequest, received: float) -> Predicted:
         """The answer to a request that was read; raises as `infer` does."""
         self._check(served.model)

@@ -21,3 +21,7 @@ class RecentIds:
         if len(self._new) >= self._half:
             self._old, self._new = self._new, {}
         return before
+
+    def contains(self, key: bytes) -> bool:
+        """Whether it is remembered."""
+        return key in self._new or key in self._old

@@ -32,7 +32,8 @@ class LoadedModel:
     """Ready to answer. `outputs` are the graph's, `encoder` makes its input.
 
     `stackable`: rows of several requests may go into one run; if not, a row's outputs hang on those beside it, or a
-    row can make all fail. `resident` holds the session.
+    row can make all fail. `multiple`: runs are filled up to a multiple of these many rows, so that a row's outputs
+    are the same to the bit whatever stands beside it; 0 if nothing brings that about. `resident` holds the session.
     """
 
     def __init__(self, bundle: Bundle, tried: Tried, residency: Residency) -> None:
@@ -47,6 +48,7 @@ class LoadedModel:
         self.answers = Answers(self.name, self.digest, self.datatypes)
         self._names = list(self.datatypes)
         self.stackable = tried.stackable
+        self.multiple = tried.multiple
         self.resident = residency.admit(bundle.digest, session, tried.bytes)
 
     @property
@@ -66,6 +68,9 @@ class LoadedModel:
 
         If the session was dropped it is opened again here; `await bring()` before does that in a thread.
         """
+        rows = len(tensor)
+        if self.multiple > 1 and rows % self.multiple:
+            tensor = np.pad(tensor, ((0, -rows % self.multiple), (0, 0)), mode="edge")
         try:
             with self.resident as session:
                 outputs = session.run(self._names, {FEATURES: tensor})
@@ -73,6 +78,8 @@ class LoadedModel:
             raise ModelFailed(f"model {self.name}: {error}") from error
         if any(output.shape[:1] != tensor.shape[:1] for output in outputs):
             raise ModelFailed(f"model {self.name}: gives another number of rows than it gets")
+        if rows < len(tensor):
+            outputs = [output[:rows] for output in outputs]
         return dict(zip(self._names, outputs, strict=True))
 
     def scores(self, outputs: Mapping[str, NDArray[Any]]) -> Float32:

@@ -14,6 +14,9 @@ from shared.errors import InvalidInput
 _SCALES = (1.0, 10.0, 100.0, 1_000.0, 1e6)
 _TOLERANCE = 1e-5  # relative to a row's greatest output
 _WARM_ROWS = (1, 3)
+MULTIPLES = (1, 16, 0)  # 16: the widest vector of floats that a CPU has; 0: neither
+_COUNTS = (1, 2, 3, 5)
+_USUAL_ROWS = 256
 
 Outputs = list[NDArray[Any]]
 
@@ -25,8 +28,18 @@ class Inputs(NamedTuple):
     max_rows: int
 
 
-def probe(session: Any, inputs: Inputs) -> bool:
-    """Run a session on rows of all kinds; whether it is stackable: each row's outputs hang on that row alone.
+class Shown(NamedTuple):
+    """What a session showed. `stackable`: each row's outputs hang on that row alone. `multiple`: of these many rows a
+    run must have any number, for a row's outputs to be the same to the bit whatever stands beside it; 1 if it is not
+    stackable, and 0 if not even 16 will do.
+    """
+
+    stackable: bool
+    multiple: int
+
+
+def probe(session: Any, inputs: Inputs) -> Shown:
+    """Run a session on rows of all kinds.
 
     Raises:
         InvalidInput: the graph takes or gives something else than a bundle's, or never gives a number.
@@ -44,8 +57,10 @@ def probe(session: Any, inputs: Inputs) -> bool:
     good = rows[[outputs is not None for outputs in alone]]
     most = good[np.arange(inputs.max_rows) % len(good)]
     is_same = _is_same(run(session, names, good), answered)
-    is_same = _is_same(run(session, names, most), answered) and is_same  # always run: it must fit into the limits
-    return is_same and len(good) == len(rows)  # else one request's row would fail those of others
+    together = run(session, names, most)  # always: it must fit into the limits
+    # A row that fails alone would fail those of other requests.
+    stackable = is_same and _is_same(together, answered) and len(good) == len(rows)
+    return Shown(stackable, _multiple(session, names, inputs.categories) if stackable else 1)
 
 
 def trial_rows(categories: Sequence[int]) -> Float32:
@@ -74,6 +89,46 @@ def _check_numbers(answered: Sequence[Outputs]) -> None:
     floats = [part for outputs in answered for part in outputs if np.issubdtype(part.dtype, np.floating)]
     if floats and not any(np.isfinite(part).any() for part in floats):
         raise InvalidInput(FILE, "a graph that gives a number for some row; this one gives NaN or infinity for all")
+
+
+def _multiple(session: Any, names: list[str], categories: Sequence[int]) -> int:
+    """Kernels compute full vectors of numbers in one way and what is left over in another, so that now and then a last
+    bit differs: see `Shown`.
+    """
+    *multiples, nothing = MULTIPLES
+    rows = _usual_rows(categories)
+    try:
+        together = run(session, names, rows)
+        for multiple in multiples:
+            if all(_is_equal(run(session, names, rows[part]), together, part) for part in _cuts(len(rows), multiple)):
+                return multiple
+    except Exception:  # noqa: BLE001  # ONNX Runtime's have no common class
+        return nothing
+    return nothing
+
+
+def _usual_rows(categories: Sequence[int]) -> Float32:
+    """Of values such as networks are trained on: very large ones would all have the same outputs."""
+    random = default_rng(1)
+    rows = random.normal(0, 1, (_USUAL_ROWS, len(categories))) * random.choice((0.3, 1, 3), (_USUAL_ROWS, 1))
+    for column, count in enumerate(categories):
+        if count:
+            rows[:, column] = random.integers(0, count, _USUAL_ROWS)
+    return np.asarray(rows, dtype=np.float32)
+
+
+def _cuts(rows: int, multiple: int) -> Iterator[slice]:
+    for count in _COUNTS:
+        for start in range(0, rows - multiple * count + 1, count):
+            yield slice(start, start + multiple * count)
+
+
+def _is_equal(outputs: Outputs, together: Outputs, part: slice) -> bool:
+    """To the bit."""
+    pairs = ((one, all_rows[part]) for one, all_rows in zip(outputs, together, strict=True))
+    return all(
+        one.tolist() == two.tolist() if one.dtype == object else one.tobytes() == two.tobytes() for one, two in pairs
+    )
 
 
 def _is_same(together: Outputs, alone: Sequence[Outputs]) -> bool:

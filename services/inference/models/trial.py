@@ -6,11 +6,11 @@ import signal
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from threading import Lock
 
 from services.inference.domain.onnx_file import FILE
-from services.inference.models.probe import Inputs
+from services.inference.models.probe import MULTIPLES, Inputs
 from services.inference.models.trial_child import LONGEST_ANSWER
 from shared.errors import InvalidInput
 
@@ -31,10 +31,13 @@ class Limits:
 
 @dataclass(frozen=True)
 class Tried:
-    """What a first run showed: whether rows of several requests may go together, and a session's memory."""
+    """What a first run showed: whether rows of several requests may go together, a session's memory, and of how many
+    rows its runs must have any number, see `probe.Shown`.
+    """
 
     stackable: bool
     bytes: int
+    multiple: int = 1
 
 
 def try_out(model: bytes, inputs: Inputs, limits: Limits) -> Tried:
@@ -53,7 +56,7 @@ def try_out(model: bytes, inputs: Inputs, limits: Limits) -> Tried:
     if code:
         raise InvalidInput(FILE, f"a graph that runs; its first run ended by {_ending(code)}")
     tried = understood(said, limits)
-    return Tried(tried.stackable, max(tried.bytes, len(model)))
+    return replace(tried, bytes=max(tried.bytes, len(model)))
 
 
 def _run_first(model: bytes, task: str, seconds: float) -> tuple[int, bytes]:
@@ -97,6 +100,6 @@ def understood(answer: bytes, limits: Limits) -> Tried:
         if "refused" in told:
             reason = told["refused"]
             raise InvalidInput(FILE, reason or _too_much(limits))
-        return Tried(told["stackable"] is True, int(told["bytes"]))
+        return Tried(told["stackable"] is True, int(told["bytes"]), MULTIPLES[MULTIPLES.index(told["multiple"])])
     except (ValueError, KeyError, TypeError, OverflowError):
         raise InvalidInput(FILE, "a graph that runs; its first run said nothing that makes sense") from None

@@ -84,7 +84,7 @@ def _tried(inputs: Inputs, memory: "_Memory") -> dict[str, Any]:
         check_divisors(model, divisors, len(inputs.categories))
         session = open_session(model)
         size = memory.used() - before
-        stackable = probe(session, inputs)
+        shown = probe(session, inputs)
     except InvalidInput as error:
         return {"refused": error.expected}
     except MemoryError:
@@ -93,7 +93,7 @@ def _tried(inputs: Inputs, memory: "_Memory") -> dict[str, Any]:
         said = str(error).split(" : ", 3)[-1]  # without "[ONNXRuntimeError] : 1 : FAIL"
         exhausted = any(sign in said for sign in _MEMORY)
         return {"refused": None if exhausted else f"a graph that ONNX Runtime can run: {said[:_LONGEST_REASON]}"}
-    return {"stackable": stackable, "bytes": size}
+    return {**shown._asdict(), "bytes": size}
 
 
 class _Memory:

@@ -37,7 +37,7 @@ EMBEDDED = regression(
 
 
 def stackable(model: bytes, inputs: Inputs = INPUTS) -> bool:
-    return probe(open_session(model), inputs)
+    return probe(open_session(model), inputs).stackable
 
 
 @pytest.mark.parametrize("path", sorted(DATA.glob("*.onnx")), ids=lambda path: path.name)

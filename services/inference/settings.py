@@ -16,13 +16,15 @@ class InferenceSettings(ServiceSettings):
     (in mode durable 2 ms) or until there are `gather_rows`; `queue_bytes` of messages wait in memory before they go to
     the spool, which is full at `spool_bytes`; the last `recent_ids` request ids are remembered; a request of more than
     `inline_rows` rows is computed in a thread of its own. At the end, for `flush_seconds`, what is left is published.
-    gRPC is served on `grpc_port` of the same host; 0: it is not.
+    gRPC is served on `grpc_port` of the same host; 0: it is not. After `grpc_connection_seconds`, give or take a tenth,
+    a client is asked to connect anew, so that new replicas get their share.
 
     A model's first run, in a process of its own, has `load_seconds` and `load_bytes` of memory; sessions of
     `models_bytes` in all stay open, and what they compute takes `arena_bytes` in all.
     """
 
     grpc_port: int = Field(default=0, ge=0, le=65_535)
+    grpc_connection_seconds: float = Field(default=300, gt=0, le=86_400)
     mode: Literal["fast", "durable"] = "fast"
     durable_seconds: float = Field(default=10, gt=0)
     gather_ms: float = Field(default=25, gt=0)

@@ -15,7 +15,7 @@ LOCK_ARGS ?=
 # Make 4 can keep the output of checks that run side by side apart.
 SIDE_BY_SIDE := --jobs 2 --keep-going --no-print-directory $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-.PHONY: help install check test integration bench demo up lock browser \
+.PHONY: help install check test integration fault bench demo up lock browser \
 	check-format check-lint check-mypy check-pyright check-imports check-deploy check-services
 
 help: ## list the verbs
@@ -54,6 +54,9 @@ integration: install ## tests on a real Kafka
 
 browser: # page tests need one; without it they are skipped and say so
 	@scripts/browser.sh
+
+fault: install ## brokers, disks and processes that fail, clients that do harm, at full length (a quarter of an hour)
+	@FAULT=full $(RUN)/pytest tests/fault -s $(TEST_ARGS)
 
 bench: install ## speed, printed
 	@$(RUN)/python -m benchmarks

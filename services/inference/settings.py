@@ -15,9 +15,10 @@ class InferenceSettings(ServiceSettings):
     for at most `durable_seconds`; in mode fast a kill -9 can lose what was gathered. Rows are gathered for `gather_ms`
     (in mode durable 2 ms) or until there are `gather_rows`; `queue_bytes` of messages wait in memory before they go to
     the spool, which is full at `spool_bytes`; the last `recent_ids` request ids are remembered; a request of more than
-    `inline_rows` rows is computed in a thread of its own; at most `shadow_rows` wait for a shadow,
-    the others are dropped. At the end, for `flush_seconds`, what is left is published.
-    gRPC is served on `grpc_port` of the same host; 0: it is not.
+    `inline_rows` rows is computed in a thread of its own; at most `shadow_rows` wait for a shadow, the others are
+    dropped. At the end, for `flush_seconds`, what is left is published. gRPC is served on `grpc_port` of the same host;
+    0: it is not. After `grpc_connection_seconds`, give or take a tenth, a client is asked to connect anew, so that new
+    replicas get their share.
 
     With `topic_requests` what stands on `driftline.requests` is answered on `driftline.scores`: whoever may write there
     needs no token. Then `instance` names this replica for good (no two may share a name), and the last `topic_answers`
@@ -28,6 +29,7 @@ class InferenceSettings(ServiceSettings):
     """
 
     grpc_port: int = Field(default=0, ge=0, le=65_535)
+    grpc_connection_seconds: float = Field(default=300, gt=0, le=86_400)
     topic_requests: bool = False
     topic_answers: int = Field(default=20_000, ge=1_000)
     instance: str | None = Field(default=None, min_length=1, max_length=200)

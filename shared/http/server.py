@@ -48,10 +48,9 @@ class _Server(uvicorn.Server):
 
     async def _welcome(self, client: socket.socket) -> None:
         config, patience = self.config, _HANDSHAKE_SECONDS if self.config.ssl else None
+        protocol: Any = config.http_protocol_class  # made as uvicorn itself makes one
         await asyncio.get_running_loop().connect_accepted_socket(
-            lambda: config.http_protocol_class(  # type: ignore[call-arg]  # as uvicorn itself makes one
-                config=config, server_state=self.server_state, app_state=self.lifespan.state
-            ),
+            lambda: protocol(config=config, server_state=self.server_state, app_state=self.lifespan.state),
             client,
             ssl=config.ssl,
             ssl_handshake_timeout=patience,

@@ -80,7 +80,8 @@ class Backlog:
     @property
     def memory_rows(self) -> int:
         """Rows in the queue, out for delivery, or waiting for room on disk."""
-        return sum(message.rows for message in (*self._queue, *self._out.values(), *self._unwritten))
+        held = sum(message.rows for message in (*self._queue, *self._out.values()))
+        return held + sum(message.rows for message in self._unwritten)
 
     @property
     def spool_rows(self) -> int:

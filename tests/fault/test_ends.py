@@ -4,6 +4,7 @@ import asyncio
 import random
 import signal
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -133,7 +134,7 @@ class Calls:
 
     async def client(self) -> None:
         async with grpc.aio.insecure_channel(self._address) as channel:
-            infer = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
+            infer: Any = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
             while not self.ended:
                 try:
                     answer = await infer(small_request().SerializeToString(), metadata=self._metadata, timeout=20)

@@ -11,6 +11,7 @@ from services.inference.api.infer import add_infer_routes
 from services.inference.api.labels import label_routes
 from services.inference.api.metadata import metadata_routes, model_list, open_routes, ready_routes
 from services.inference.api.model_schemas import describe_models
+from services.inference.api.outcomes import Counted
 from services.inference.api.predict import predict_routes
 from services.inference.models.catalogue import Catalogue
 from services.inference.settings import InferenceSettings
@@ -39,6 +40,7 @@ def build_app(settings: InferenceSettings, parts: Parts) -> FastAPI:
         description="The Open Inference Protocol v2, rows of named features, and labels.",
         body_limit=fence,
     )
+    app.add_middleware(Counted)
     add_protocol_errors(app)
     app.include_router(open_routes(parts.health))
     app.include_router(metadata_routes(parts.catalogue))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from services.inference.api.meters import LATENCY, counter
+from services.inference.api.meters import observe_run
 from services.inference.api.shadows import Shadows
 from services.inference.domain.answer import Answer, chosen, special_answer
 from services.inference.domain.answered import Answered
@@ -147,8 +147,7 @@ class Core:
         """What is logged of requests that get these outputs; they are measured, too."""
         model, now = served.model, time.perf_counter()
         seconds = [now - begun for begun in received]
-        counter(model.name, model.digest).inc(len(stacked.tensor))
-        LATENCY.observe(model.name, seconds)
+        observe_run(model.name, model.digest, seconds, len(stacked.tensor))
         return Answered(
             keys=[each.key for each in asked],
             counts=[each.rows for each in asked],

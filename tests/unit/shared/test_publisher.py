@@ -168,12 +168,12 @@ async def test_what_a_full_disk_has_no_room_for_waits_and_beyond_a_bound_is_drop
     monkeypatch.setattr("os.pwrite", full)
     for n in range(messages):
         publisher.enqueue(b"%010d" % n, 3)
-    assert publisher.full
+    assert publisher.backlog.full
     monkeypatch.undo()
     assert publisher.backlog.rows["dropped"] == 3 * dropped
     broker.up.set()
     await publisher.stop()
-    assert not publisher.full
+    assert publisher.full is False
     assert _published(broker) == list(range(messages - dropped))
     _assert_order(broker)
     _assert_all_accounted(publisher)

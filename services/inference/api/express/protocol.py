@@ -9,6 +9,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from services.inference.api.express.exchange import Exchange, Head
 from services.inference.api.express.lane import Lane
+from services.inference.api.outcomes import OUTCOMES
 from services.inference.domain.answer import Answer
 
 _LATER = Answer(b'{"error":"the prediction can not be made and logged now; ask again"}', None)
@@ -124,8 +125,10 @@ class ExpressProtocol(HttpToolsProtocol):
         while waiting and waiting[0].done and not self._runs():
             exchange = waiting.popleft()
             if exchange.answer is not None:
+                OUTCOMES.add("express", 200)
                 self._write(exchange.answer)
             elif exchange.refused:
+                OUTCOMES.add("express", 503)
                 self._write(_LATER, b"503 Service Unavailable\r\nretry-after: 1")
             else:
                 self._replay(exchange, whole=True)
@@ -167,6 +170,7 @@ class ExpressProtocol(HttpToolsProtocol):
     def _refuse(self, status: bytes) -> None:
         self._in_head = False
         if not self.transport.is_closing():
+            OUTCOMES.add("express", int(status[:3]))
             self.transport.write(b"HTTP/1.1 %b\r\ncontent-length: 0\r\nconnection: close\r\n\r\n" % status)
             self.transport.close()
 

@@ -11,8 +11,9 @@ from google.protobuf.message import DecodeError, Message
 from services.inference.api.app import Parts
 from services.inference.api.grpc import open_inference_pb2 as pb
 from services.inference.api.grpc.messages import in_grpc_words, is_raw, read_infer, write_infer
-from services.inference.api.grpc.status import authorise, explained
+from services.inference.api.grpc.status import authorise, explained, http_like
 from services.inference.api.metadata import model_description, server_description
+from services.inference.api.outcomes import OUTCOMES
 from services.inference.models.catalogue import NotReady, NotServed
 from shared.errors import InvalidInput
 from shared.tokens import RoleName, TokenVerifier
@@ -43,10 +44,14 @@ async def _handle(call: _Call, verifier: TokenVerifier, body: bytes, context: _C
     """gRPC itself reads no message: one that is broken would be an error of the server to it."""
     try:
         authorise(context.invocation_metadata() or (), call.roles, verifier)
-        return (await call.answer(_parsed(call.request, body))).SerializeToString()
+        answer = (await call.answer(_parsed(call.request, body))).SerializeToString()
     except Exception as error:  # noqa: BLE001  # the edge: whatever a call meets, others go on
-        reason = explained(error)
-    return await context.abort(*reason)
+        status, text = explained(error)
+        OUTCOMES.add("grpc", http_like(status))
+    else:
+        OUTCOMES.add("grpc", 200)
+        return answer
+    return await context.abort(status, text)
 
 
 def _parsed(kind: type[Message], body: bytes) -> Message:

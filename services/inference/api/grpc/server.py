@@ -28,6 +28,9 @@ def open_server(settings: InferenceSettings, parts: Parts) -> grpc.aio.Server:
     options = (
         ("grpc.max_receive_message_length", settings.body_bytes),
         ("grpc.compression_enabled_algorithms_bitset", _PLAIN),
+        # A client keeps its connection for ever, and so its replica: now and then it must look for one anew.
+        ("grpc.max_connection_age_ms", int(settings.grpc_connection_seconds * 1_000)),
+        ("grpc.max_connection_age_grace_ms", int(_GRACE * 1_000)),
         ("grpc.so_reuseport", 0),  # else two services would share a port, and no one would know
     )
     server = grpc.aio.server(options=options, maximum_concurrent_rpcs=_CALLS)

@@ -50,6 +50,14 @@ def explained(error: Exception) -> tuple[StatusCode, str]:
     return status, text[:_MOST]
 
 
+_LIKE = {StatusCode.INTERNAL: 500, StatusCode.UNKNOWN: 500, StatusCode.UNAVAILABLE: 503}
+
+
+def http_like(status: StatusCode) -> int:
+    """The status of HTTP that says the same, as far as who is at fault."""
+    return _LIKE.get(status, 400)
+
+
 def _explained(error: Exception) -> tuple[StatusCode, str]:
     match error:
         case Refused():

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from numpy.typing import NDArray
 
@@ -24,6 +24,7 @@ from services.inference.store.accounting import Accounting
 from shared.errors import InvalidInput
 
 Outputs = dict[str, NDArray[Any]]
+T = TypeVar("T")
 
 
 class Predicted(NamedTuple):
@@ -69,35 +70,32 @@ class Core:
         """
         self._check(served.model)
         served, asked = routed(served, self.read(served.model, body, json_length))
-        model = served.model
         try:
-            stacked = stack([asked])
-        except InvalidInput:  # the careful reader says where
-            asked = self._read_carefully(model, body, json_length)._replace(key=asked.key, id=asked.id)
-            stacked = stack([asked])
-        outputs = await self._run(model, stacked)
-        answer = _written(model, [asked], outputs)[0]  # before the log: what is logged is answered
-        await self._enter(served, [asked], self._answered(served, [asked], stacked, outputs, [received]))
-        return answer
+            return await self._give(served, asked, received, _answer)
+        except InvalidInput:  # of the numbers that the quick reader took; the careful one says where
+            careful = self._read_carefully(served.model, body, json_length)
+            return await self._give(served, careful._replace(key=asked.key, id=asked.id), received, _answer)
 
     async def answer(self, served: Served, request: InferRequest, received: float) -> Answer:
         """The answer to a request that was read; raises as `infer` does."""
         self._check(served.model)
         served, asked = routed(served, _understood(served.model, request))
-        stacked = stack([asked])
-        outputs = await self._run(served.model, stacked)
-        answer = _written(served.model, [asked], outputs)[0]
-        await self._enter(served, [asked], self._answered(served, [asked], stacked, outputs, [received]))
-        return answer
+        return await self._give(served, asked, received, _answer)
 
     async def predict(self, served: Served, request: InferRequest, received: float) -> Predicted:
-        """The answer to a request that was read; raises as `infer` does."""
+        """The outputs for a request that was read; raises as `infer` does."""
         self._check(served.model)
         served, asked = routed(served, _understood(served.model, request))
+        return await self._give(served, asked, received, _predicted)
+
+    async def _give(
+        self, served: Served, asked: Asked, received: float, form: Callable[[LoadedModel, Asked, Outputs], T]
+    ) -> T:
         stacked = stack([asked])
         outputs = await self._run(served.model, stacked)
+        given = form(served.model, asked, outputs)  # before the log: what is logged is answered
         await self._enter(served, [asked], self._answered(served, [asked], stacked, outputs, [received]))
-        return Predicted(served.model, asked.id, {name: outputs[name] for name in asked.outputs or outputs})
+        return given
 
     async def _run(self, model: LoadedModel, stacked: Stacked) -> Outputs:
         await model.bring()
@@ -181,3 +179,11 @@ def _written(model: LoadedModel, asked: Sequence[Asked], outputs: Outputs) -> li
     if asked[0].binary:
         return [Answer(*each) for each in model.answers.write_binary(asked, outputs)]
     return [Answer(body, None) for body in model.answers.write(asked, outputs)]
+
+
+def _answer(model: LoadedModel, asked: Asked, outputs: Outputs) -> Answer:
+    return _written(model, [asked], outputs)[0]
+
+
+def _predicted(model: LoadedModel, asked: Asked, outputs: Outputs) -> Predicted:
+    return Predicted(model, asked.id, {name: outputs[name] for name in asked.outputs or outputs})

@@ -111,7 +111,7 @@ def children(process: int) -> list[int]:
 
 
 def wait_for(look: Callable[[], T], is_right: Callable[[T], bool]) -> T:
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60  # a busy machine takes its time to import ONNX Runtime
     while not is_right(found := look()):
         assert time.monotonic() < until
         time.sleep(0.02)

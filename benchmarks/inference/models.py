@@ -29,6 +29,7 @@ kind = "binary"
 expected_delay_hours = 6
 
 [serving]
+latency_slo_ms = 2000
 max_rows = 5000
 
 [monitoring]

@@ -15,6 +15,7 @@ from cryptography.exceptions import InvalidSignature
 
 from shared.definition import ModelDefinition, decode_definition
 from shared.errors import InvalidInput
+from shared.files import sync
 from shared.lineage import Lineage
 from shared.reference import Reference
 
@@ -108,13 +109,13 @@ def write_bundle(store: Path, contents: BundleContents, keys: Path, signer: str)
 def _move(staged: Path, target: Path) -> None:
     """To its name, when all of it is on the disk: what is there after a power cut is whole."""
     for path in (*staged.iterdir(), staged):
-        _sync(path)
+        sync(path)
     try:
         staged.rename(target)
     except OSError:
         if not target.exists():  # another process may have written the same bundle meanwhile
             raise
-    _sync(target.parent)
+    sync(target.parent)
 
 
 def _hashing() -> "hashing.Config":
@@ -129,14 +130,6 @@ def _sign(folder: Path, key: Path) -> None:
 
     config = signing.Config().use_elliptic_key_signer(private_key=key)
     config.set_hashing_config(_hashing()).sign(folder, folder / SIGNATURE)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def open_bundle(store: Path, digest: str, trust: Path) -> Bundle:

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from services.inference.batch.source import DELTA_LOG, delta
 from shared.errors import InvalidInput
+from shared.files import sync
 
 _JOB = "job.json"
 _MARK = b"driftline.job"
@@ -141,7 +142,7 @@ class _Parts:
             file.flush()
             os.fsync(file.fileno())
         staged.replace(target)
-        _sync(target.parent)
+        sync(target.parent)
 
 
 class _Delta:
@@ -174,12 +175,4 @@ def _replace(target: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     staged.replace(target)
-    _sync(target.parent)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(target.parent)

@@ -32,6 +32,29 @@ def deployment(message: InMessage, trust: Trust) -> DeploymentChanged:
     return event
 
 
+class Newest:
+    """The deployment of the highest revision, by model: an older one never takes its place."""
+
+    def __init__(self) -> None:
+        self._events: dict[str, DeploymentChanged] = {}
+
+    def take(self, event: DeploymentChanged) -> bool:
+        """Whether it is news."""
+        known = self._events.get(event.model)
+        if known is not None and event.revision <= known.revision:
+            return False
+        self._events[event.model] = event
+        return True
+
+    def get(self, model: str) -> DeploymentChanged | None:
+        """That of a model, if there is one."""
+        return self._events.get(model)
+
+    def all(self) -> list[DeploymentChanged]:
+        """That of each model."""
+        return list(self._events.values())
+
+
 class DeploymentFeed:
     """Hands on each deployment with its message; what is none goes to the dead-letters, and changes nothing.
 

@@ -19,6 +19,7 @@ from services.drift_detection.store.table import StateTable
 from services.drift_detection.stream.cycle import Cycle
 from services.drift_detection.stream.following import Following
 from services.drift_detection.stream.intake import Intake
+from shared.deployments import Newest
 from shared.errors import DriftlineError, Unreadable
 from shared.events import DeploymentChanged
 from shared.http import Health
@@ -60,7 +61,7 @@ class Worker:
         self._busy = asyncio.Lock()
         self._clock = clock
         self._beat = clock()
-        self._deployments: dict[str, DeploymentChanged] = {}
+        self._deployments = Newest()
 
     @property
     def engine(self) -> Engine | None:
@@ -81,7 +82,7 @@ class Worker:
             engine = Engine(states, {record.model: ModelWatch(record) for record in records})
             await self._load_bundles(engine)
             engine.drop_final()
-            for event in self._deployments.values():
+            for event in self._deployments.all():
                 engine.deployed(event)
             self._reader = Following(partial(_seek, app))
             self.intake = Intake(engine, self._bundles)
@@ -115,9 +116,7 @@ class Worker:
 
     async def deployed(self, event: DeploymentChanged) -> None:
         """What serves now. Remembered, since the state may not be there yet."""
-        known = self._deployments.get(event.model)
-        if known is None or known.revision < event.revision:
-            self._deployments[event.model] = event
+        self._deployments.take(event)
         if self.engine is not None:
             self.engine.deployed(event)
 

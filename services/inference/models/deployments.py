@@ -11,6 +11,7 @@ from structlog import get_logger
 from services.inference.models.catalogue import Canary, Catalogue, Served
 from services.inference.models.loaded import LoadedModel
 from shared.batch import Role
+from shared.deployments import Newest
 from shared.errors import InvalidInput
 from shared.events import DeploymentChanged
 from shared.http import Health
@@ -40,16 +41,14 @@ class Deployments:
         self._load = load
         self._health = health
         self._patience = patience
-        self._wanted: dict[str, DeploymentChanged] = {}
+        self._wanted = Newest()
         self._applied: dict[str, int] = {}
         self._changed = asyncio.Event()
 
     def take(self, event: DeploymentChanged) -> bool:
         """Take note of a deployment; whether it is news."""
-        known = self._wanted.get(event.model)
-        if known is not None and event.revision <= known.revision:
+        if not self._wanted.take(event):
             return False
-        self._wanted[event.model] = event
         self._catalogue.awaits(event.model, "it is being loaded")
         self._changed.set()
         return True
@@ -57,7 +56,7 @@ class Deployments:
     async def run(self, caught_up: asyncio.Event) -> None:
         """Once caught up, load what is wanted, for ever."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(_PATIENCES * self._patience if self._wanted else None):
+            async with asyncio.timeout(_PATIENCES * self._patience if self._wanted.all() else None):
                 await caught_up.wait()
         pause = self._patience
         while True:
@@ -83,7 +82,7 @@ class Deployments:
     async def _load_wanted(self) -> bool:
         """Whether a bundle was refused."""
         refused = False
-        for event in list(self._wanted.values()):
+        for event in self._wanted.all():
             if self._applied.get(event.model, 0) < event.revision:
                 refused = not await self._apply(event) or refused
         return refused

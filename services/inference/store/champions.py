@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from services.inference.settings import InferenceSettings
 from services.inference.store.deployments import KeptDeployments
-from shared.deployments import DeploymentFeed
+from shared.deployments import DeploymentFeed, Newest
 from shared.errors import InvalidInput
 from shared.events import DeploymentChanged
 from shared.kafka.message import InMessage, OutMessage
@@ -21,15 +21,15 @@ class Champions:
     def __init__(self, settings: InferenceSettings) -> None:
         trust = Trust(settings.trust)
         self._bootstrap = settings.kafka_bootstrap
-        self._newest: dict[str, DeploymentChanged] = {}
+        self._newest = Newest()
         for event in KeptDeployments(settings.kept).read(trust):
-            self._take(event)
+            self._newest.take(event)
         self._feed = DeploymentFeed(trust, _SERVICE, self._deployed, _left)
 
     @property
     def digests(self) -> Mapping[str, str]:
         """The champion's bundle by model."""
-        return {name: event.champion for name, event in self._newest.items()}
+        return {event.model: event.champion for event in self._newest.all()}
 
     async def run(self) -> None:
         """Follow the topic, for ever."""
@@ -52,13 +52,8 @@ class Champions:
             raise InvalidInput("model", f"the name of a model that is deployed, or a bundle's digest, not {model!r}")
         return found.champion
 
-    def _take(self, event: DeploymentChanged) -> None:
-        known = self._newest.get(event.model)
-        if known is None or event.revision > known.revision:
-            self._newest[event.model] = event
-
     async def _deployed(self, event: DeploymentChanged, _: InMessage) -> None:
-        self._take(event)
+        self._newest.take(event)
 
 
 async def _left(_: list[OutMessage]) -> None:

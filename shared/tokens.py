@@ -31,6 +31,12 @@ class Identity:
     expires: float
 
 
+def bearer(header: str) -> str:
+    """The token in `Bearer <token>`, empty if a header holds none."""
+    scheme, _, token = header.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
 def issue(key: Ed25519PrivateKey, subject: str, role: RoleName, hours: float) -> str:
     """A token for `subject`, signed with governance's key, good for `hours` from now."""
     now = int(time.time())

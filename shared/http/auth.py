@@ -9,7 +9,7 @@ from fastapi.security import HTTPBearer
 from fastapi.security.http import HTTPAuthorizationCredentials
 
 from shared.http.query import refuse_unknown
-from shared.tokens import BadToken, Identity, RoleName, TokenVerifier
+from shared.tokens import BadToken, Identity, RoleName, TokenVerifier, bearer
 
 COOKIE = "driftline_token"
 _bearer = HTTPBearer(auto_error=False, description="A token issued by governance")
@@ -22,10 +22,10 @@ def _unauthorised(reason: str) -> HTTPException:
 
 
 def _token(request: Request) -> str:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token:
-        return token.strip()
-    if not scheme and request.app.state.cookies and COOKIE in request.cookies:
+    header = request.headers.get("authorization", "")
+    if token := bearer(header):
+        return token
+    if not header and request.app.state.cookies and COOKIE in request.cookies:
         return request.cookies[COOKIE]
     raise _unauthorised("a header `Authorization: Bearer <token>` is needed")
 

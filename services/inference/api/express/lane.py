@@ -12,7 +12,7 @@ from services.inference.api.express.exchange import Headers
 from services.inference.domain.binary import LENGTH_HEADER
 from services.inference.models.catalogue import Catalogue, Served
 from shared.http import permits
-from shared.tokens import BadToken, TokenVerifier
+from shared.tokens import BadToken, TokenVerifier, bearer
 
 _PATH = re.compile(rb"/v2/models/([A-Za-z0-9_.-]+)(?:/versions/([0-9a-f]{64}))?/infer")
 _MOST_PATHS = 10_000
@@ -105,22 +105,21 @@ class Lane:
         return path
 
     def _may(self, header: bytes) -> bool:
-        """Whether a header holds a token that may infer; those seen before are only checked for expiry."""
-        expires = self._tokens_seen.get(header)
-        if expires is None:
-            expires = self._expiry(header)
-            if len(self._tokens_seen) >= _MOST_NAMES:
-                self._tokens_seen.clear()
-            self._tokens_seen[header] = expires
+        """Whether a header holds a token that may infer; good ones seen before are only checked for expiry."""
+        expires = self._tokens_seen.get(header) or self._expiry(header)
         return expires > time.time()
 
     def _expiry(self, header: bytes) -> float:
-        scheme, _, token = header.partition(b" ")
         try:
-            who = self._tokens.verify(token.strip().decode("latin-1"))
+            who = self._tokens.verify(bearer(header.decode("latin-1")))
         except BadToken:
             return 0.0
-        return who.expires if scheme.lower() == b"bearer" and permits(who, ("client",)) else 0.0
+        if not permits(who, ("client",)):
+            return 0.0
+        if len(self._tokens_seen) >= _MOST_NAMES:
+            self._tokens_seen.clear()
+        self._tokens_seen[header] = who.expires
+        return who.expires
 
     def head(self, default_headers: Headers, status: bytes, json_length: int | None, last: bool) -> bytes:
         """A response's head up to the length of its body; `last`: the connection closes after it."""

@@ -10,7 +10,7 @@ from services.inference.models.loaded import ModelFailed
 from services.inference.store.accounting import NotLogged
 from shared.errors import DriftlineError, InvalidInput
 from shared.http.auth import permits
-from shared.tokens import BadToken, RoleName, TokenVerifier
+from shared.tokens import BadToken, RoleName, TokenVerifier, bearer
 
 log = get_logger()
 
@@ -33,11 +33,11 @@ def authorise(
     if not roles:
         return
     given = next((value for name, value in metadata if name == _TOKEN and isinstance(value, str)), "")
-    scheme, _, token = given.partition(" ")
-    if scheme.lower() != "bearer" or not token:
+    token = bearer(given)
+    if not token:
         raise Refused(StatusCode.UNAUTHENTICATED, "metadata `authorization: Bearer <token>` is needed")
     try:
-        who = verifier.verify(token.strip())
+        who = verifier.verify(token)
     except BadToken as error:
         raise Refused(StatusCode.UNAUTHENTICATED, str(error)) from error
     if not permits(who, roles):

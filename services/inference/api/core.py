@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from services.inference.api.meters import observe_run
 from services.inference.api.shadows import Shadows
-from services.inference.domain.answer import Answer, chosen, special_answer
+from services.inference.domain.answer import Answer, check_outputs, special_answer
 from services.inference.domain.answered import Answered
 from services.inference.domain.asked import Asked, from_quick, from_request
 from services.inference.domain.quick import read_quick, read_quick_binary
@@ -170,7 +170,8 @@ def routed(served: Served, asked: Asked) -> tuple[Served, Asked]:
 
 def _understood(model: LoadedModel, request: InferRequest) -> Asked:
     asked = from_request(model.name, request, model.encoder, time.time_ns() // 1_000)
-    return asked._replace(outputs=chosen(model.datatypes, asked.outputs))
+    check_outputs(model.datatypes, asked.outputs)
+    return asked
 
 
 def _written(model: LoadedModel, asked: Sequence[Asked], outputs: Outputs) -> list[Answer]:

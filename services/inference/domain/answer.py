@@ -1,6 +1,6 @@
 """What a request asks to be answered with, and the answers that are not plain JSON of the outputs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,13 +20,11 @@ class Answer(NamedTuple):
     json_length: int | None
 
 
-def chosen(outputs: Iterable[str], asked: tuple[str, ...] | None) -> tuple[str, ...]:
-    """The names of the outputs to answer with; raises InvalidInput for one that the model does not have."""
-    known = tuple(outputs)
+def check_outputs(known: Collection[str], asked: tuple[str, ...] | None) -> None:
+    """Raises InvalidInput if an output is asked for that the model does not have."""
     for position, name in enumerate(asked or ()):
         if name not in known:
             raise InvalidInput(f"outputs[{position}].name", f"one of {', '.join(known)}")
-    return asked or known
 
 
 def special_answer(

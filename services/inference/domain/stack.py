@@ -16,6 +16,8 @@ from shared.features import Float32, Rows
 
 _LARGEST = float(np.finfo(np.float32).max)
 _MOST_TEMPLATES = 1_000
+# Of an answer: its rows, the outputs asked for (None: all), and the lengths of every output after the rows.
+_Shape = tuple[int, tuple[str, ...] | None, tuple[tuple[int, ...], ...]]
 _SURELY_FINITE = 1e38  # a sum of squares below it: the cheapest of all checks, and it nearly always suffices
 
 
@@ -97,7 +99,7 @@ class Answers:
     def __init__(self, model: str, digest: str, datatypes: Mapping[str, str]) -> None:
         self._head = b'{"model_name":%b,"model_version":%b,"id":' % (orjson.dumps(model), orjson.dumps(digest))
         self._datatypes = dict(datatypes)
-        self._templates: dict[tuple[int, tuple[tuple[int, ...], ...]], bytes] = {}
+        self._templates: dict[_Shape, bytes] = {}
         self._tensor_heads = {
             name: b'{"name":%b,"datatype":%b,"shape":' % (orjson.dumps(name), orjson.dumps(datatype))
             for name, datatype in datatypes.items()
@@ -106,35 +108,27 @@ class Answers:
     def write(self, asked: Sequence[Asked], outputs: Mapping[str, NDArray[Any]]) -> list[bytes]:
         """The body for each request; `outputs` by name hold the rows of all of them, in order."""
         counts = [each.rows for each in asked]
-        if len(set(counts)) == 1 and all(each.outputs is None for each in asked):
-            return self._write_alike(asked, counts, outputs)
-        tensors = {name: self._tensors(name, output, counts) for name, output in outputs.items()}
+        tails = tuple(output.shape[1:] for output in outputs.values())
+        pieces = [
+            _pieces(output.reshape(-1), [count * prod(tail) for count in counts])
+            for output, tail in zip(outputs.values(), tails, strict=True)
+        ]
+        every = {name: place for place, name in enumerate(outputs)}
         bodies: list[bytes] = []
-        for position, each in enumerate(asked):
-            chosen = b",".join([tensors[name][position] for name in each.outputs or outputs])
-            bodies.append(self._head + orjson.dumps(each.id) + b',"outputs":[' + chosen + b"]}")
+        for each, data in zip(asked, zip(*pieces, strict=True), strict=True):
+            key = (each.rows, each.outputs, tails)
+            template = self._templates.get(key) or self._template(key, every)
+            chosen = data if each.outputs is None else [data[every[name]] for name in each.outputs]
+            bodies.append(template % (orjson.dumps(each.id), *chosen))
         return bodies
 
-    def _write_alike(
-        self, asked: Sequence[Asked], counts: list[int], outputs: Mapping[str, NDArray[Any]]
-    ) -> list[bytes]:
-        """For requests of the same number of rows, who want all outputs: one template."""
-        tails = tuple(output.shape[1:] for output in outputs.values())
-        key = (counts[0], tails)
-        template = self._templates.get(key) or self._template(key)
-        columns = [
-            _pieces(output.reshape(-1), [count * prod(output.shape[1:]) for count in counts])
-            for output in outputs.values()
-        ]
-        ids = [orjson.dumps(each.id) for each in asked]
-        return [template % parts for parts in zip(ids, *columns, strict=True)]
-
-    def _template(self, key: tuple[int, tuple[tuple[int, ...], ...]]) -> bytes:
+    def _template(self, key: _Shape, places: Mapping[str, int]) -> bytes:
         """The body with a place for the id and the data of each output."""
-        count, tails = key
+        rows, names, tails = key
         tensors = b",".join(
-            head.replace(b"%", b"%%") + b'[%d%b],"data":[%%b]}' % (count, _lengths(tail))
-            for head, tail in zip(self._tensor_heads.values(), tails, strict=True)
+            self._tensor_heads[name].replace(b"%", b"%%")
+            + b'[%d%b],"data":[%%b]}' % (rows, _lengths(tails[places[name]]))
+            for name in names or places
         )
         if len(self._templates) >= _MOST_TEMPLATES:
             self._templates.clear()
@@ -161,13 +155,6 @@ class Answers:
     def has_strings(self) -> bool:
         """Whether an output holds strings, whose bytes tell their lengths."""
         return "BYTES" in self._datatypes.values()
-
-    def _tensors(self, name: str, output: NDArray[Any], counts: list[int]) -> list[bytes]:
-        head, shape, width = self._tensor_heads[name], _lengths(output.shape[1:]), prod(output.shape[1:])
-        pieces = _pieces(output.reshape(-1), [count * width for count in counts])
-        return [
-            b'%b[%d%b],"data":[%b]}' % (head, count, shape, piece) for count, piece in zip(counts, pieces, strict=True)
-        ]
 
 
 def _lengths(tail: tuple[int, ...]) -> bytes:

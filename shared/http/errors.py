@@ -13,7 +13,7 @@ from shared.errors import InvalidInput
 
 _MOST = 300  # characters of each text: the names of unknown fields, which a client chose, may stand in it
 # Where the fault lies when it is the framework that says so.
-_PLACES: dict[int, str] = {
+PLACES: dict[int, str] = {
     HTTPStatus.BAD_REQUEST: "body",
     HTTPStatus.NOT_FOUND: "path",
     HTTPStatus.METHOD_NOT_ALLOWED: "method",
@@ -47,7 +47,7 @@ def add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def http(_: Request, error: HTTPException) -> JSONResponse:
         told: object = error.detail  # `require` puts field and expected there
-        where = _PLACES.get(error.status_code, "")
+        where = PLACES.get(error.status_code, "")
         detail = told if isinstance(told, dict) else {"field": where, "expected": str(told)}
         return error_response(error.status_code, headers=error.headers, **detail)
 

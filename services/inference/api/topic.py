@@ -13,13 +13,14 @@ from structlog import get_logger
 
 from services.inference.api.app import Parts
 from services.inference.api.core import Core
+from services.inference.api.failures import MOST, failure
 from services.inference.domain.answer import Answer
 from services.inference.domain.binary import LENGTH_HEADER, read_length
 from services.inference.domain.binary import Parts as Binary
 from services.inference.domain.body import checked_text, read_json
 from services.inference.domain.recent import RecentIds
 from services.inference.domain.request import InferRequest, read_fields
-from services.inference.models.catalogue import Catalogue, NotServed
+from services.inference.models.catalogue import Catalogue, NotReady, NotServed
 from services.inference.models.loaded import ModelFailed
 from services.inference.settings import InferenceSettings
 from services.inference.store.accounting import NotLogged
@@ -41,7 +42,6 @@ _SERVICE = "inference"
 _GROUP = "inference"
 _PAUSE = 1.0  # seconds
 _ROOM = 16_384  # bytes of a message for its headers and what Kafka adds
-_MOST = 300  # characters of an error
 
 # The last answers on the topic.
 Recall = Callable[[], Awaitable[Sequence[InMessage]]]
@@ -125,13 +125,11 @@ class TopicRequests:
             except NotLogged as error:  # nobody waits at a connection: the topic does
                 log.warning("a request on the topic waits", why=str(error))
                 await asyncio.sleep(_PAUSE)
-            except NotServed as error:
-                return [_error(message, read.id, 404, f"model: {error}", read.model)]
             except InvalidInput as error:
                 return _unreadable(message, read.id, error)
-            except ModelFailed as error:
-                log.error("model failed", why=str(error))  # noqa: TRY400  # the model's fault, not ours
-                return [_error(message, read.id, 500, "model: the model could not compute an answer", read.model)]
+            except (NotServed, NotReady, ModelFailed) as error:
+                told = failure(error)
+                return [_error(message, read.id, told.status, told.text, read.model)]
 
 
 def _origin(message: InMessage) -> str:
@@ -165,7 +163,7 @@ def _unreadable(message: InMessage, told_id: str | None, error: InvalidInput) ->
 
 
 def _error(message: InMessage, told_id: str | None, status: int, text: str, model: str | None = None) -> OutMessage:
-    text = text[:_MOST].encode(errors="replace").decode()
+    text = text[:MOST].encode(errors="replace").decode()
     told = {"error": text} if told_id is None else {"id": told_id, "error": text}
     return _reply(message, told_id, status, Answer(orjson.dumps(told), None), model)
 

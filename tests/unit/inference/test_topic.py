@@ -32,6 +32,7 @@ class Topic:
         self.kafka, self.full, self.offset = Kafka(), False, 0
         catalogue = Catalogue()
         catalogue.publish(Served(model, "champion", 1))
+        catalogue.awaits("late", "its bundle was refused")
         log = PredictionLog(self.kafka.enqueue, "test", GatherPolicy(60, 4_096))
         core = Core(Accounting(log, lambda: self.full), RecentIds(1_000), 256)
         self._answered = answered
@@ -90,7 +91,7 @@ async def test_a_request_that_was_wrong_may_be_mended_under_its_id(small: Loaded
 
 @pytest.mark.parametrize(
     ("value", "model", "expected"),
-    [(b"", "small", "400"), (b"[]", "small", "400"), (ONE, None, "400"), (ONE, "nobody", "404")],
+    [(b"", "small", "400"), (b"[]", "small", "400"), (ONE, None, "400"), (ONE, "nobody", "404"), (ONE, "late", "503")],
 )
 async def test_there_is_always_an_answer(small: LoadedModel, value: bytes, model: str | None, expected: str) -> None:
     topic = Topic(small)

@@ -1,20 +1,15 @@
 """Tokens and errors of a call: the same roles and the same words as REST, in the metadata and statuses of gRPC."""
 
 from collections.abc import Iterable
+from http import HTTPStatus
 
 from grpc import StatusCode
-from structlog import get_logger
 
-from services.inference.models.catalogue import NotReady, NotServed
-from services.inference.models.loaded import ModelFailed
-from services.inference.store.accounting import NotLogged
-from shared.errors import DriftlineError, InvalidInput
+from services.inference.api.failures import MOST, failure
+from shared.errors import DriftlineError
 from shared.http.auth import permits
 from shared.tokens import BadToken, RoleName, TokenVerifier, bearer
 
-log = get_logger()
-
-_MOST = 300  # characters: names that a client chose may stand in it
 _TOKEN = "authorization"  # noqa: S105  # the name of the metadata
 
 
@@ -46,31 +41,22 @@ def authorise(
 
 def explained(error: Exception) -> tuple[StatusCode, str]:
     """The status of a failed call and its message, `field: expected`; what is our fault is logged."""
-    status, text = _explained(error)
-    return status, text[:_MOST]
+    if isinstance(error, Refused):
+        return error.status, str(error)[:MOST]
+    told = failure(error)
+    return _STATUSES[told.status], told.text
 
 
+_STATUSES: dict[int, StatusCode] = {
+    HTTPStatus.BAD_REQUEST: StatusCode.INVALID_ARGUMENT,
+    HTTPStatus.NOT_FOUND: StatusCode.NOT_FOUND,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: StatusCode.RESOURCE_EXHAUSTED,
+    HTTPStatus.INTERNAL_SERVER_ERROR: StatusCode.INTERNAL,
+    HTTPStatus.SERVICE_UNAVAILABLE: StatusCode.UNAVAILABLE,
+}
 _LIKE = {StatusCode.INTERNAL: 500, StatusCode.UNKNOWN: 500, StatusCode.UNAVAILABLE: 503}
 
 
 def http_like(status: StatusCode) -> int:
     """The status of HTTP that says the same, as far as who is at fault."""
     return _LIKE.get(status, 400)
-
-
-def _explained(error: Exception) -> tuple[StatusCode, str]:
-    match error:
-        case Refused():
-            return error.status, str(error)
-        case InvalidInput():
-            return StatusCode.INVALID_ARGUMENT, str(error)
-        case NotServed() | NotReady():
-            status = StatusCode.NOT_FOUND if isinstance(error, NotServed) else StatusCode.UNAVAILABLE
-            return status, f"model: {error}"
-        case NotLogged():
-            return StatusCode.UNAVAILABLE, str(error)
-        case ModelFailed():
-            log.error("model failed", why=str(error))
-            return StatusCode.INTERNAL, "model: the model could not compute an answer"
-    log.error("call failed", error=repr(error), exc_info=error)
-    return StatusCode.INTERNAL, f"the service failed: {type(error).__name__}"

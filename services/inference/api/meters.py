@@ -10,8 +10,6 @@ from prometheus_client.registry import Collector
 
 ROWS = Counter("driftline_inference_rows_total", "Rows answered", ["model", "digest"])
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-
-
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 2_048, 4_096, 8_192)
 
 

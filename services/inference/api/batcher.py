@@ -6,14 +6,14 @@ A request that comes alone never waits for another.
 import asyncio
 import time
 from collections.abc import Iterator
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from services.inference.api.core import Core, routed
 from services.inference.api.shedding import Shedding
 from services.inference.domain.answer import Answer
 from services.inference.domain.asked import Asked
 from services.inference.models.catalogue import Served
-from services.inference.models.loaded import STACKED_ROWS
+from services.inference.models.loaded import STACKED_ROWS, LoadedModel
 from services.inference.store.accounting import NotLogged
 
 
@@ -21,12 +21,8 @@ class Job(Protocol):
     """A request that waits for its answer; one of the methods is called, once."""
 
     received: float
+    body: bytes  # JSON, and behind `json_length` bytes of it, if that is not None, binary tensors
     json_length: int | None
-
-    @property
-    def body(self) -> bytes:
-        """JSON, and behind `json_length` bytes of it, if that is not None, binary tensors."""
-        ...
 
     def finish(self, answer: Answer) -> None:
         """Here it is."""
@@ -41,54 +37,61 @@ class Job(Protocol):
 Understood = tuple[Job, Asked]
 
 
+class _Group(NamedTuple):
+    """Requests for the same."""
+
+    served: Served
+    jobs: list[Job]
+
+
 class Batcher:
-    """Give it requests with `add`; one of more rows than the core's `inline_rows`, or with a special answer, is given
-    up.
-    """
+    """Give it requests with `add`; one that is wrong, or whose answer is a special one, is given up."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
         self._loop = asyncio.get_running_loop()
-        self._jobs: list[tuple[Served, Job]] = []
+        self._groups: dict[int, _Group] = {}
         self._began = 0.0
         self._shedding = Shedding()
+        self._alone: set[asyncio.Task[None]] = set()
 
     def add(self, served: Served, job: Job) -> None:
         """Answer it with `served` in this turn of the event loop, or refuse it if it would come too late."""
-        if not self._jobs:
-            self._began = time.perf_counter()
-            self._loop.call_soon(self._turn)
-        self._jobs.append((served, job))
+        group = self._groups.get(id(served))
+        if group is None:
+            if not self._groups:
+                self._began = time.perf_counter()
+                self._loop.call_soon(self._turn)
+            group = self._groups[id(served)] = _Group(served, [])
+        group.jobs.append(job)
 
     def _turn(self) -> None:
-        jobs, self._jobs = self._jobs, []
-        groups: dict[int, tuple[Served, list[Job]]] = {}
-        for served, job in jobs:
-            groups.setdefault(id(served), (served, []))[1].append(job)
-        for served, group in groups.values():
+        groups, self._groups = self._groups, {}
+        for served, jobs in groups.values():
             if served.model.is_open:
-                self._answer(served, group)
+                self._answer(served, jobs)
             else:  # it was dropped from memory, and opening it again takes a while
-                _give_up(group)
+                _give_up(jobs)
 
     def _answer(self, served: Served, group: list[Job]) -> None:
         admitted = self._shedding.admitted(served.model.name, group)
-        understood = self._read(served, admitted)
+        understood = self._read(served.model, admitted)
         if served.canary is not None:
             understood = self._divert(served, served.canary.served, understood)
         self._run_alike(served, understood)
         seconds = time.perf_counter() - self._began
         self._shedding.learn(len(admitted), seconds, served.model.definition.serving.latency_slo_ms / 1_000)
 
-    def _read(self, served: Served, jobs: list[Job]) -> list[Understood]:
+    def _read(self, model: LoadedModel, jobs: list[Job]) -> list[Understood]:
         understood: list[Understood] = []
+        read, now_us = self._core.read, time.time_ns() // 1_000
         for job in jobs:
             try:
-                asked = self._core.read(served.model, job.body, job.json_length)
+                asked = read(model, job.body, job.json_length, now_us)
             except Exception:  # noqa: BLE001  # whatever it is, the normal way says it, and the others go on
                 job.give_up()
                 continue
-            if asked.rows > self._core.inline_rows or asked.special is not None:
+            if asked.special is not None:
                 job.give_up()
             else:
                 understood.append((job, asked))
@@ -112,10 +115,29 @@ class Batcher:
         return left
 
     def _run_alike(self, served: Served, understood: list[Understood]) -> None:
-        for binary in (False, True):
-            alike = [each for each in understood if each[1].binary is binary]
-            for part in _parts(alike, STACKED_ROWS if served.model.stackable else 1):
+        most, inline = STACKED_ROWS if served.model.stackable else 1, self._core.inline_rows
+        small = [each for each in understood if each[1].rows <= inline]
+        binary = [each for each in small if each[1].binary]
+        for alike in (binary, [each for each in small if not each[1].binary] if binary else small):
+            for part in _parts(alike, most):
                 self._run(served, part)
+        if len(small) < len(understood):
+            for job, asked in understood:
+                if asked.rows > inline:
+                    self._start(served, job, asked)
+
+    def _start(self, served: Served, job: Job, asked: Asked) -> None:
+        task = self._loop.create_task(self._run_alone(served, job, asked))
+        self._alone.add(task)
+        task.add_done_callback(self._alone.discard)
+
+    async def _run_alone(self, served: Served, job: Job, asked: Asked) -> None:
+        try:
+            job.finish(await self._core.infer_alone(served, asked, job.received))
+        except NotLogged:
+            job.refuse()
+        except Exception:  # noqa: BLE001  # likewise
+            job.give_up()
 
     def _run(self, served: Served, part: list[Understood]) -> None:
         def told(answers: list[Answer] | None) -> None:
@@ -159,5 +181,5 @@ def _parts(understood: list[Understood], most: int) -> Iterator[list[Understood]
             yield understood[start:position]
             start, rows = position, 0
         rows += asked.rows
-    if start < len(understood):
+    if rows:
         yield understood[start:]

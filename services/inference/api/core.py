@@ -3,16 +3,18 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from services.inference.api.meters import observe_run
 from services.inference.api.shadows import Shadows
 from services.inference.domain.answer import Answer, check_outputs, special_answer
 from services.inference.domain.answered import Answered
-from services.inference.domain.asked import Asked, from_quick, from_request
+from services.inference.domain.asked import Asked, from_request
 from services.inference.domain.quick import read_quick, read_quick_binary
 from services.inference.domain.recent import RecentIds
 from services.inference.domain.request import InferRequest, read_request
@@ -37,25 +39,27 @@ class Predicted(NamedTuple):
 
 @dataclass(frozen=True)
 class Core:
-    """`inline_rows`: larger requests are computed in a thread, so that small ones need not wait. Without `shadows` no
-    shadow computes anything.
+    """`inline_rows`: larger requests are computed in one of `threads` (None: those of the event loop), so that small
+    ones need not wait. Without `shadows` no shadow computes anything.
     """
 
     accounting: Accounting
     recent: RecentIds
     inline_rows: int
     shadows: Shadows | None = None
+    threads: Executor | None = None
 
-    def read(self, model: LoadedModel, body: bytes, json_length: int | None = None) -> Asked:
-        """A request of the protocol; raises InvalidInput: `field` names what is wrong with it."""
-        most = model.definition.serving.max_rows
+    def read(self, model: LoadedModel, body: bytes, json_length: int | None, now_us: int) -> Asked:
+        """A request of the protocol, received at `now_us` microseconds since 1970; raises InvalidInput: `field` names
+        what is wrong with it.
+        """
         if json_length is None:
-            quick = read_quick(body, model.width, most)
+            quick = read_quick(model.reads, body, now_us)
         else:
-            quick = read_quick_binary(body, json_length, model.width, most)
+            quick = read_quick_binary(model.reads, body, json_length, now_us)
         if quick is None or (quick.binary and model.answers.has_strings):
             return self._read_carefully(model, body, json_length)
-        return from_quick(model.name, quick, time.time_ns() // 1_000)
+        return quick
 
     def _read_carefully(self, model: LoadedModel, body: bytes, json_length: int | None) -> Asked:
         return _understood(model, read_request(body, json_length))
@@ -69,12 +73,12 @@ class Core:
             NotLogged: the prediction can't be logged.
         """
         self._check(served.model)
-        served, asked = routed(served, self.read(served.model, body, json_length))
+        served, asked = routed(served, self.read(served.model, body, json_length, time.time_ns() // 1_000))
         try:
             return await self._give(served, asked, received, _answer)
         except InvalidInput:  # of the numbers that the quick reader took; the careful one says where
             careful = self._read_carefully(served.model, body, json_length)
-            return await self._give(served, careful._replace(key=asked.key, id=asked.id), received, _answer)
+            return await self._give(served, replace(careful, key=asked.key, id=asked.id), received, _answer)
 
     async def answer(self, served: Served, request: InferRequest, received: float) -> Answer:
         """The answer to a request that was read; raises as `infer` does."""
@@ -100,7 +104,7 @@ class Core:
     async def _run(self, model: LoadedModel, stacked: Stacked) -> Outputs:
         await model.bring()
         if len(stacked.tensor) > self.inline_rows:
-            return await asyncio.to_thread(model.run, stacked.tensor)
+            return await asyncio.get_running_loop().run_in_executor(self.threads, model.run, stacked.tensor)
         return model.run(stacked.tensor)
 
     def infer_all(
@@ -128,6 +132,11 @@ class Core:
 
         self.accounting.enter(served.source, answered, entered)
 
+    async def infer_alone(self, served: Served, asked: Asked, received: float) -> Answer:
+        """The answer to a request of many rows; raises as `infer` does."""
+        self._check(served.model)
+        return await self._give(served, asked, received, _answer)
+
     def _check(self, model: LoadedModel) -> None:
         self.accounting.check(refuse=model.definition.serving.when_log_is_full == "refuse")
 
@@ -146,13 +155,14 @@ class Core:
         model, now = served.model, time.perf_counter()
         seconds = [now - begun for begun in received]
         observe_run(model.name, model.digest, seconds, len(stacked.tensor))
+        seen = self.recent.seen
         return Answered(
             keys=[each.key for each in asked],
             counts=[each.rows for each in asked],
-            seen=[self.recent.seen(each.key, each.rows) for each in asked],
+            seen=[seen(each.key, each.rows) for each in asked],
             latency_us=[min(int(each * 1e6), 2**31 - 1) for each in seconds],
-            entity=stacked.entity,
-            event_time=stacked.event_time,
+            entities=[each.entity for each in asked],
+            event_times=[each.event_time for each in asked],
             rows=stacked.rows,
             scores=model.scores(outputs),
         )
@@ -178,8 +188,8 @@ def _written(model: LoadedModel, asked: Sequence[Asked], outputs: Outputs) -> li
     if asked[0].special is not None:
         return [special_answer(model.name, model.digest, asked[0], outputs, model.datatypes)]
     if asked[0].binary:
-        return [Answer(*each) for each in model.answers.write_binary(asked, outputs)]
-    return [Answer(body, None) for body in model.answers.write(asked, outputs)]
+        return model.answers.write_binary(asked, outputs)
+    return model.answers.write(asked, outputs)
 
 
 def _answer(model: LoadedModel, asked: Asked, outputs: Outputs) -> Answer:

@@ -32,14 +32,18 @@ class ManyHistogram(Collector):
         self._sums: dict[str, float] = {}
 
     def observe(self, model: str, values: Sequence[float]) -> None:
-        """Add one observation for each."""
+        """Add one observation for each, at least one."""
         counts = self._counts.get(model)
         if counts is None:
             counts = self._counts[model] = [0] * (len(self._bounds) + 1)
             self._sums[model] = 0.0
         bounds = self._bounds
-        for each in values:
-            counts[bisect_left(bounds, each)] += 1
+        least = bisect_left(bounds, min(values))
+        if least == bisect_left(bounds, max(values)):  # as nearly always: they waited for each other
+            counts[least] += len(values)
+        else:
+            for each in values:
+                counts[bisect_left(bounds, each)] += 1
         self._sums[model] += sum(values)
 
     def collect(self) -> Iterable[HistogramMetricFamily]:

@@ -10,8 +10,8 @@ from types import TracebackType
 from services.inference.batch.scorer import Scored, Scorer
 from services.inference.domain.answered import Answered, Source
 from services.inference.domain.columns import Columns, as_table, entities, event_times, texts
-from services.inference.domain.context import uuid7
 from services.inference.domain.recent import RecentIds
+from services.inference.domain.uuid7 import uuid7
 from services.inference.store.accounting import Accounting
 from services.inference.store.predictions import GatherPolicy, PredictionLog
 from shared.batch import request_key
@@ -91,9 +91,16 @@ class LoggedScorer:
         if len(table):
             counts = [1] * len(table) if self._id else [len(table)]
             keys = keys or [uuid7(int(times[0].astype("int64")) // 1_000, uuid.uuid4().bytes[6:])]
-            latency = [min(int((time.perf_counter() - began) * 1e6), 2**31 - 1)] * len(keys)
-            seen = [self._recent.seen(key, count) for key, count in zip(keys, counts, strict=True)]
-            rows = Answered(keys, counts, seen, latency, about, times, scored.rows, scored.scores)
+            rows = Answered(
+                keys=keys,
+                counts=counts,
+                seen=[self._recent.seen(key, count) for key, count in zip(keys, counts, strict=True)],
+                latency_us=[min(int((time.perf_counter() - began) * 1e6), 2**31 - 1)] * len(keys),
+                entities=[*about] if self._id else [about],
+                event_times=times.astype("int64").tolist() if self._id else [times],
+                rows=scored.rows,
+                scores=scored.scores,
+            )
             asyncio.run_coroutine_threadsafe(self._logged(rows), self._loop).result()
         return scored
 

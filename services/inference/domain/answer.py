@@ -1,8 +1,9 @@
 """What a request asks to be answered with, and the answers that are not plain JSON of the outputs."""
 
 from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
+import msgspec
 import numpy as np
 import orjson
 from numpy.typing import NDArray
@@ -13,11 +14,11 @@ from services.inference.domain.request import InferRequest
 from shared.errors import InvalidInput
 
 
-class Answer(NamedTuple):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """A body; `json_length` if binary tensors follow its JSON, else None."""
 
     body: bytes
-    json_length: int | None
+    json_length: int | None = None
 
 
 def check_outputs(known: Collection[str], asked: tuple[str, ...] | None) -> None:

@@ -1,13 +1,16 @@
 """What is logged of requests that were answered."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import chain
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.batch import Role
-from shared.features import Float32, Rows
+from shared.features import Float32, Int32, Rows
 
 
 class Source(NamedTuple):
@@ -24,19 +27,74 @@ class Answered:
     """The n rows of k requests that one model answered together, in order: what `shared.batch` says of each.
 
     Per request: `keys` its 16 bytes, `counts` its rows, `seen` how many of them were answered under this id before,
-    `latency_us` from receipt to answer. Per row: `entity`, `event_time` datetime64[us], `rows`, `scores` [n, k], and
-    where a shadow computed them `champion_scores` [n, k].
+    `latency_us` from receipt to answer; `event_times` and `entities` as `Asked` has them: one for all of its rows, or
+    one for each. `rows`, `scores` [n, k], and where a shadow computed them `champion_scores` [n, k] are per row.
     """
 
     keys: list[bytes]
     counts: list[int]
     seen: list[int]
     latency_us: list[int]
-    entity: list[str | None]
-    event_time: NDArray[np.datetime64]
+    entities: list[str | list[str | None] | None]
+    event_times: list[int | NDArray[np.datetime64]]
     rows: Rows
     scores: Float32
     champion_scores: Float32 | None = None
 
     def __len__(self) -> int:
         return len(self.scores)
+
+    @property
+    def row(self) -> Int32:
+        """Of each row its place in its request: 0, 1, …"""
+        if len(self.counts) == len(self):
+            return np.zeros(len(self), np.int32)
+        ends = np.cumsum(self.counts)
+        return (np.arange(len(self)) - np.repeat(ends - self.counts, self.counts)).astype(np.int32)
+
+    @property
+    def entity(self) -> list[str | None]:
+        """Of each row."""
+        if not any(self.entities):
+            return [None] * len(self)
+        parts = (
+            each if isinstance(each, list) else [each] * count
+            for each, count in zip(self.entities, self.counts, strict=True)
+        )
+        return list(chain.from_iterable(parts))
+
+    @property
+    def event_time(self) -> NDArray[np.datetime64]:
+        """Of each row, datetime64[us]."""
+        if set(map(type, self.event_times)) == {int}:
+            return np.repeat(np.array(self.event_times, dtype="datetime64[us]"), self.counts)
+        parts = [
+            np.full(count, each, dtype="datetime64[us]")
+            for each, count in zip(self.event_times, self.counts, strict=True)
+        ]
+        return np.concatenate(parts)
+
+
+def merge(answers: Sequence[Answered]) -> Answered:
+    """All of one model, either all or none with the champion's scores, as if they had been answered together."""
+    if len(answers) == 1:
+        return answers[0]
+
+    def joined(name: str) -> list[Any]:
+        return list(chain.from_iterable(map(attrgetter(name), answers)))
+
+    pairs = [each.champion_scores for each in answers if each.champion_scores is not None]
+    return Answered(
+        keys=joined("keys"),
+        counts=joined("counts"),
+        seen=joined("seen"),
+        latency_us=joined("latency_us"),
+        entities=joined("entities"),
+        event_times=joined("event_times"),
+        rows=Rows(
+            np.concatenate([each.rows.numeric for each in answers]),
+            np.concatenate([each.rows.categorical for each in answers]),
+        ),
+        scores=np.concatenate([each.scores for each in answers]),
+        champion_scores=np.concatenate(pairs) if pairs else None,
+    )

@@ -1,25 +1,27 @@
 """A request understood, whichever reader read it."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from services.inference.domain.context import RandomBytes, entities, event_times, uuid7, uuid_text
+from services.inference.domain.context import entities, event_times
 from services.inference.domain.encoder import Encoded, Encoder
-from services.inference.domain.quick import Quick
 from services.inference.domain.request import InferRequest
 from services.inference.domain.tensor import Tensor
+from services.inference.domain.uuid7 import NewIds
 from shared.batch import request_key
 
-_RANDOM = RandomBytes()
+_NEW_IDS = NewIds()
+# Of the block `features`, row by row: numbers of JSON, FP32 as bytes in little endian, or numbers in a buffer.
+Numbers = list[float] | memoryview | NDArray[np.float64]
 
 
-class Asked(NamedTuple):
+class Asked(msgspec.Struct, frozen=True, gc=False):
     """One request: `key` is its 16 bytes, `id` what they are written as; `outputs` the names asked for, None for all.
 
-    `values` are encoded, or still the numbers of the block `features`, row by row. `event_time` is one for all rows, in
+    `values` are encoded, or still the numbers of the block `features`. `event_time` is one for all rows, in
     microseconds since 1970, or datetime64[us] [rows]; so is `entity`. `special` is the request if its answer is more
     than all outputs in JSON, or, with `binary`, all of them as bytes. `inputs` are what `values` are encoded from.
     """
@@ -27,12 +29,12 @@ class Asked(NamedTuple):
     key: bytes
     id: str
     rows: int
-    values: list[float] | NDArray[np.float64] | NDArray[np.float32] | Encoded
+    values: Numbers | Encoded
     event_time: int | NDArray[np.datetime64]
     entity: str | list[str | None] | None
-    outputs: tuple[str, ...] | None
-    special: InferRequest | None = None
     binary: bool = False
+    outputs: tuple[str, ...] | None = None
+    special: InferRequest | None = None
     inputs: Mapping[str, Tensor] | None = None
 
     @property
@@ -43,16 +45,7 @@ class Asked(NamedTuple):
 
     def read_by(self, encoder: Encoder) -> "Asked":
         """The same request, encoded by another version of the model; raises InvalidInput as `Encoder.encode` does."""
-        return self if self.inputs is None else self._replace(values=encoder.encode(self.inputs))
-
-
-def from_quick(model: str, quick: Quick, now_us: int) -> Asked:
-    """What the quick reader took; raises InvalidInput for a time that is none."""
-    time = now_us
-    if quick.event_time is not None:
-        time = int(event_times(quick.event_time, 1, now_us)[0].astype(np.int64))
-    key, text = _identity(model, quick.id, time)
-    return Asked(key, text, quick.rows, quick.values, time, quick.entity, None, None, quick.binary)
+        return self if self.inputs is None else msgspec.structs.replace(self, values=encoder.encode(self.inputs))
 
 
 def from_request(model: str, request: InferRequest, encoder: Encoder, now_us: int) -> Asked:
@@ -60,15 +53,16 @@ def from_request(model: str, request: InferRequest, encoder: Encoder, now_us: in
     encoded = encoder.encode(request.inputs)
     rows = len(encoded.rows)
     times = event_times(request.event_time, rows, now_us)
-    key, text = _identity(model, request.id, int(times[0].astype(np.int64)))
+    key, text = identity(model, request.id, int(times[0].astype(np.int64)))
     special = request if request.is_special else None
     about = entities(request.entity, rows)
-    return Asked(key, text, rows, encoded, times, about, request.outputs, special, inputs=request.inputs)
+    return Asked(
+        key, text, rows, encoded, times, about, outputs=request.outputs, special=special, inputs=request.inputs
+    )
 
 
-def _identity(model: str, told: str | None, time_us: int) -> tuple[bytes, str]:
+def identity(model: str, told: str | None, time_us: int) -> tuple[bytes, str]:
     """The request's 16 bytes and its id: as it was sent, or a new UUIDv7 of the first row's event time."""
     if told is not None:
         return request_key(model, told), told
-    key = uuid7(time_us // 1_000, _RANDOM.ten())
-    return key, uuid_text(key)
+    return _NEW_IDS.next(time_us // 1_000)

@@ -1,6 +1,5 @@
-"""What a request says beside its features: when each row happened, whom it is about, which request it was."""
+"""What a request says beside its features: when each row happened, and whom it is about."""
 
-import os
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -71,31 +70,3 @@ def _column(tensor: Tensor, rows: int) -> list[str | None]:
     if tensor.shape not in ((rows,), (rows, 1)):
         raise InvalidInput(f"{tensor.where}.shape", f"[{rows}] or [{rows}, 1], one for each row")
     return check_strings(tensor)
-
-
-def uuid7(milliseconds: int, random: bytes) -> bytes:
-    """The 16 bytes of a UUIDv7 (RFC 9562) of a Unix time and 10 random bytes."""
-    version, variant = 0x70 | random[0] & 0x0F, 0x80 | random[1] & 0x3F
-    return b"%b%c%b%c%b" % (milliseconds.to_bytes(6, "big"), version, random[2:3], variant, random[3:])
-
-
-def uuid_text(key: bytes) -> str:
-    """A UUID's 16 bytes as it is written."""
-    digits = key.hex()
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
-
-
-class RandomBytes:
-    """Random bytes from the system, asked for in thousands: a call of it costs as much as reading a request."""
-
-    def __init__(self) -> None:
-        self._pool = b""
-        self._at = 0
-
-    def ten(self) -> bytes:
-        """Ten of them, each given out once."""
-        at = self._at
-        if at + 10 > len(self._pool):
-            self._pool, at = os.urandom(4_000), 0
-        self._at = at + 10
-        return self._pool[at : at + 10]

@@ -4,14 +4,18 @@ Whatever it does not take is read by `domain.request`, which says what is wrong,
 they take as the same.
 """
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
 import simdjson
-from numpy.typing import NDArray
 
-_LARGE = 8_192  # bytes of JSON: from here on numbers go from text to a buffer, never through Python objects
+from services.inference.domain.asked import Asked, Numbers, identity
+from services.inference.domain.context import microseconds
+from shared.errors import InvalidInput
+
+_LARGE = 600  # bytes of JSON: from here on numbers go from text to a buffer, never through Python objects
+_DATA = b'"data":'
 _LONGEST = 256  # characters of an id or an entity
 
 
@@ -54,48 +58,61 @@ class _RawBody(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     parameters: _Parameters = _NO_PARAMETERS
 
 
-class Quick(NamedTuple):
-    """A request for the block `features`: `values` are rows * width numbers, row by row; `binary`: so is the answer."""
+class Reads(msgspec.Struct, frozen=True):
+    """What a model reads: requests for it, of rows of so many features, at most so many rows."""
 
-    id: str | None
-    event_time: str | None
-    entity: str | None
-    rows: int
-    values: list[float] | NDArray[np.float64] | NDArray[np.float32]
-    binary: bool
+    model: str
+    width: int
+    most_rows: int
 
 
 _decode_raw = msgspec.json.Decoder(_RawBody).decode
 _decode = msgspec.json.Decoder(_Body).decode
+# msgspec's errors and simdjson's are ValueErrors, and a number that no float holds is one, too.
+_UNUSUAL = (ValueError, TypeError, RuntimeError, InvalidInput)
 
 
-def read_quick(body: bytes, width: int, most_rows: int) -> Quick | None:
-    """The request in a JSON body for `width` features, None if the careful reader is needed."""
-    if len(body) >= _LARGE:
-        return _read_large(body, width, most_rows)
+def read_quick(reads: Reads, body: bytes, now_us: int) -> Asked | None:
+    """The request in a JSON body, received at `now_us` (µs since 1970); None if the careful reader is needed."""
     try:
+        if len(body) >= _LARGE:
+            return _read_large(reads, body, now_us)
         read = _decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):  # what is wrong says the careful reader
+        if not _each_key_once(read, 5, body.count(b":")):
+            return None
+        return _asked(reads, read, read.inputs[0].data, len(read.inputs[0].data), now_us)
+    except _UNUSUAL:  # what is wrong says the careful reader
         return None
-    if not _each_key_once(read, 5, body.count(b":")):
-        return None
-    return _quick(read, read.inputs[0].data, width, most_rows)
 
 
-def read_quick_binary(body: bytes, json_length: int, width: int, most_rows: int) -> Quick | None:
+def _read_large(reads: Reads, body: bytes, now_us: int) -> Asked | None:
+    """Numbers and the rest apart: the body is right if both are, for a list of numbers holds one bracket, its last."""
+    begin = body.find(b"[", body.find(_DATA)) if _DATA in body else -1
+    end = body.find(b"]", begin) + 1
+    if begin < 0 or not end:
+        return None
+    rest = b"%b[]%b" % (body[:begin], body[end:])
+    read = _decode(rest)
+    if read.inputs[0].data or not _each_key_once(read, 5, rest.count(b":")):
+        return None
+    array: Any = simdjson.Parser().parse(body[begin:end])
+    values = np.frombuffer(array.as_buffer(of_type="d"), dtype=np.float64)
+    return _asked(reads, read, values, len(values), now_us)
+
+
+def read_quick_binary(reads: Reads, body: bytes, json_length: int, now_us: int) -> Asked | None:
     """As `read_quick`, of `json_length` bytes of JSON and then the block as FP32, little endian."""
     size = len(body) - json_length
     if not 0 < json_length < len(body) or size % 4:
         return None
+    told = body[:json_length]
     try:
-        read = _decode_raw(memoryview(body)[:json_length])
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        read = _decode_raw(told)
+        if read.inputs[0].parameters.binary_data_size != size or not _each_key_once(read, 6, told.count(b":")):
+            return None
+        return _asked(reads, read, memoryview(body)[json_length:], size // 4, now_us)
+    except _UNUSUAL:
         return None
-    if read.inputs[0].parameters.binary_data_size != size:
-        return None
-    if not _each_key_once(read, 6, body.count(b":", 0, json_length)):
-        return None
-    return _quick(read, np.frombuffer(body, dtype="<f4", offset=json_length), width, most_rows)
 
 
 def _each_key_once(read: _Body | _RawBody, needed: int, colons: int) -> bool:
@@ -113,46 +130,16 @@ def _each_key_once(read: _Body | _RawBody, needed: int, colons: int) -> bool:
     return colons == needed
 
 
-def _read_large(body: bytes, width: int, most_rows: int) -> Quick | None:
-    if body.count(b"[") != 3:  # inputs, shape and data: nested rows are the careful reader's, who counts each
-        return None
-    try:
-        parsed: Any = simdjson.Parser().parse(body)
-        block = parsed["inputs"][0]
-        values = np.frombuffer(block["data"].as_buffer(of_type="d"), dtype=np.float64)
-        plain = {**_plain(parsed, "inputs"), "inputs": [{**_plain(block, "data"), "data": []}]}
-        return _quick(msgspec.convert(plain, _Body), values, width, most_rows)
-    except (ValueError, TypeError, LookupError, AttributeError, RuntimeError):  # msgspec's errors are ValueErrors
-        return None
-
-
-def _plain(found: Any, but: str) -> dict[str, Any]:
-    """A JSON object's fields but one; LookupError if one is there twice."""
-    names = list(found.keys())
-    if len(set(names)) < len(names):
-        raise LookupError
-    return {name: _value(found[name]) for name in names if name != but}
-
-
-def _value(found: Any) -> Any:
-    if isinstance(found, simdjson.Object):
-        return _plain(found, "")
-    return found.as_list() if isinstance(found, simdjson.Array) else found
-
-
-def _quick(
-    read: _Body | _RawBody,
-    values: list[float] | NDArray[np.float64] | NDArray[np.float32],
-    width: int,
-    most_rows: int,
-) -> Quick | None:
-    parameters = read.parameters
+def _asked(reads: Reads, read: _Body | _RawBody, values: Numbers, count: int, now_us: int) -> Asked | None:
+    parameters, told = read.parameters, read.id
     rows, columns = read.inputs[0].shape
-    if columns != width or not 1 <= rows <= most_rows or len(values) != rows * columns:
+    if columns != reads.width or not 1 <= rows <= reads.most_rows or count != rows * columns:
         return None
-    if not (_short(read.id) and _short(parameters.entity)):
+    if not (_short(told) and _short(parameters.entity)):
         return None
-    return Quick(read.id, parameters.event_time, parameters.entity, rows, values, parameters.binary_data_output)
+    time = now_us if parameters.event_time is None else microseconds(parameters.event_time, "parameters.event_time")
+    key, text = identity(reads.model, told, time)
+    return Asked(key, text, rows, values, time, parameters.entity, parameters.binary_data_output)
 
 
 def _short(text: str | None) -> bool:

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
 
+from services.inference.domain.answers import Answers
 from services.inference.domain.encoder import Encoder, TensorSpec
 from services.inference.domain.onnx_file import FEATURES
-from services.inference.domain.stack import Answers
+from services.inference.domain.quick import Reads
 from services.inference.models.probe import Inputs
 from services.inference.models.resident import Residency
 from services.inference.models.session import DATATYPES, Node, open_session
@@ -42,7 +43,7 @@ class LoadedModel:
         self.digest = bundle.digest
         self.definition = bundle.definition
         self.encoder = Encoder(bundle.definition, bundle.reference.categories)
-        self.width = self.encoder.block_width
+        self.reads = Reads(self.name, self.encoder.block_width, bundle.definition.serving.max_rows)
         self.outputs = tuple(_spec(node) for node in session.get_outputs())
         self.datatypes = {spec.name: spec.datatype for spec in self.outputs}
         self.answers = Answers(self.name, self.digest, self.datatypes)

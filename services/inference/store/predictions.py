@@ -4,18 +4,19 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, repeat
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from services.inference.domain.answered import Answered, Source
+from services.inference.domain.answered import Answered, Source, merge
 from shared.batch import Meta, PredictionBatch, encode_batch
 from shared.features import Rows
 from shared.kafka.backlog import Settled
 
 # A Kafka message holds at most 1 MB; these many bytes leave room for what Arrow adds.
 _MESSAGE_BYTES = 700_000
+_CHARACTER_BYTES = 4  # of UTF-8, at most
 _ROW_BYTES = 48  # of a row's own columns, without features, scores and entity
 
 
@@ -113,9 +114,7 @@ class PredictionLog:
 def warm() -> None:
     """Encode a row for nobody: pyarrow's first array imports pandas where there is one, which takes a second."""
     rows = Rows(np.zeros((1, 1), np.float32), np.zeros((1, 1), np.int32))
-    nobody = Answered(
-        [bytes(16)], [1], [0], [0], [None], np.zeros(1, "datetime64[us]"), rows, np.zeros((1, 1), np.float32)
-    )
+    nobody = Answered([bytes(16)], [1], [0], [0], [None], [0], rows, np.zeros((1, 1), np.float32))
     columns = _columns([nobody])
     encode_batch(columns.batch(Meta("warm", "0" * 64, "0" * 64, "champion", "warm", 0, 1), slice(None)))
 
@@ -137,38 +136,25 @@ class _Columns(NamedTuple):
 
 
 def _columns(answers: Sequence[Answered]) -> _Columns:
-    keys, counts, seen, latency_us = (
-        list(chain.from_iterable(getattr(answered, name) for answered in answers))
-        for name in ("keys", "counts", "seen", "latency_us")
-    )
-    row = _positions(counts)
-    pairs = [answered.champion_scores for answered in answers if answered.champion_scores is not None]
+    answered = merge(answers)
+    counts, row = answered.counts, answered.row
     return _Columns(
-        request_id=[key for key, count in zip(keys, counts, strict=True) for _ in range(count)],
+        request_id=list(chain.from_iterable(map(repeat, answered.keys, counts))),
         row=row,
-        entity=list(chain.from_iterable(answered.entity for answered in answers)),
-        event_time=np.concatenate([answered.event_time for answered in answers]),
-        repeat=row < np.repeat(seen, counts),
-        rows=Rows(
-            np.concatenate([answered.rows.numeric for answered in answers]),
-            np.concatenate([answered.rows.categorical for answered in answers]),
-        ),
-        scores=np.concatenate([answered.scores for answered in answers]),
-        latency_us=np.repeat(np.array(latency_us, dtype=np.int32), counts),
-        champion_scores=np.concatenate(pairs) if pairs else None,
+        entity=answered.entity,
+        event_time=answered.event_time,
+        repeat=row < np.repeat(answered.seen, counts),
+        rows=answered.rows,
+        scores=answered.scores,
+        latency_us=np.repeat(np.array(answered.latency_us, dtype=np.int32), counts),
+        champion_scores=answered.champion_scores,
     )
-
-
-def _positions(counts: list[int]) -> "np.ndarray[tuple[int], np.dtype[np.int32]]":
-    """0, 1, … within each request."""
-    ends = np.cumsum(counts)
-    return (np.arange(ends[-1]) - np.repeat(ends - counts, counts)).astype(np.int32)
 
 
 def _parts(columns: _Columns, most: int) -> Iterator[slice]:
     """Slices of at most `most` rows and one Kafka message."""
     width = columns.rows.numeric.shape[1] + columns.rows.categorical.shape[1] + 2 * columns.scores.shape[1]
-    entity = max((len(entity.encode()) for entity in columns.entity if entity), default=0)
+    entity = _CHARACTER_BYTES * max(map(len, filter(None, columns.entity)), default=0)
     rows = max(1, min(most, _MESSAGE_BYTES // (_ROW_BYTES + 4 * width + entity)))
     for start in range(0, len(columns.row), rows):
         yield slice(start, start + rows)

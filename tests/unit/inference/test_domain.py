@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from services.inference.domain.context import entities, event_times, uuid7, uuid_text
+from services.inference.domain.context import entities, event_times
+from services.inference.domain.uuid7 import NewIds, uuid7, uuid_text
 from services.inference.domain.encoder import Encoder
 from services.inference.domain.recent import RecentIds
 from services.inference.domain.tensor import Tensor, read_tensor
@@ -118,6 +119,16 @@ def test_a_uuid7_holds_its_time_and_its_random_bits() -> None:
         assert str(made) == uuid_text(key)
     early = uuid7(int(datetime(2013, 3, 15, tzinfo=UTC).timestamp() * 1000), bytes(10))
     assert early < uuid7(int(datetime(2013, 3, 16, tzinfo=UTC).timestamp() * 1000), bytes(10))
+
+
+def test_new_ids_are_uuids_of_their_time_and_all_different() -> None:
+    ids = NewIds()
+    given = [ids.next(number // 100) for number in range(2_000)]
+    made = [uuid.UUID(text) for _, text in given]
+    assert [each.bytes for each in made] == [key for key, _ in given]
+    assert {(each.version, each.variant) for each in made} == {(7, uuid.RFC_4122)}
+    assert [each.int >> 80 for each in made] == [number // 100 for number in range(2_000)]
+    assert len({each.int & 2**80 - 1 for each in made}) == 2_000
 
 
 def test_recent_ids_remembers_the_latest_and_stays_within_its_bound() -> None:

@@ -20,8 +20,8 @@ def answered(key: int, rows: int = 1, seen: int = 0, features: int = 2, entity: 
         counts=[rows],
         seen=[seen],
         latency_us=[100 + key],
-        entity=[entity] * rows,
-        event_time=np.full(rows, np.datetime64("2013-03-15T16:00", "us")),
+        entities=[entity],
+        event_times=[int(np.datetime64("2013-03-15T16:00", "us").astype(int))],
         rows=Rows(np.full((rows, features), key, np.float32), np.zeros((rows, 1), np.int32)),
         scores=np.full((rows, 1), 0.5, np.float32),
     )

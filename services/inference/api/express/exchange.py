@@ -1,7 +1,6 @@
 """One request on a connection, and its answer."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from services.inference.domain.answer import Answer
 from services.inference.models.catalogue import Served
@@ -35,37 +34,38 @@ class Head(NamedTuple):
         return False
 
 
+class Connection(Protocol):
+    """Where a request came from."""
+
+    def advance(self) -> None:
+        """One of its requests can be answered or has to take the normal way."""
+
+
 class Exchange:
     """`served` answers it, None if it takes the normal way; `done` is set once it can be answered or has to be.
 
     `json_length` is how much of its body is JSON, None for all.
     """
 
-    __slots__ = ("answer", "chunks", "done", "head", "json_length", "received", "refused", "served", "settled", "size")
+    __slots__ = ("answer", "body", "connection", "done", "head", "json_length", "received", "refused", "served")
 
-    def __init__(self, head: Head, served: Served | None, json_length: int | None, settled: Callable[[], None]) -> None:
+    def __init__(self, head: Head, served: Served | None, json_length: int | None, connection: Connection) -> None:
         self.head = head
         self.served = served
         self.json_length = json_length
-        self.settled = settled
-        self.chunks: list[bytes] = []
-        self.size = 0
+        self.connection = connection
+        self.body = b""
         self.received = 0.0
         self.answer: Answer | None = None
         self.refused = False
         self.done = False
-
-    @property
-    def body(self) -> bytes:
-        """What has come of it."""
-        return self.chunks[0] if len(self.chunks) == 1 else b"".join(self.chunks)
 
     def finish(self, answer: Answer) -> None:
         """Here it is."""
         if not self.done:
             self.answer = answer
             self.done = True
-            self.settled()
+            self.connection.advance()
 
     def refuse(self) -> None:
         """It can't be answered now."""
@@ -76,4 +76,4 @@ class Exchange:
         """It takes the normal way."""
         if not self.done:
             self.done = True
-            self.settled()
+            self.connection.advance()

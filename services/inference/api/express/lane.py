@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from services.inference.api.batcher import Batcher
 from services.inference.api.core import Core
-from services.inference.api.express.exchange import Headers
+from services.inference.api.express.exchange import Head, Headers
 from services.inference.domain.binary import LENGTH_HEADER
 from services.inference.models.catalogue import Catalogue, Served
 from shared.http import permits
@@ -17,6 +17,8 @@ from shared.tokens import BadToken, TokenVerifier, bearer
 _PATH = re.compile(rb"/v2/models/([A-Za-z0-9_.-]+)(?:/versions/([0-9a-f]{64}))?/infer")
 _MOST_PATHS = 10_000
 _MOST_NAMES = 1_000
+_END = b"\r\n\r\n"
+_LONGEST_HEAD = 4_096  # bytes
 _LENGTH = LENGTH_HEADER.lower().encode()
 
 
@@ -44,11 +46,22 @@ class Connection(Protocol):
         """Close it if it has been idle or slow for too long; `now` in seconds of the event loop's clock."""
 
 
-class Admitted(NamedTuple):
-    """What answers a request, and how much of its body is JSON, if not all."""
+class Admission(NamedTuple):
+    """What a head asks for that may take the lane: model and version, by which token, and how much of its body is JSON,
+    if not all.
+    """
 
-    served: Served
+    path: tuple[str, str | None]
+    token: bytes
     json_length: int | None
+
+
+class Known(NamedTuple):
+    """A head that was parsed and admitted before, with a body of `size` bytes."""
+
+    head: Head
+    admission: Admission
+    size: int
 
 
 class Lane:
@@ -66,9 +79,28 @@ class Lane:
         self._lines = b""
         self._heads: dict[tuple[bytes, int | None, bool], bytes] = {}
         self._paths: dict[bytes, tuple[str, str | None]] = {}
+        self._known: dict[bytes, Known] = {}
 
-    def admits(self, url: bytes, headers: Headers) -> Admitted | None:
-        """A POST to `url` with this head, if it need not take the normal way."""
+    def known(self, data: bytes) -> Known | None:
+        """What is known of a request if `data` is one whose head, to the byte, came before."""
+        end = data.find(_END) + len(_END)
+        known = self._known.get(data[:end])
+        return known if known is not None and known.size == len(data) - end else None
+
+    def learn(self, data: bytes, known: Known) -> None:
+        """`data` was parsed as one request: a head that was admitted, and its body.
+
+        What a parser says of a head hangs on its bytes alone, so it need not parse them again: clients repeat them.
+        """
+        end = data.find(_END) + len(_END)
+        if not 0 < known.size == len(data) - end or end > _LONGEST_HEAD:  # more than one request, or one in chunks
+            return
+        if len(self._known) >= _MOST_NAMES:
+            self._known.clear()
+        self._known[data[:end]] = known
+
+    def admits(self, url: bytes, headers: Headers) -> Admission | None:
+        """What a POST to `url` with this head asks for, if it need not take the normal way."""
         path = self._paths.get(url) or self._path(url)
         if path is None:
             return None
@@ -83,10 +115,12 @@ class Lane:
                 json_length = int(value)
             elif kind is not _Kind.USUAL:
                 return None
-        served = self._catalogue.find(*path)
-        if served is None or not self._may(token):
-            return None
-        return Admitted(served, json_length)
+        return Admission(path, token, json_length)
+
+    def serves(self, admission: Admission) -> Served | None:
+        """What answers it now; None without a good token, or if nothing does."""
+        expires = self._tokens_seen.get(admission.token) or self._expiry(admission.token)
+        return self._catalogue.find(*admission.path) if expires > time.time() else None
 
     def _kind(self, name: bytes) -> "_Kind":
         if len(self._kinds) >= _MOST_NAMES:
@@ -104,12 +138,8 @@ class Lane:
         self._paths[url] = path = (model.decode(), version.decode() if version else None)
         return path
 
-    def _may(self, header: bytes) -> bool:
-        """Whether a header holds a token that may infer; good ones seen before are only checked for expiry."""
-        expires = self._tokens_seen.get(header) or self._expiry(header)
-        return expires > time.time()
-
     def _expiry(self, header: bytes) -> float:
+        """Until when a header's token may infer; good ones are remembered."""
         try:
             who = self._tokens.verify(bearer(header.decode("latin-1")))
         except BadToken:

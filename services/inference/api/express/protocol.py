@@ -8,7 +8,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from services.inference.api.express.exchange import Exchange, Head
-from services.inference.api.express.lane import Lane
+from services.inference.api.express.lane import Admission, Known, Lane
 from services.inference.api.outcomes import OUTCOMES
 from services.inference.domain.answer import Answer
 
@@ -27,8 +27,14 @@ class ExpressProtocol(HttpToolsProtocol):
 
     def __init__(self, lane: Lane, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self.url = b""
+        self.headers = []
         self._lane = lane
         self._reading: Exchange | None = None
+        self._admission: Admission | None = None
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._data = b""  # what came at once between two requests, while it is parsed
         self._waiting: deque[Exchange] = deque()
         self._messages = 0
         self._midway = False  # in a message
@@ -45,7 +51,18 @@ class ExpressProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the client."""
+        if not (self._midway or self._runs()):
+            known = self._lane.known(data)
+            served = self._lane.serves(known.admission) if known else None
+            if known and served:
+                self._unset_keepalive_if_required()
+                self._messages += 1
+                exchange = Exchange(known.head, served, known.admission.json_length, self)
+                self._take(exchange, data[-known.size :])
+                return
+            self._data = data
         super().data_received(data)
+        self._data = b""
         if self._in_head:
             self._head_bytes += len(data)
             if self._head_bytes > _MOST_HEAD:
@@ -70,23 +87,24 @@ class ExpressProtocol(HttpToolsProtocol):
         parser = self.parser
         method, version, keeps_alive = parser.get_method(), parser.get_http_version(), parser.should_keep_alive()
         head = Head(method, self.url, version, keeps_alive, self.headers)
-        admitted = None
+        admission = served = None
         if keeps_alive and method == b"POST" and version == "1.1" and not self._runs():
-            admitted = self._lane.admits(self.url, self.headers)
-        if admitted is not None:
-            self._reading = Exchange(head, admitted.served, admitted.json_length, self._advance)
-        elif self._waiting:
-            self._reading = Exchange(head, None, None, self._advance)
-        else:
+            admission = self._lane.admits(self.url, self.headers)
+            served = self._lane.serves(admission) if admission else None
+        if served is None and not self._waiting:
             self._begin_normal(head)
+            return
+        self._admission = admission
+        self._reading = Exchange(head, served, admission.json_length if admission else None, self)
+        self._chunks, self._size = [], 0
 
     def on_body(self, body: bytes) -> None:
         """A piece of its body."""
         exchange = self._reading
         if exchange is not None:
-            exchange.chunks.append(body)
-            exchange.size += len(body)
-            if exchange.size > self._lane.body_bytes:
+            self._chunks.append(body)
+            self._size += len(body)
+            if self._size > self._lane.body_bytes:
                 self._stop_reading(exchange)
         elif self.cycle is not None:
             super().on_body(body)
@@ -100,6 +118,16 @@ class ExpressProtocol(HttpToolsProtocol):
                 super().on_message_complete()
             return
         self._reading = None
+        if self._data and exchange.served and self._admission:
+            self._lane.learn(self._data, Known(exchange.head, self._admission, self._size))
+        self._take(exchange, self._body())
+
+    def _body(self) -> bytes:
+        chunks, self._chunks = self._chunks, []
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def _take(self, exchange: Exchange, body: bytes) -> None:
+        exchange.body = body
         self._waiting.append(exchange)
         if exchange.served is None:
             exchange.give_up()
@@ -112,13 +140,15 @@ class ExpressProtocol(HttpToolsProtocol):
         if self._waiting:  # nobody does this but to do harm
             self.transport.close()
         else:  # the application refuses it while it still comes
+            exchange.body = self._body()
             self._replay(exchange, whole=False)
 
     def _runs(self) -> bool:
         """Whether the application is answering a request of this connection."""
         return self.cycle is not None and not self.cycle.response_complete
 
-    def _advance(self) -> None:
+    def advance(self) -> None:
+        """Answer what can be answered, in order."""
         waiting = self._waiting
         if self.transport.is_closing():
             waiting.clear()
@@ -136,9 +166,9 @@ class ExpressProtocol(HttpToolsProtocol):
     def _write(self, answer: Answer, status: bytes = b"200 OK") -> None:
         state = self.server_state
         state.total_requests += 1
-        body, json_length = answer
+        body = answer.body
         last = self._leaving and not self._waiting
-        head = self._lane.head(state.default_headers, status, json_length, last)
+        head = self._lane.head(state.default_headers, status, answer.json_length, last)
         self.transport.write(b"%b%d\r\n\r\n%b" % (head, len(body), body))
         if last:
             self.transport.close()
@@ -165,7 +195,7 @@ class ExpressProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """The application has answered."""
         super().on_response_complete()
-        self._advance()
+        self.advance()
 
     def _refuse(self, status: bytes) -> None:
         self._in_head = False

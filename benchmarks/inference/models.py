@@ -51,7 +51,7 @@ def graph(kind: str) -> bytes:
 def _trees() -> bytes:
     block = rows(_ROWS, seed=0)
     noise = np.random.default_rng(0).normal(0, 10, _ROWS)
-    trees = HistGradientBoostingClassifier(max_iter=100, random_state=0)
+    trees = HistGradientBoostingClassifier(max_iter=100, max_depth=3, random_state=0)
     with threadpool_limits(1):  # on busy cores OpenMP's threads wait for each other: a minute instead of a second
         trees.fit(block, block[:, 0] + block[:, 1] + noise > 100)
     return to_onnx(trees, Calibration(1, 0), WIDTH)

@@ -155,12 +155,12 @@ class Core:
         model, now = served.model, time.perf_counter()
         seconds = [now - begun for begun in received]
         observe_run(model.name, model.digest, seconds, len(stacked.tensor))
-        seen = self.recent.seen
+        keys, counts = [each.key for each in asked], [each.rows for each in asked]
         return Answered(
-            keys=[each.key for each in asked],
-            counts=[each.rows for each in asked],
-            seen=[seen(each.key, each.rows) for each in asked],
-            latency_us=[min(int(each * 1e6), 2**31 - 1) for each in seconds],
+            keys=keys,
+            counts=counts,
+            seen=self.recent.seen_all(keys, counts),
+            seconds=seconds,
             entities=[each.entity for each in asked],
             event_times=[each.event_time for each in asked],
             rows=stacked.rows,

@@ -111,7 +111,7 @@ class Shadows:
                 rows=rows[part],
                 scores=scores[part],
                 champion_scores=champion.scores,
-                latency_us=[int(seconds * 1e6)] * len(champion.keys),
+                seconds=[seconds] * len(champion.keys),
             )
             entered = self._accounting.enter_unawaited(shadow.source, answered)
             _count(shadow, "logged" if entered else "dropped", len(champion))

@@ -94,8 +94,8 @@ class LoggedScorer:
             rows = Answered(
                 keys=keys,
                 counts=counts,
-                seen=[self._recent.seen(key, count) for key, count in zip(keys, counts, strict=True)],
-                latency_us=[min(int((time.perf_counter() - began) * 1e6), 2**31 - 1)] * len(keys),
+                seen=self._recent.seen_all(keys, counts),
+                seconds=[time.perf_counter() - began] * len(keys),
                 entities=[*about] if self._id else [about],
                 event_times=times.astype("int64").tolist() if self._id else [times],
                 rows=scored.rows,

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from shared.batch import Role
 from shared.features import Float32, Int32, Rows
 
+_LONGEST = 2**31 - 1
+
 
 class Source(NamedTuple):
     """What answered: the rows of a message share it."""
@@ -27,14 +29,14 @@ class Answered:
     """The n rows of k requests that one model answered together, in order: what `shared.batch` says of each.
 
     Per request: `keys` its 16 bytes, `counts` its rows, `seen` how many of them were answered under this id before,
-    `latency_us` from receipt to answer; `event_times` and `entities` as `Asked` has them: one for all of its rows, or
-    one for each. `rows`, `scores` [n, k], and where a shadow computed them `champion_scores` [n, k] are per row.
+    `seconds` from receipt to answer; `event_times` and `entities` as `Asked` has them: one for all of its rows, or one
+    for each. `rows`, `scores` [n, k], and where a shadow computed them `champion_scores` [n, k] are per row.
     """
 
     keys: list[bytes]
     counts: list[int]
     seen: list[int]
-    latency_us: list[int]
+    seconds: list[float]
     entities: list[str | list[str | None] | None]
     event_times: list[int | NDArray[np.datetime64]]
     rows: Rows
@@ -51,6 +53,12 @@ class Answered:
             return np.zeros(len(self), np.int32)
         ends = np.cumsum(self.counts)
         return (np.arange(len(self)) - np.repeat(ends - self.counts, self.counts)).astype(np.int32)
+
+    @property
+    def latency_us(self) -> Int32:
+        """Of each row that of its request."""
+        microseconds = np.minimum(np.array(self.seconds) * 1e6, _LONGEST).astype(np.int32)
+        return np.repeat(microseconds, self.counts)
 
     @property
     def entity(self) -> list[str | None]:
@@ -88,7 +96,7 @@ def merge(answers: Sequence[Answered]) -> Answered:
         keys=joined("keys"),
         counts=joined("counts"),
         seen=joined("seen"),
-        latency_us=joined("latency_us"),
+        seconds=joined("seconds"),
         entities=joined("entities"),
         event_times=joined("event_times"),
         rows=Rows(

@@ -47,16 +47,17 @@ class Answers:
         tails = tuple([output.shape[1:] for output in outputs.values()])
         rows = [each.rows for each in asked]
         pieces = [_pieces(output, rows, prod(tail)) for output, tail in zip(outputs.values(), tails, strict=True)]
-        every = tuple(range(len(pieces)))
+        ids = [orjson.dumps(each.id) for each in asked]
+        shapes = [(each.rows, each.outputs) for each in asked]
+        templates = {shape: self._template((*shape, tails), outputs) for shape in set(shapes)}
+        if len(templates) == 1:  # as nearly always
+            text, places = templates[shapes[0]]
+            columns = [pieces[place] for place in places]
+            return [Answer(text % told) for told in zip(ids, *columns, strict=True)]
         answers: list[Answer] = []
-        last: tuple[int, tuple[str, ...] | None] | None = None
-        for each, *data in zip(asked, *pieces, strict=True):
-            if last != (each.rows, each.outputs):
-                last = each.rows, each.outputs
-                text, places = self._template((*last, tails), outputs)
-                is_whole = places == every
-            chosen = data if is_whole else [data[place] for place in places]
-            answers.append(Answer(text % (orjson.dumps(each.id), *chosen)))
+        for shape, told, *data in zip(shapes, ids, *pieces, strict=True):
+            text, places = templates[shape]
+            answers.append(Answer(text % (told, *[data[place] for place in places])))
         return answers
 
     def _template(self, shape: _Shape, outputs: Outputs) -> _Template:

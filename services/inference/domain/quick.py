@@ -131,16 +131,17 @@ def _each_key_once(read: _Body | _RawBody, needed: int, colons: int) -> bool:
 
 
 def _asked(reads: Reads, read: _Body | _RawBody, values: Numbers, count: int, now_us: int) -> Asked | None:
-    parameters, told = read.parameters, read.id
+    told, parameters = read.id, read.parameters
     rows, columns = read.inputs[0].shape
     if columns != reads.width or not 1 <= rows <= reads.most_rows or count != rows * columns:
         return None
-    if not (_short(told) and _short(parameters.entity)):
+    if told is not None and not 1 <= len(told) <= _LONGEST:
         return None
-    time = now_us if parameters.event_time is None else microseconds(parameters.event_time, "parameters.event_time")
-    key, text = identity(reads.model, told, time)
-    return Asked(key, text, rows, values, time, parameters.entity, parameters.binary_data_output)
-
-
-def _short(text: str | None) -> bool:
-    return text is None or 1 <= len(text) <= _LONGEST
+    if parameters is _NO_PARAMETERS:
+        return Asked(*identity(reads.model, told, now_us), rows, values, now_us, None)
+    time, entity = parameters.event_time, parameters.entity
+    if entity is not None and not 1 <= len(entity) <= _LONGEST:
+        return None
+    time_us = now_us if time is None else microseconds(time, "parameters.event_time")
+    key, text = identity(reads.model, told, time_us)
+    return Asked(key, text, rows, values, time_us, entity, parameters.binary_data_output)

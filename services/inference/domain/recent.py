@@ -1,5 +1,7 @@
 """Which requests were answered before: a memory of bounded size."""
 
+from collections.abc import Sequence
+
 
 class RecentIds:
     """Remembers between half of `bound` and `bound` request keys, the latest ones."""
@@ -21,6 +23,14 @@ class RecentIds:
         if len(self._new) >= self._half:
             self._old, self._new = self._new, {}
         return before
+
+    def seen_all(self, keys: Sequence[bytes], rows: Sequence[int]) -> list[int]:
+        """As `seen` of each, in order."""
+        is_new = self._new.keys().isdisjoint(keys) and self._old.keys().isdisjoint(keys)
+        if not is_new or len(set(keys)) < len(keys) or len(self._new) + len(keys) >= self._half:
+            return [self.seen(key, count) for key, count in zip(keys, rows, strict=True)]
+        self._new.update(zip(keys, rows, strict=True))
+        return [0] * len(keys)
 
     def contains(self, key: bytes) -> bool:
         """Whether it is remembered."""

@@ -146,7 +146,7 @@ def _columns(answers: Sequence[Answered]) -> _Columns:
         repeat=row < np.repeat(answered.seen, counts),
         rows=answered.rows,
         scores=answered.scores,
-        latency_us=np.repeat(np.array(answered.latency_us, dtype=np.int32), counts),
+        latency_us=answered.latency_us,
         champion_scores=answered.champion_scores,
     )
 

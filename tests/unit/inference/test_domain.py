@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from services.inference.domain.context import entities, event_times
-from services.inference.domain.uuid7 import NewIds, uuid7, uuid_text
 from services.inference.domain.encoder import Encoder
 from services.inference.domain.recent import RecentIds
 from services.inference.domain.tensor import Tensor, read_tensor
+from services.inference.domain.uuid7 import NewIds, uuid7, uuid_text
 from shared.definition import parse_definition
 from shared.errors import InvalidInput
 from shared.features import model_input

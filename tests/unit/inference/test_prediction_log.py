@@ -19,7 +19,7 @@ def answered(key: int, rows: int = 1, seen: int = 0, features: int = 2, entity: 
         keys=[key.to_bytes(16, "big")],
         counts=[rows],
         seen=[seen],
-        latency_us=[100 + key],
+        seconds=[(100 + key) / 1e6],
         entities=[entity],
         event_times=[int(np.datetime64("2013-03-15T16:00", "us").astype(int))],
         rows=Rows(np.full((rows, features), key, np.float32), np.zeros((rows, 1), np.int32)),

@@ -152,7 +152,9 @@ class ExpressProtocol(HttpToolsProtocol):
         waiting = self._waiting
         if self.transport.is_closing():
             waiting.clear()
-        while waiting and waiting[0].done and not self._runs():
+        while waiting and waiting[0].done:
+            if self._runs():
+                return
             exchange = waiting.popleft()
             if exchange.answer is not None:
                 OUTCOMES.add("express", 200)

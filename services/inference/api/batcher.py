@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 from services.inference.api.core import Core, routed
+from services.inference.api.large import Overloaded
 from services.inference.api.shedding import Shedding
 from services.inference.domain.answer import Answer
 from services.inference.domain.asked import Asked
@@ -134,7 +135,7 @@ class Batcher:
     async def _run_alone(self, served: Served, job: Job, asked: Asked) -> None:
         try:
             job.finish(await self._core.infer_alone(served, asked, job.received))
-        except NotLogged:
+        except (NotLogged, Overloaded):
             job.refuse()
         except Exception:  # noqa: BLE001  # likewise
             job.give_up()

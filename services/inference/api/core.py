@@ -1,15 +1,14 @@
 """Inference from bytes to bytes, whatever a request came by: read, run, log, answer."""
 
-import asyncio
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from services.inference.api.large import LargeRuns
 from services.inference.api.meters import observe_run
 from services.inference.api.shadows import Shadows
 from services.inference.domain.answer import Answer, check_outputs, special_answer
@@ -39,15 +38,15 @@ class Predicted(NamedTuple):
 
 @dataclass(frozen=True)
 class Core:
-    """`inline_rows`: larger requests are computed in one of `threads` (None: those of the event loop), so that small
-    ones need not wait. Without `shadows` no shadow computes anything.
+    """`inline_rows`: larger requests are computed by `large`, so that small ones need not wait. Without `shadows` no
+    shadow computes anything.
     """
 
     accounting: Accounting
     recent: RecentIds
     inline_rows: int
     shadows: Shadows | None = None
-    threads: Executor | None = None
+    large: LargeRuns = field(default_factory=LargeRuns)
 
     def read(self, model: LoadedModel, body: bytes, json_length: int | None, now_us: int) -> Asked:
         """A request of the protocol, received at `now_us` microseconds since 1970; raises InvalidInput: `field` names
@@ -71,6 +70,7 @@ class Core:
             InvalidInput: `field` names what is wrong with the request.
             ModelFailed: the model can't compute this.
             NotLogged: the prediction can't be logged.
+            Overloaded: it would come too late.
         """
         self._check(served.model)
         served, asked = routed(served, self.read(served.model, body, json_length, time.time_ns() // 1_000))
@@ -104,7 +104,7 @@ class Core:
     async def _run(self, model: LoadedModel, stacked: Stacked) -> Outputs:
         await model.bring()
         if len(stacked.tensor) > self.inline_rows:
-            return await asyncio.get_running_loop().run_in_executor(self.threads, model.run, stacked.tensor)
+            return await self.large.run(model, stacked.tensor)
         return model.run(stacked.tensor)
 
     def infer_all(

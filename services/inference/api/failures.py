@@ -6,6 +6,7 @@ from typing import NamedTuple
 from structlog import get_logger
 
 from services.inference.api.bodies import TooLarge
+from services.inference.api.large import Overloaded
 from services.inference.models.catalogue import NotReady, NotServed
 from services.inference.models.loaded import ModelFailed
 from services.inference.store.accounting import NotLogged
@@ -37,6 +38,7 @@ _TOLD: dict[type[Exception], tuple[HTTPStatus, str, int | None]] = {
     NotReady: (HTTPStatus.SERVICE_UNAVAILABLE, "model", 10),
     LabelsNotTaken: (HTTPStatus.SERVICE_UNAVAILABLE, "labels", 2),
     NotLogged: (HTTPStatus.SERVICE_UNAVAILABLE, "", 2),
+    Overloaded: (HTTPStatus.SERVICE_UNAVAILABLE, "", 1),
 }
 EXPECTED: tuple[type[Exception], ...] = (InvalidInput, ModelFailed, *_TOLD)
 

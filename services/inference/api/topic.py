@@ -14,6 +14,7 @@ from structlog import get_logger
 from services.inference.api.app import Parts
 from services.inference.api.core import Core
 from services.inference.api.failures import MOST, failure
+from services.inference.api.large import Overloaded
 from services.inference.domain.answer import Answer
 from services.inference.domain.binary import LENGTH_HEADER, read_length
 from services.inference.domain.binary import Parts as Binary
@@ -122,7 +123,7 @@ class TopicRequests:
                 served = self._catalogue.get(read.model)
                 answer = await self._core.answer(served, read.request, time.perf_counter())
                 return [_reply(message, read.id, 200, answer, read.model)]
-            except NotLogged as error:  # nobody waits at a connection: the topic does
+            except (NotLogged, Overloaded) as error:  # nobody waits at a connection: the topic does
                 log.warning("a request on the topic waits", why=str(error))
                 await asyncio.sleep(_PAUSE)
             except InvalidInput as error:

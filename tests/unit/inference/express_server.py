@@ -54,6 +54,7 @@ class Server:
     log: PredictionLog
     running: uvicorn.Server
     lane: Lane
+    catalogue: Catalogue
 
     def post(self, body: bytes, path: str = PATH, *lines: str, token: str = "", method: str = "POST") -> bytes:
         """The bytes of one request."""
@@ -114,7 +115,7 @@ async def running_server(
     while not running.started:  # noqa: ASYNC110  # uvicorn tells it in no other way
         await asyncio.sleep(0.01)
     token = (state / "tokens" / "client.jwt").read_text()
-    yield Server(listener.getsockname()[1], token, kafka, log, running, lane)
+    yield Server(listener.getsockname()[1], token, kafka, log, running, lane, catalogue)
     running.should_exit = True
     tasks[1].cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -15,6 +15,7 @@ from services.inference.domain.answer import Answer, check_outputs, special_answ
 from services.inference.domain.answered import Answered
 from services.inference.domain.asked import Asked, from_request
 from services.inference.domain.quick import read_quick, read_quick_binary
+from services.inference.domain.quick_columns import read_quick_columns
 from services.inference.domain.recent import RecentIds
 from services.inference.domain.request import InferRequest, read_request
 from services.inference.domain.routing import goes_to_canary
@@ -53,7 +54,8 @@ class Core:
         what is wrong with it.
         """
         if json_length is None:
-            quick = read_quick(model.reads, body, now_us)
+            quick = read_quick(model.reads, body, now_us) if model.reads.width else None
+            quick = quick or read_quick_columns(model.reads, model.encoder, body, now_us)
         else:
             quick = read_quick_binary(model.reads, body, json_length, now_us)
         if quick is None or (quick.binary and model.answers.has_strings):

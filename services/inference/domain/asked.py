@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.inference.domain.context import entities, event_times
-from services.inference.domain.encoder import Encoded, Encoder
+from services.inference.domain.encoder import Columns, Encoded, Encoder
 from services.inference.domain.request import InferRequest
 from services.inference.domain.tensor import Tensor
 from services.inference.domain.uuid7 import NewIds
@@ -35,7 +35,7 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
     binary: bool = False
     outputs: tuple[str, ...] | None = None
     special: InferRequest | None = None
-    inputs: Mapping[str, Tensor] | None = None
+    inputs: Mapping[str, Tensor] | Columns | None = None
 
     @property
     def subject(self) -> str | bytes:
@@ -45,7 +45,13 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
 
     def read_by(self, encoder: Encoder) -> "Asked":
         """The same request, encoded by another version of the model; raises InvalidInput as `Encoder.encode` does."""
-        return self if self.inputs is None else msgspec.structs.replace(self, values=encoder.encode(self.inputs))
+        if self.inputs is None:
+            return self
+        if isinstance(self.inputs, Columns):
+            encoded = encoder.encode_columns(self.inputs)
+        else:
+            encoded = encoder.encode(self.inputs)
+        return msgspec.structs.replace(self, values=encoded)
 
 
 def from_request(model: str, request: InferRequest, encoder: Encoder, now_us: int) -> Asked:

@@ -1,8 +1,10 @@
 """A model's inputs: from the tensors of a request to the rows that are logged and the tensor that the graph takes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import chain
+from types import NoneType
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +15,8 @@ from services.inference.domain.tensor import Tensor, check_strings
 from shared.definition import ModelDefinition
 from shared.errors import InvalidInput
 from shared.features import MISSING, UNSEEN, Float32, Int32, Rows
+
+_NUMBERS, _TEXTS = frozenset((float, NoneType)), frozenset((str, NoneType))
 
 
 class TensorSpec(NamedTuple):
@@ -31,6 +35,21 @@ class Encoded:
     tensor: Float32
 
 
+class Columns(NamedTuple):
+    """A request's features as they came in JSON: n numbers or null for each of `numeric`, n texts or null for each of
+    `strings`; no value of another type, if `Encoder.takes` says so.
+    """
+
+    rows: int
+    numeric: Mapping[str, list[Any]]
+    strings: Mapping[str, list[Any]]
+
+    @property
+    def texts(self) -> Iterator[str]:
+        """All that are not null."""
+        return (text for column in self.strings.values() for text in column if text is not None)
+
+
 class Encoder:
     """Built once per bundle; `categories` are the reference's lists, whose positions are the codes.
 
@@ -41,6 +60,7 @@ class Encoder:
         self._names = [feature.name for feature in definition.features]
         self._numeric = definition.numeric
         self._categorical = definition.categorical
+        self._numeric_names = frozenset(self._numeric)
         self._max_rows = definition.serving.max_rows
         blocks = [*self._numeric, *self._categorical]
         self._order = np.array([blocks.index(name) for name in self._names])
@@ -99,6 +119,26 @@ class Encoder:
         for position, name in enumerate(self._categorical):
             categorical[:, position] = self._encode(name, check_strings(inputs[name]))
         return Encoded(Rows(numeric, categorical), self._tensor(numeric, categorical))
+
+    def takes(self, columns: Columns) -> bool:
+        """Whether these are the model's features, all with values of their kinds."""
+        if columns.numeric.keys() != self._numeric_names or columns.strings.keys() != self._codes.keys():
+            return False
+        return _NUMBERS.issuperset(map(type, chain.from_iterable(columns.numeric.values()))) and _TEXTS.issuperset(
+            map(type, chain.from_iterable(columns.strings.values()))
+        )
+
+    def encode_columns(self, columns: Columns) -> Encoded | None:
+        """Columns that are taken; None if a number is beyond FP32."""
+        numbers = [columns.numeric[name] for name in self._numeric]
+        with np.errstate(over="ignore"):
+            block = np.array(numbers, dtype=np.float64).reshape(-1, columns.rows).T.astype(np.float32, order="C")
+        strange = block.size - np.count_nonzero(np.isfinite(block))
+        if strange and strange != sum([column.count(None) for column in numbers]):
+            return None
+        codes = [self._encode(name, columns.strings[name]) for name in self._categorical]
+        categorical = np.array(codes, dtype=np.int32).reshape(-1, columns.rows).T
+        return Encoded(Rows(block, categorical), self._tensor(block, categorical))
 
     def _check_names(self, inputs: Mapping[str, Tensor]) -> None:
         for name, tensor in inputs.items():

@@ -12,6 +12,7 @@ import simdjson
 
 from services.inference.domain.asked import Asked, Numbers, identity
 from services.inference.domain.context import microseconds
+from services.inference.domain.encoder import Encoded
 from shared.errors import InvalidInput
 
 _LARGE = 600  # bytes of JSON: from here on numbers go from text to a buffer, never through Python objects
@@ -37,25 +38,30 @@ class _RawBlock(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     parameters: _Size
 
 
-class _Parameters(msgspec.Struct, forbid_unknown_fields=True, frozen=True, gc=False):
+class Parameters(msgspec.Struct, forbid_unknown_fields=True, frozen=True, gc=False):
+    """Of a request that a quick reader takes."""
+
     event_time: str | None = None
     entity: str | None = None
     binary_data_output: bool = False
 
 
-_NO_PARAMETERS = _Parameters()
+NO_PARAMETERS = Parameters()
 
 
-class _Body(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+class Told(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, gc=False):
+    """What a request says beside its inputs."""
+
+    id: str | None = None
+    parameters: Parameters = NO_PARAMETERS
+
+
+class _Body(Told, gc=False):
     inputs: tuple[_Block]
-    id: str | None = None
-    parameters: _Parameters = _NO_PARAMETERS
 
 
-class _RawBody(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+class _RawBody(Told, gc=False):
     inputs: tuple[_RawBlock]
-    id: str | None = None
-    parameters: _Parameters = _NO_PARAMETERS
 
 
 class Reads(msgspec.Struct, frozen=True):
@@ -69,7 +75,7 @@ class Reads(msgspec.Struct, frozen=True):
 _decode_raw = msgspec.json.Decoder(_RawBody).decode
 _decode = msgspec.json.Decoder(_Body).decode
 # msgspec's errors and simdjson's are ValueErrors, and a number that no float holds is one, too.
-_UNUSUAL = (ValueError, TypeError, RuntimeError, InvalidInput)
+UNUSUAL = (ValueError, TypeError, RuntimeError, InvalidInput)
 
 
 def read_quick(reads: Reads, body: bytes, now_us: int) -> Asked | None:
@@ -78,10 +84,10 @@ def read_quick(reads: Reads, body: bytes, now_us: int) -> Asked | None:
         if len(body) >= _LARGE:
             return _read_large(reads, body, now_us)
         read = _decode(body)
-        if not _each_key_once(read, 5, body.count(b":")):
+        if not each_key_once(read, 5, body.count(b":")):
             return None
-        return _asked(reads, read, read.inputs[0].data, len(read.inputs[0].data), now_us)
-    except _UNUSUAL:  # what is wrong says the careful reader
+        return _block(reads, read, read.inputs[0].data, len(read.inputs[0].data), now_us)
+    except UNUSUAL:  # what is wrong says the careful reader
         return None
 
 
@@ -93,11 +99,11 @@ def _read_large(reads: Reads, body: bytes, now_us: int) -> Asked | None:
         return None
     rest = b"%b[]%b" % (body[:begin], body[end:])
     read = _decode(rest)
-    if read.inputs[0].data or not _each_key_once(read, 5, rest.count(b":")):
+    if read.inputs[0].data or not each_key_once(read, 5, rest.count(b":")):
         return None
     array: Any = simdjson.Parser().parse(body[begin:end])
     values = np.frombuffer(array.as_buffer(of_type="d"), dtype=np.float64)
-    return _asked(reads, read, values, len(values), now_us)
+    return _block(reads, read, values, len(values), now_us)
 
 
 def read_quick_binary(reads: Reads, body: bytes, json_length: int, now_us: int) -> Asked | None:
@@ -108,21 +114,22 @@ def read_quick_binary(reads: Reads, body: bytes, json_length: int, now_us: int) 
     told = body[:json_length]
     try:
         read = _decode_raw(told)
-        if read.inputs[0].parameters.binary_data_size != size or not _each_key_once(read, 6, told.count(b":")):
+        is_whole = read.inputs[0].parameters.binary_data_size == size
+        if not is_whole or not each_key_once(read, 6, told.count(b":")):
             return None
-        return _asked(reads, read, memoryview(body)[json_length:], size // 4, now_us)
-    except _UNUSUAL:
+        return _block(reads, read, memoryview(body)[json_length:], size // 4, now_us)
+    except UNUSUAL:
         return None
 
 
-def _each_key_once(read: _Body | _RawBody, needed: int, colons: int) -> bool:
+def each_key_once(read: Told, needed: int, colons: int) -> bool:
     """Whether the JSON has as many keys as were kept, of which `needed` always stand there: each key has a colon, and
     texts have the others.
     """
     if read.id is not None:
         colons -= 1 + read.id.count(":")
     parameters = read.parameters
-    if parameters is not _NO_PARAMETERS:
+    if parameters is not NO_PARAMETERS:
         colons -= 1 + parameters.binary_data_output
         for text in (parameters.event_time, parameters.entity):
             if text is not None:
@@ -130,14 +137,19 @@ def _each_key_once(read: _Body | _RawBody, needed: int, colons: int) -> bool:
     return colons == needed
 
 
-def _asked(reads: Reads, read: _Body | _RawBody, values: Numbers, count: int, now_us: int) -> Asked | None:
-    told, parameters = read.id, read.parameters
+def _block(reads: Reads, read: _Body | _RawBody, values: Numbers, count: int, now_us: int) -> Asked | None:
     rows, columns = read.inputs[0].shape
     if columns != reads.width or not 1 <= rows <= reads.most_rows or count != rows * columns:
         return None
+    return understood(reads, read, rows, values, now_us)
+
+
+def understood(reads: Reads, read: Told, rows: int, values: Numbers | Encoded, now_us: int) -> Asked | None:
+    """The request, unless its id or entity is too long; raises InvalidInput for a time that is none."""
+    told, parameters = read.id, read.parameters
     if told is not None and not 1 <= len(told) <= _LONGEST:
         return None
-    if parameters is _NO_PARAMETERS:
+    if parameters is NO_PARAMETERS:
         return Asked(*identity(reads.model, told, now_us), rows, values, now_us, None)
     time, entity = parameters.event_time, parameters.entity
     if entity is not None and not 1 <= len(entity) <= _LONGEST:

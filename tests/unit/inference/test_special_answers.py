@@ -47,7 +47,7 @@ class Waiting:
         ({}, False),
         ({"parameters": {"binary_data_output": False}}, False),
         ({"outputs": [{"name": "label", "parameters": {"binary_data": False}}]}, False),
-        ({"parameters": {"binary_data_output": True}}, True),
+        ({"parameters": {"binary_data_output": True}}, False),
         ({"outputs": [{"name": "label", "parameters": {"binary_data": True}}]}, True),
         ({"parameters": {"priority": 1}}, True),
     ],

@@ -25,6 +25,9 @@ log = get_logger()
 ROWS = Counter("driftline_inference_shadow_rows_total", "Answered rows that a shadow was given", ["model", "outcome"])
 
 _PAUSE = 0.005  # seconds in which the answers go out, and more rows come that are computed as one
+_BUSY_TURN = 250e-6  # seconds
+_RESTS = 100  # times as long as it computed: then fewer requests than the 99th percentile tells of feel it
+_LONGEST_REST = 1.0  # seconds
 _MOST_ROWS = 128  # at a time, of several requests: the thread that computes them must not hold up the event loop
 
 
@@ -61,6 +64,7 @@ class Shadows:
         """Compute what waits, for ever, in a thread.
 
         Its priority is not lowered: one that waits for the processor while it holds Python's lock holds up the answers.
+        Instead it rests while these take all of the event loop's time; what can't wait so long is dropped.
         """
         thread = ThreadPoolExecutor(1, "shadow")
         try:
@@ -69,7 +73,10 @@ class Shadows:
                 await asyncio.sleep(_PAUSE)
                 self._arrived.clear()
                 while self._waiting:
+                    began = time.perf_counter()
                     await self._compute(thread, self._next())
+                    if await _is_busy():
+                        await asyncio.sleep(min(_LONGEST_REST, _RESTS * (time.perf_counter() - began)))
         finally:
             thread.shutdown(wait=False, cancel_futures=True)
 
@@ -125,6 +132,13 @@ def _scores(model: LoadedModel, asked: list[Asked]) -> tuple[Rows, Float32]:
     numeric = np.concatenate([stacked.rows.numeric for stacked in stacks])
     categorical = np.concatenate([stacked.rows.categorical for stacked in stacks])
     return Rows(numeric, categorical), np.concatenate(scores)
+
+
+async def _is_busy() -> bool:
+    """Whether one turn of the event loop takes so long that requests wait for each other."""
+    began = time.perf_counter()
+    await asyncio.sleep(0)
+    return time.perf_counter() - began > _BUSY_TURN
 
 
 def _count(shadow: Served, outcome: str, rows: int) -> None:

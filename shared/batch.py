@@ -20,6 +20,7 @@ _DIGEST = r"[0-9a-f]{64}"
 # What the texts of a message's metadata must match: consumers make paths and table names of some of them.
 _TEXTS = {"model": NAME, "digest": _DIGEST, "definition_digest": _DIGEST, "role": "champion|canary|shadow"}
 _TEXTS["producer"] = r"\S{1,200}"
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 # Python's datetime and pyarrow's dates hold no others; NaT lies outside, too.
 _FIRST, _LAST = np.datetime64("0001-01-01", "us"), np.datetime64("9999-12-31T23:59:59.999999", "us")
 Role = Literal["champion", "canary", "shadow"]
@@ -51,6 +52,7 @@ class PredictionBatch:
 
     `request_id` n times 16 bytes, `row` int32 [n], `entity` n strings or None, `event_time` datetime64[us] [n] UTC,
     `repeat` bool [n], `scores` float32 [n, k], `latency_us` int32 [n], `champion_scores` like scores, shadows only.
+    `traceparent` n texts of the W3C trace context or None each; None if no row has one, and then there is no column.
     """
 
     meta: Meta
@@ -63,6 +65,7 @@ class PredictionBatch:
     scores: Float32
     latency_us: NDArray[np.int32]
     champion_scores: Float32 | None = None
+    traceparent: list[str | None] | None = None
 
     def __len__(self) -> int:
         return len(self.row)
@@ -90,6 +93,8 @@ def encode_batch(batch: PredictionBatch) -> bytes:
     }
     if batch.champion_scores is not None:
         columns["champion_scores"] = _fixed(batch.champion_scores)
+    if batch.traceparent is not None:
+        columns["traceparent"] = pa.array(batch.traceparent, pa.string())
     metadata = {"format": FORMAT, **{name: str(value) for name, value in vars(batch.meta).items()}}
     record = pa.record_batch(list(columns.values()), names=list(columns))
     return write_record(record.replace_schema_metadata(metadata))
@@ -127,7 +132,7 @@ def _read_meta(metadata: dict[bytes, bytes] | None) -> Meta:
 
 
 def _batch(meta: Meta, columns: dict[str, pa.Array]) -> PredictionBatch:
-    shadow = columns.get("champion_scores")
+    shadow, traces = columns.get("champion_scores"), columns.get("traceparent")
     batch = PredictionBatch(
         meta=meta,
         request_id=_plain("request_id", columns["request_id"], pa.binary(16)).tolist(),
@@ -142,6 +147,7 @@ def _batch(meta: Meta, columns: dict[str, pa.Array]) -> PredictionBatch:
         scores=_block("scores", columns["scores"], pa.float32()),
         latency_us=_plain("latency_us", columns["latency_us"], pa.int32()),
         champion_scores=None if shadow is None else _block("champion_scores", shadow, pa.float32()),
+        traceparent=None if traces is None else _plain("traceparent", traces, pa.string(), nulls=True).tolist(),
     )
     _check_values(batch)
     return batch
@@ -163,12 +169,14 @@ def _block(name: str, column: pa.Array, kind: pa.DataType) -> NDArray[Any]:
 
 def _check_values(batch: PredictionBatch) -> None:
     times, pairs = batch.event_time, batch.champion_scores
+    traces = {trace for trace in batch.traceparent or () if trace is not None}
     for name, wrong in (
         ("row: must not be negative", np.any(batch.row < 0)),
         ("event_time: must lie in the years 1 to 9999", not np.all((times >= _FIRST) & (times <= _LAST))),
         ("numeric: must not be infinite", np.any(np.isinf(batch.rows.numeric))),
         (f"categorical: codes are at least {MISSING}", np.any(batch.rows.categorical < MISSING)),
         ("champion_scores: must be as many as scores", pairs is not None and pairs.shape != batch.scores.shape),
+        ("traceparent: must be that of a W3C trace context", not all(map(_TRACEPARENT.fullmatch, traces))),
     ):
         if wrong:
             raise Unreadable(f"prediction batch: column {name}")

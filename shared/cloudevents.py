@@ -1,6 +1,8 @@
 """CloudEvents 1.0 in Kafka's binary mode: attributes in `ce_*` headers, the value is the event's JSON."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 
 from pydantic import ValidationError
 
@@ -15,8 +17,13 @@ def rfc3339(moment: datetime) -> str:
     return moment.isoformat().replace("+00:00", "Z")
 
 
-def encode(event: Event, source: str, signer: Signer | None = None) -> OutMessage:
-    """The message of an event from the service `source`; topic and key (the model's name) come from the event."""
+def encode(
+    event: Event, source: str, signer: Signer | None = None, extensions: Mapping[str, str] = MappingProxyType({})
+) -> OutMessage:
+    """The message of an event from the service `source`; topic and key (the model's name) come from the event.
+
+    `extensions` are more attributes, such as `traceparent` and `tracestate` of CloudEvents' distributed tracing.
+    """
     value = event.model_dump_json().encode()
     attributes = {
         "ce_specversion": "1.0",
@@ -26,6 +33,7 @@ def encode(event: Event, source: str, signer: Signer | None = None) -> OutMessag
         "ce_time": rfc3339(event.time),
         "ce_subject": event.model,
         "content-type": "application/json",
+        **{f"ce_{name}": text for name, text in extensions.items()},
     }
     headers = tuple((name, text.encode()) for name, text in attributes.items())
     signature = signer.sign(value) if signer else ()

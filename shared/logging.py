@@ -23,6 +23,7 @@ def configure(service: str, level: str = "INFO") -> None:
     )
     logging.basicConfig(handlers=[_json_handler()], level=level.upper(), force=True)
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
+    logging.getLogger("opentelemetry.trace").setLevel(logging.ERROR)  # a client's bad tracestate is none of ours
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(service=service)
 

@@ -21,6 +21,7 @@ _COLUMNS = {
     "scores": "What the model answered.",
     "latency_us": "From the request's arrival to its answer, in microseconds.",
     "champion_scores": "A shadow's rows only: what the champion answered to the same row.",
+    "traceparent": "W3C trace context of the request's span; only there if a row of the message has one.",
 }
 _METADATA = {
     "format": f"Version of this format: {FORMAT}.",
@@ -48,6 +49,7 @@ def example_batch() -> PredictionBatch:
         scores=block,
         latency_us=np.array([150, 160], np.int32),
         champion_scores=block,
+        traceparent=["00-" + "1" * 32 + "-" + "2" * 16 + "-01", None],
     )
 
 
@@ -58,7 +60,7 @@ def columns() -> list[dict[str, Any]]:
         {
             "name": field.name,
             "type": _type(field.type),
-            "nulls": field.name == "entity",
+            "nulls": field.name in ("entity", "traceparent"),
             "description": _COLUMNS[field.name],
         }
         for field in schema

@@ -8,7 +8,7 @@ from typing import Any
 from scripts.contracts import arrow, inference
 from scripts.contracts.events import description, event_schema, summary
 from shared.definition import NAME
-from shared.events import EVENT_TYPES, Event
+from shared.events import EVENT_TYPES, Event, LabelsReceived
 from shared.kafka.admin import DEAD_LETTERS, PREDICTIONS, REQUESTS, SCORES, TOPICS, Topic
 from shared.kafka.dead_letters import dead_letter
 from shared.kafka.message import InMessage
@@ -19,6 +19,10 @@ _ROOT = Path(__file__).parents[2]
 _BINDING = {"bindingVersion": "0.5.0"}
 _BINARY = {"type": "string", "format": "binary"}
 _TEXT = {"type": "string"}
+_TRACING = {
+    "ce_traceparent": {**_TEXT, "description": "W3C trace context of the post, if it is part of a trace."},
+    "ce_tracestate": {**_TEXT, "description": "What goes with it."},
+}
 
 
 def asyncapi() -> Document:
@@ -145,7 +149,8 @@ def _event_headers(kind: type[Event], topic: Topic) -> Document:
         KEY: {"const": writer, "description": "Whose public key fits it."},
     }
     signed = signature if topic.signed else {}
-    return {"type": "object", "properties": told | signed, "required": [*told, *signed]}
+    traced = _TRACING if kind is LabelsReceived else {}
+    return {"type": "object", "properties": told | signed | traced, "required": [*told, *signed]}
 
 
 def _batch() -> Document:

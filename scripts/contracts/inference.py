@@ -9,6 +9,10 @@ _LENGTH = {
         "description": "Bytes of JSON, if binary tensors follow it, as over HTTP.",
     }
 }
+_TRACE = {
+    "traceparent": {**_TEXT, "description": "W3C trace context, if the request is part of a trace."},
+    "tracestate": {**_TEXT, "description": "What goes with it."},
+}
 _KEY = {**_TEXT, "format": "binary", "description": "The client's; an answer has that of its request."}
 _TENSORS = {"type": "array", "items": {"type": "object", "required": ["name", "shape", "datatype"]}}
 
@@ -24,7 +28,7 @@ def _request() -> dict[str, Any]:
         "A request of the Open Inference Protocol v2, as it is posted over HTTP.",
         "The header driftline-model, or model_name in the value, says which model. A request is answered once by its "
         "id; without an id it has that of its place on the topic.",
-        {"properties": {"driftline-model": {**_TEXT, "description": "The model's name."}, **_LENGTH}},
+        {"properties": {"driftline-model": {**_TEXT, "description": "The model's name."}, **_LENGTH, **_TRACE}},
         {
             "type": "object",
             "required": ["inputs"],
@@ -40,6 +44,7 @@ def _answer() -> dict[str, Any]:
         "driftline-id": {**_TEXT, "description": "The request's id, if it could be read."},
         "driftline-model": {**_TEXT, "description": "The model's name, if it could be read."},
         **_LENGTH,
+        **_TRACE,
     }
     return _message(
         "InferenceAnswer",

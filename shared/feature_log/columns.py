@@ -23,6 +23,7 @@ RESERVED = frozenset(
         "source_offset",
         "source_partition",
         "source_row",
+        "traceparent",
         "value",
     }
 )

@@ -42,6 +42,7 @@ PREDICTIONS = pa.schema(
         ("definition_digest", pa.string()),
         ("scores", pa.list_(pa.field("element", pa.float32()))),
         ("latency_us", pa.int32()),
+        ("traceparent", pa.string()),
         *_SOURCE,
     ]
 )

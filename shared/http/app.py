@@ -2,6 +2,7 @@
 
 from fastapi import Depends, FastAPI
 from fastapi.responses import JSONResponse
+from fastapi.telemetry import TelemetryConfig
 
 from shared.http.auth import require
 from shared.http.errors import add_error_handlers
@@ -11,7 +12,7 @@ from shared.settings import ServiceSettings
 from shared.tokens import ROLES, TokenVerifier
 
 
-def create_app(  # noqa: PLR0913  # the last three are options
+def create_app(  # noqa: PLR0913  # the last four are options
     title: str,
     settings: ServiceSettings,
     health: Health,
@@ -19,13 +20,18 @@ def create_app(  # noqa: PLR0913  # the last three are options
     description: str = "",
     body_limit: int = DEFAULT_BODY_LIMIT,
     cookies: bool = False,
+    spans: bool = True,
 ) -> FastAPI:
     """An app with health, metrics, tokens, a bound on bodies and one form of error.
 
-    `cookies`: a page's cookie may carry the token, too.
+    `cookies`: a page's cookie may carry the token, too. `spans`: FastAPI reports each request to OpenTelemetry, if its
+    SDK is set up; a service that does so itself leaves that out.
     """
     # FastAPI's own documentation pages load scripts from elsewhere, and its document needs no token.
-    app = FastAPI(title=f"Driftline {title}", version="1", description=description, openapi_url=None)
+    telemetry: TelemetryConfig = {} if spans else {"exclude": lambda _: True}
+    app = FastAPI(
+        title=f"Driftline {title}", version="1", description=description, openapi_url=None, telemetry=telemetry
+    )
     app.state.tokens = TokenVerifier(settings.trust)
     app.state.cookies = cookies
     app.include_router(health_routes(health))

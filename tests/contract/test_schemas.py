@@ -170,6 +170,6 @@ def test_the_batch_is_described_column_by_column() -> None:
     columns = {column["name"]: column for column in payload["x-arrow-columns"]}
     assert columns["numeric"]["type"] == "fixed_size_list<float>[width]"
     assert columns["event_time"]["type"] == "timestamp[us, tz=UTC]"
-    assert [name for name, column in columns.items() if column["nulls"]] == ["entity"]
+    assert [name for name, column in columns.items() if column["nulls"]] == ["entity", "traceparent"]
     assert set(payload["x-arrow-metadata"]) == {"format", *vars(arrow.example_batch().meta)}
     assert len(decode_batch(encode_batch(arrow.example_batch()))) == 2

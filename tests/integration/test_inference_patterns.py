@@ -85,10 +85,12 @@ def body(rows: pa.Table, request_id: str | None) -> dict[str, Any]:
     return {"inputs": inputs} if request_id is None else {"id": request_id, "inputs": inputs}
 
 
-def asking(value: bytes, model: str | None = "asked", key: bytes | None = None) -> OutMessage:
-    return OutMessage(REQUESTS, value, key, (("driftline-model", model.encode()),) if model else ())
+def asking(value: bytes, model: str | None = "asked", key: bytes | None = None, trace: str = "") -> OutMessage:
+    told = {"driftline-model": model or "", "traceparent": trace}
+    return OutMessage(REQUESTS, value, key, tuple((name, text.encode()) for name, text in told.items() if text))
 
 
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-%016x-01"
 TOPIC = {"DRIFTLINE_TOPIC_REQUESTS": "1", "DRIFTLINE_INSTANCE": "one"}
 
 
@@ -108,7 +110,10 @@ async def test_rest_files_and_topic_give_the_same_bits(state: Path, broker: Brok
     digest = make_bundle(state, definition_text("asked"))
     await send(broker.address, deployment(state, digest, model="asked"))
     rows = table()
-    requests = [asking(orjson.dumps(body(rows[at : at + 10], f"t-{at}")), key=b"%d" % at) for at in range(0, 1_000, 10)]
+    requests = [
+        asking(orjson.dumps(body(rows[at : at + 10], f"t-{at}")), key=b"%d" % at, trace=TRACE % (at + 1))
+        for at in range(0, 1_000, 10)
+    ]
     scorer = Scorer.open(state / "bundles", digest, state / "trust")
     pq.write_table(rows, state / "rows.parquet", row_group_size=300)
     run_job(scorer, Job(state / "rows.parquet", state / "scores.parquet"), Bar(sys.stderr))
@@ -118,7 +123,10 @@ async def test_rest_files_and_topic_give_the_same_bits(state: Path, broker: Brok
     ) as service:
         await send(broker.address, *requests)
         for at in range(0, 1_000, 8):
-            answer = await service.client.post("/v2/models/asked/infer", json=body(rows[at : at + 8], None))
+            trace = {"traceparent": TRACE % (2_000 + at)} if at % 16 else {}  # one half goes by the express lane
+            answer = await service.client.post(
+                "/v2/models/asked/infer", json=body(rows[at : at + 8], None), headers=trace
+            )
             by_rest += answer.json()["outputs"][1]["data"][1::2]
         found = await answers(broker.address, lambda each: len(ids(each)) == 100)
         logged = await read_predictions(broker.address, 2_000, "asked")
@@ -128,7 +136,10 @@ async def test_rest_files_and_topic_give_the_same_bits(state: Path, broker: Brok
     assert by_file.tobytes() == np.array(by_rest, np.float32).tobytes() == np.array(by_topic, np.float32).tobytes()
     assert all(told[b"%d" % at]["id"] == f"t-{at}" for at in range(0, 1_000, 10))
     assert {message.header("driftline-status") for message in found} == {"200"}
-    assert sum(len(batch) for part in logged.values() for batch in part) == 2_000
+    traces = [trace for part in logged.values() for batch in part for trace in batch.traceparent or [None] * len(batch)]
+    rest, none = {TRACE % (2_000 + at): 8 for at in range(8, 1_000, 16)}, {None: 8 * 63}
+    assert Counter(traces) == {TRACE % (at + 1): 10 for at in range(0, 1_000, 10)} | rest | none
+    assert all(message.header("traceparent") == TRACE % (int(message.key or b"") + 1) for message in found)
 
 
 async def test_what_can_not_be_read_is_buried_and_answered(state: Path, broker: Broker) -> None:

@@ -76,6 +76,7 @@ def _own(batch: PredictionBatch, definition: ModelDefinition) -> dict[str, pa.Ar
             pa.array(np.arange(count + 1, dtype=np.int32) * width), pa.array(batch.scores.reshape(-1))
         ),
         "latency_us": pa.array(batch.latency_us),
+        "traceparent": pa.array(batch.traceparent or [None] * count, pa.string()),
     }
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from fastapi import FastAPI
+from opentelemetry.trace import Tracer
 
 from services.inference.api.bodies import DRAINED_LIMITS
 from services.inference.api.core import Core
@@ -13,6 +14,7 @@ from services.inference.api.metadata import metadata_routes, model_list, open_ro
 from services.inference.api.model_schemas import describe_models
 from services.inference.api.outcomes import Counted
 from services.inference.api.predict import predict_routes
+from services.inference.api.tracing import TRACER, Traced
 from services.inference.models.catalogue import Catalogue
 from services.inference.settings import InferenceSettings
 from services.inference.store.labels import LabelSender
@@ -27,6 +29,7 @@ class Parts:
     catalogue: Catalogue
     core: Core
     labels: LabelSender
+    tracer: Tracer = TRACER
 
 
 def build_app(settings: InferenceSettings, parts: Parts) -> FastAPI:
@@ -39,8 +42,10 @@ def build_app(settings: InferenceSettings, parts: Parts) -> FastAPI:
         parts.health,
         description="The Open Inference Protocol v2, rows of named features, and labels.",
         body_limit=fence,
+        spans=False,  # FastAPI's would be of the normal way alone
     )
     app.add_middleware(Counted)
+    app.add_middleware(Traced, tracer=parts.tracer)
     add_protocol_errors(app)
     app.include_router(open_routes(parts.health))
     app.include_router(metadata_routes(parts.catalogue))

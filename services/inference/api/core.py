@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from services.inference.api.large import LargeRuns
 from services.inference.api.meters import observe_run
 from services.inference.api.shadows import Shadows
+from services.inference.api.tracing import traceparent
 from services.inference.domain.answer import Answer, check_outputs, special_answer
 from services.inference.domain.answered import Answered
 from services.inference.domain.asked import Asked, from_request
@@ -100,7 +101,9 @@ class Core:
         stacked = stack([asked])
         outputs = await self._run(served.model, stacked)
         given = form(served.model, asked, outputs)  # before the log: what is logged is answered
-        await self._enter(served, [asked], self._answered(served, [asked], stacked, outputs, [received]))
+        answered = self._answered(served, [asked], stacked, outputs, [received])
+        trace = traceparent(served.model.name, served.model.digest, asked.id)
+        await self._enter(served, [asked], answered.of_trace(trace))
         return given
 
     async def _run(self, model: LoadedModel, stacked: Stacked) -> Outputs:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Request
 
 from services.inference.api.bodies import read_body
 from services.inference.api.schema import LABELS_BODY
+from services.inference.api.tracing import passed_on
 from services.inference.domain.labels import read_labels
 from services.inference.models.catalogue import Catalogue
 from services.inference.store.labels import LabelSender
@@ -31,7 +32,7 @@ def label_routes(sender: LabelSender, catalogue: Catalogue, body_bytes: int) -> 
         """
         definition = catalogue.get(model).model.definition
         found = read_labels(await read_body(request, body_bytes), definition.label.kind, datetime.now(UTC))
-        await sender.post(model, found)
+        await sender.post(model, found, passed_on())
         return {"accepted": len(found)}
 
     return router

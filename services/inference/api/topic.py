@@ -3,11 +3,13 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import NamedTuple
 
 import orjson
 from aiokafka.errors import KafkaError
+from opentelemetry.trace import Span, SpanKind, Tracer, get_current_span
 from prometheus_client import Counter
 from structlog import get_logger
 
@@ -15,6 +17,7 @@ from services.inference.api.app import Parts
 from services.inference.api.core import Core
 from services.inference.api.failures import MOST, failure
 from services.inference.api.large import Overloaded
+from services.inference.api.tracing import TRACER, brought, mark, passed_on, spanning
 from services.inference.domain.answer import Answer
 from services.inference.domain.binary import LENGTH_HEADER, read_length
 from services.inference.domain.binary import Parts as Binary
@@ -43,6 +46,12 @@ _SERVICE = "inference"
 _GROUP = "inference"
 _PAUSE = 1.0  # seconds
 _ROOM = 16_384  # bytes of a message for its headers and what Kafka adds
+_ABOUT: dict[str, str | int] = {
+    "messaging.system": "kafka",
+    "messaging.destination.name": REQUESTS,
+    "messaging.operation.name": "process",
+    "messaging.operation.type": "process",
+}
 
 # The last answers on the topic.
 Recall = Callable[[], Awaitable[Sequence[InMessage]]]
@@ -66,8 +75,9 @@ class TopicRequests:
     flush, so that in mode durable they wait for Kafka together.
     """
 
-    def __init__(self, core: Core, catalogue: Catalogue, recall: Recall, memory: int) -> None:
+    def __init__(self, core: Core, catalogue: Catalogue, recall: Recall, memory: int, tracer: Tracer = TRACER) -> None:
         self._core = core
+        self._tracer = tracer
         self._catalogue = catalogue
         self._recall = recall
         self._known = RecentIds(2 * memory)
@@ -87,7 +97,8 @@ class TopicRequests:
         try:
             read = _read(message)
         except InvalidInput as error:
-            self._ready += _unreadable(message, _told_id(message), error)
+            with self._span(message):
+                self._ready += _unreadable(message, _told_id(message), error)
             return ()
         if read.key in self._in_hand:
             self._ready += await self._settle()
@@ -117,7 +128,16 @@ class TopicRequests:
         if status == "200" and model is not None and told_id is not None:
             self._known.seen(request_key(model, told_id), 1)
 
+    def _span(self, message: InMessage) -> AbstractContextManager[Span]:
+        about = {**_ABOUT, "messaging.destination.partition.id": str(message.partition)}
+        about["messaging.kafka.offset"] = message.offset
+        return spanning(self._tracer, brought(message.headers), f"process {REQUESTS}", about, SpanKind.CONSUMER)
+
     async def _answer(self, message: InMessage, read: _Read) -> list[OutMessage]:
+        with self._span(message):
+            return await self._answered(message, read)
+
+    async def _answered(self, message: InMessage, read: _Read) -> list[OutMessage]:
         while True:
             try:
                 served = self._catalogue.get(read.model)
@@ -174,9 +194,11 @@ def _reply(message: InMessage, told_id: str | None, status: int, answer: Answer,
     if len(answer.body) + len(key or b"") > MOST_BYTES - _ROOM:
         return _error(message, told_id, 413, f"an answer of {len(answer.body)} bytes is too large: fewer rows", model)
     ASKED.labels(str(status)).inc()
+    mark(get_current_span(), status)
     length = None if answer.json_length is None else str(answer.json_length)
     told = {STATUS: str(status), ORIGIN: _origin(message), ID: told_id, MODEL: model, LENGTH_HEADER: length}
-    headers = tuple((name, text.encode(errors="replace")) for name, text in told.items() if text is not None)
+    given = {name: text for name, text in told.items() if text is not None} | passed_on()
+    headers = tuple((name, text.encode(errors="replace")) for name, text in given.items())
     return OutMessage(SCORES, answer.body, key, headers)
 
 
@@ -196,7 +218,8 @@ async def answer_requests(settings: InferenceSettings, parts: Parts, producer: P
                 await asyncio.sleep(_PAUSE)
 
     # Three partitions, and each answer is known by two keys
-    requests = TopicRequests(parts.core, parts.catalogue, last_answers, 2 * 3 * settings.topic_answers)
+    memory = 2 * 3 * settings.topic_answers
+    requests = TopicRequests(parts.core, parts.catalogue, last_answers, memory, parts.tracer)
     config = ConsumerConfig(settings.kafka_bootstrap, _GROUP, (REQUESTS,), _SERVICE, instance=settings.instance)
     hooks = Hooks(flush=requests.flush, on_assigned=requests.recall)
     await ConsumeLoop(config, producer, requests.take, hooks).run()

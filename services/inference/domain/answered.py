@@ -1,8 +1,8 @@
 """What is logged of requests that were answered."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, replace
+from itertools import chain, repeat
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -31,6 +31,7 @@ class Answered:
     Per request: `keys` its 16 bytes, `counts` its rows, `seen` how many of them were answered under this id before,
     `seconds` from receipt to answer; `event_times` and `entities` as `Asked` has them: one for all of its rows, or one
     for each. `rows`, `scores` [n, k], and where a shadow computed them `champion_scores` [n, k] are per row.
+    `traces` per request: the `traceparent` that leads to its span, or None; and None if no request has one.
     """
 
     keys: list[bytes]
@@ -42,9 +43,14 @@ class Answered:
     rows: Rows
     scores: Float32
     champion_scores: Float32 | None = None
+    traces: list[str | None] | None = None
 
     def __len__(self) -> int:
         return len(self.scores)
+
+    def of_trace(self, trace: str | None) -> "Answered":
+        """The same of a request whose span has this `traceparent`, if it has one."""
+        return self if trace is None else replace(self, traces=[trace])
 
     @property
     def row(self) -> Int32:
@@ -70,6 +76,11 @@ class Answered:
             for each, count in zip(self.entities, self.counts, strict=True)
         )
         return list(chain.from_iterable(parts))
+
+    @property
+    def traceparent(self) -> list[str | None] | None:
+        """Of each row that of its request."""
+        return None if self.traces is None else list(chain.from_iterable(map(repeat, self.traces, self.counts)))
 
     @property
     def event_time(self) -> NDArray[np.datetime64]:
@@ -105,4 +116,11 @@ def merge(answers: Sequence[Answered]) -> Answered:
         ),
         scores=np.concatenate([each.scores for each in answers]),
         champion_scores=np.concatenate(pairs) if pairs else None,
+        traces=_traces(answers),
     )
+
+
+def _traces(answers: Sequence[Answered]) -> list[str | None] | None:
+    if all(each.traces is None for each in answers):
+        return None
+    return list(chain.from_iterable(each.traces or [None] * len(each.counts) for each in answers))

@@ -1,7 +1,8 @@
 """Labels on their way to Kafka: posts that come at the same time share one flush, and each knows when Kafka has it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
 
 from aiokafka.errors import KafkaError
 from prometheus_client import Counter
@@ -22,10 +23,14 @@ class LabelsNotTaken(DriftlineError):
     """Kafka did not confirm the labels in time; the client should send them again."""
 
 
+_NO_TRACE: Mapping[str, str] = MappingProxyType({})
+
+
 class _Post:
-    def __init__(self, model: str, labels: Sequence[LabelItem]) -> None:
+    def __init__(self, model: str, labels: Sequence[LabelItem], trace: Mapping[str, str]) -> None:
         self.model = model
         self.labels = labels
+        self.trace = trace
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
 
@@ -42,8 +47,8 @@ class LabelSender:
         self._size = 0
         self._arrived = asyncio.Event()
 
-    async def post(self, model: str, labels: Sequence[LabelItem]) -> None:
-        """Returns when Kafka has the labels.
+    async def post(self, model: str, labels: Sequence[LabelItem], trace: Mapping[str, str] = _NO_TRACE) -> None:
+        """Returns when Kafka has the labels, whose events carry `trace`.
 
         Raises:
             LabelsNotTaken: it has not confirmed them in time, or too many wait already. They may arrive all the same;
@@ -52,7 +57,7 @@ class LabelSender:
         if self._size + len(labels) > self._bound and self._waiting:
             LABELS.labels(model, "refused").inc(len(labels))
             raise LabelsNotTaken("too many labels wait for Kafka")
-        post = _Post(model, labels)
+        post = _Post(model, labels, trace)
         self._waiting[id(post)] = post
         self._size += len(labels)
         self._arrived.set()
@@ -81,10 +86,7 @@ class LabelSender:
             await self._flush(posts)
 
     async def _flush(self, posts: Sequence[_Post]) -> None:
-        by_model: dict[str, list[LabelItem]] = {}
-        for post in posts:
-            by_model.setdefault(post.model, []).extend(post.labels)
-        messages = [encode(event, "inference") for model, labels in by_model.items() for event in events(model, labels)]
+        messages = _messages(posts)
         try:
             await self._send(messages)
         except KafkaError as error:
@@ -92,6 +94,18 @@ class LabelSender:
             _answer(posts, error)
         else:
             _answer(posts, None)
+
+
+def _messages(posts: Sequence[_Post]) -> list[OutMessage]:
+    """An event is of one trace, so posts of several share none."""
+    alike: dict[tuple[str, frozenset[tuple[str, str]]], list[LabelItem]] = {}
+    for post in posts:
+        alike.setdefault((post.model, frozenset(post.trace.items())), []).extend(post.labels)
+    return [
+        encode(event, "inference", extensions=dict(trace))
+        for (model, trace), labels in alike.items()
+        for event in events(model, labels)
+    ]
 
 
 def _answer(posts: Sequence[_Post], error: KafkaError | None) -> None:

@@ -17,7 +17,8 @@ from shared.kafka.backlog import Settled
 # A Kafka message holds at most 1 MB; these many bytes leave room for what Arrow adds.
 _MESSAGE_BYTES = 700_000
 _CHARACTER_BYTES = 4  # of UTF-8, at most
-_ROW_BYTES = 48  # of a row's own columns, without features, scores and entity
+_ROW_BYTES = 48  # of a row's own columns, without features, scores, entity and trace
+_TRACE_BYTES = 59
 
 
 class GatherPolicy(NamedTuple):
@@ -129,6 +130,7 @@ class _Columns(NamedTuple):
     scores: "np.ndarray[tuple[int, int], np.dtype[np.float32]]"
     latency_us: "np.ndarray[tuple[int], np.dtype[np.int32]]"
     champion_scores: "np.ndarray[tuple[int, int], np.dtype[np.float32]] | None"
+    traceparent: list[str | None] | None
 
     def batch(self, meta: Meta, part: slice) -> PredictionBatch:
         columns = (None if column is None else column[part] for column in self)
@@ -148,6 +150,7 @@ def _columns(answers: Sequence[Answered]) -> _Columns:
         scores=answered.scores,
         latency_us=answered.latency_us,
         champion_scores=answered.champion_scores,
+        traceparent=answered.traceparent,
     )
 
 
@@ -155,6 +158,7 @@ def _parts(columns: _Columns, most: int) -> Iterator[slice]:
     """Slices of at most `most` rows and one Kafka message."""
     width = columns.rows.numeric.shape[1] + columns.rows.categorical.shape[1] + 2 * columns.scores.shape[1]
     entity = _CHARACTER_BYTES * max(map(len, filter(None, columns.entity)), default=0)
-    rows = max(1, min(most, _MESSAGE_BYTES // (_ROW_BYTES + 4 * width + entity)))
+    trace = 0 if columns.traceparent is None else _TRACE_BYTES
+    rows = max(1, min(most, _MESSAGE_BYTES // (_ROW_BYTES + 4 * width + entity + trace)))
     for start in range(0, len(columns.row), rows):
         yield slice(start, start + rows)

@@ -42,6 +42,7 @@ def test_a_batch_becomes_rows_with_its_features_by_name() -> None:
         "definition_digest": definition().digest,
         "scores": [0.25],
         "latency_us": 150,
+        "traceparent": None,
         "source_partition": 2,
         "source_offset": 9,
         "source_row": 3,

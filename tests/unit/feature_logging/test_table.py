@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,6 +17,7 @@ from shared.feature_log.schema import REJECTED, app_id, rejected_path
 from tests.unit.feature_logging.samples import CATEGORIES, TOPIC, batch, definition, origin, place, rows_of
 
 P0, P1 = app_id(TOPIC, 0), app_id(TOPIC, 1)
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 def waiting(table: LogTable, offset: int, partition: int = 0, into: Pending | None = None) -> Pending:
@@ -87,6 +89,18 @@ def test_new_features_become_columns_and_old_rows_have_null(tmp_path: Path) -> N
     table.commit(waiting(table, 2))  # a writer of the older definition goes on
     values = rows_of(place(tmp_path)).sort_by([("source_offset", "ascending"), ("source_row", "ascending")])["visib"]
     assert values.to_pylist() == [None] * 3 + [1.0, 2.0, 3.0] + [None] * 3
+
+
+def test_a_table_from_before_there_were_traces_takes_rows_that_tell_theirs(tmp_path: Path) -> None:
+    new = prediction_rows(replace(batch(), traceparent=[TRACE, None, TRACE]), definition(), CATEGORIES, origin(1))
+    old = prediction_rows(batch(first=50), definition(), CATEGORIES, origin(0)).drop_columns(["traceparent"])
+    table = LogTable(Place(place(tmp_path).path, old.schema))
+    for offset, rows in enumerate((old, new)):
+        pending = Pending(rows.schema)
+        pending.add(rows, P0, judged=offset, version=offset + 1)
+        table.commit(pending)
+    found = rows_of(place(tmp_path)).sort_by([("source_offset", "ascending"), ("source_row", "ascending")])
+    assert found["traceparent"].to_pylist() == [None] * 3 + [TRACE, None, TRACE]
 
 
 def test_a_writer_that_does_not_know_a_new_column_is_refused_and_then_goes_on(tmp_path: Path) -> None:

@@ -81,6 +81,12 @@ class Server:
         self.log.flush()
         return [row for batch in map(decode_batch, self.kafka.values) for row in batch.rows.numeric.tolist()]
 
+    def traces(self) -> list[str | None]:
+        """What the rows that were logged say of their traces."""
+        self.log.flush()
+        batches = map(decode_batch, self.kafka.values)
+        return [trace for batch in batches for trace in batch.traceparent or [None] * len(batch)]
+
 
 async def answer(reader: asyncio.StreamReader) -> Answer:
     """The next answer: status, headers, body."""

@@ -1,6 +1,7 @@
 """Rows are gathered for a moment and handed over as messages that Kafka takes."""
 
 import asyncio
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from shared.features import Rows
 from shared.kafka.backlog import Settled
 
 FIRST = Source("small", "1" * 64, "d" * 64, "champion")
+TRACE, OTHER = (f"00-4bf92f3577b34da6a3ce929d0e0e473{n}-00f067aa0ba902b7-01" for n in (6, 7))
 SECOND = Source("small", "2" * 64, "d" * 64, "champion")
 
 
@@ -109,6 +111,27 @@ def test_a_message_of_many_short_rows_stays_below_the_limit_too() -> None:
 async def _add_many(log: PredictionLog) -> None:
     log.add(FIRST, answered(1, rows=60_000, features=0))
     log.flush()
+
+
+async def test_rows_of_traced_requests_tell_their_trace_and_the_others_none() -> None:
+    kafka = Kafka()
+    log = PredictionLog(kafka.enqueue, "p", GatherPolicy(60, 4_096))
+    log.add(FIRST, replace(answered(1, rows=2), traces=[TRACE]))
+    log.add(FIRST, answered(2, rows=2))
+    log.add(FIRST, replace(answered(3, rows=2), traces=[OTHER]))
+    log.flush()
+    log.add(FIRST, answered(4))
+    log.flush()
+    assert [batch.traceparent for batch in kafka.batches] == [[TRACE, TRACE, None, None, OTHER, OTHER], None]
+
+
+async def test_many_short_rows_with_traces_stay_below_the_limit_too() -> None:
+    kafka = Kafka()
+    log = PredictionLog(kafka.enqueue, "p", GatherPolicy(60, 100_000))
+    log.add(FIRST, replace(answered(1, rows=60_000, features=0), traces=[TRACE]))
+    log.flush()
+    assert max(map(len, kafka.values)) < 1_000_000
+    assert sum(len(batch.traceparent or ()) for batch in kafka.batches) == 60_000
 
 
 async def test_rows_are_safe_when_all_of_their_messages_are() -> None:

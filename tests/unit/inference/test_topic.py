@@ -14,6 +14,7 @@ from services.inference.models.catalogue import Catalogue, Served
 from services.inference.models.loaded import LoadedModel
 from services.inference.store.accounting import Accounting
 from services.inference.store.predictions import GatherPolicy, PredictionLog
+from shared.batch import decode_batch
 from shared.kafka.admin import DEAD_LETTERS, SCORES
 from shared.kafka.message import Headers, InMessage, OutMessage
 from tests.unit.inference.harness import Kafka
@@ -33,7 +34,7 @@ class Topic:
         catalogue = Catalogue()
         catalogue.publish(Served(model, "champion", 1))
         catalogue.awaits("late", "its bundle was refused")
-        log = PredictionLog(self.kafka.enqueue, "test", GatherPolicy(60, 4_096))
+        self.log = log = PredictionLog(self.kafka.enqueue, "test", GatherPolicy(60, 4_096))
         core = Core(Accounting(log, lambda: self.full), RecentIds(1_000), 256)
         self._answered = answered
         self.requests = TopicRequests(core, catalogue, self._last, 1_000)
@@ -41,10 +42,17 @@ class Topic:
     async def _last(self) -> list[InMessage]:
         return [InMessage(SCORES, 0, n, m.key, m.value, m.headers, 0) for n, m in enumerate(self._answered)]
 
-    async def take(self, value: bytes, model: str | None = "small", offset: int | None = None) -> None:
-        headers: Headers = (("driftline-model", model.encode()),) if model else ()
+    async def take(self, value: bytes, model: str | None = "small", offset: int | None = None, **more: str) -> None:
+        told = more | ({"driftline-model": model} if model else {})
+        headers: Headers = tuple((name, text.encode()) for name, text in told.items())
         self.offset += 1
         await self.requests.take(InMessage("r", 0, offset or self.offset, b"key", value, headers, 7))
+
+    def traces(self) -> list[str | None]:
+        """What the rows that were logged say of their traces."""
+        self.log.flush()
+        batches = map(decode_batch, self.kafka.values)
+        return [trace for batch in batches for trace in batch.traceparent or [None] * len(batch)]
 
     async def answers(self) -> list[OutMessage]:
         return list(await self.requests.flush())

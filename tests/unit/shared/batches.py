@@ -9,6 +9,7 @@ from shared.arrow_ipc import write_record
 from shared.batch import Meta, PredictionBatch, encode_batch
 from shared.features import Float32, Rows
 
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 META = Meta("flights", "a" * 64, "b" * 64, "shadow", "producer-1", 3, 40)
 
 

@@ -9,7 +9,7 @@ from shared.arrow_ipc import read_record, write_record
 from shared.batch import PredictionBatch, decode_batch, encode_batch
 from shared.errors import Unreadable
 from shared.features import Rows
-from tests.unit.shared.batches import batch, record, with_columns, with_metadata
+from tests.unit.shared.batches import TRACE, batch, record, with_columns, with_metadata
 
 
 def same(left: PredictionBatch, right: PredictionBatch) -> None:
@@ -32,6 +32,16 @@ def test_what_is_encoded_is_decoded(rows: int, numeric: int, categorical: int, s
     same(whole, decode_batch(encode_batch(whole)))
     champion = replace(whole, meta=replace(whole.meta, role="champion"), champion_scores=None)
     same(champion, decode_batch(encode_batch(champion)))
+
+
+def test_rows_tell_their_traces_and_where_there_are_none_there_is_no_column() -> None:
+    whole = batch()
+    assert "traceparent" not in pa.ipc.open_stream(encode_batch(whole)).schema.names
+    traced = replace(whole, traceparent=[TRACE, None, TRACE, None, None])
+    value = encode_batch(traced)
+    assert pa.ipc.open_stream(value).schema.names[-1] == "traceparent"  # what others know stays where it was
+    same(traced, decode_batch(value))
+    same(replace(traced, traceparent=None), decode_batch(with_columns()))
 
 
 def test_missing_numbers_stay_missing() -> None:
@@ -100,6 +110,9 @@ FLOATS = pa.array(np.zeros(15, np.float32))
         ("scores", pa.array([None, *[[0.5]] * 4], pa.list_(pa.float32(), 1))),
         ("latency_us", pa.array(["1"] * 5)),
         ("champion_scores", pa.array([[0.5, 0.5]] * 5, pa.list_(pa.float32(), 2))),
+        ("traceparent", pa.array([TRACE] * 5, pa.large_string())),
+        ("traceparent", pa.array([TRACE[:-1], *[TRACE] * 4])),
+        ("traceparent", pa.array([None] * 4 + [TRACE + "-more"])),
     ],
 )
 def test_a_column_of_another_type_or_out_of_bounds_is_named(column: str, wrong: pa.Array | None) -> None:

@@ -34,7 +34,7 @@ class _Kind(Enum):
 _NAMES = {
     b"authorization": _Kind.TOKEN,
     _LENGTH: _Kind.LENGTH,
-    **dict.fromkeys((b"content-encoding", b"upgrade", b"expect"), _Kind.UNUSUAL),
+    **dict.fromkeys((b"content-encoding", b"upgrade", b"expect", b"traceparent"), _Kind.UNUSUAL),
 }
 _TIDY_SECONDS = 1.0
 

@@ -1,12 +1,13 @@
 """The calls of `inference.GRPCInferenceService`: bytes of a message in, bytes of a message out."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import grpc
 from google.protobuf.message import DecodeError, Message
+from opentelemetry.trace import Tracer
 
 from services.inference.api.app import Parts
 from services.inference.api.grpc import open_inference_pb2 as pb
@@ -14,6 +15,7 @@ from services.inference.api.grpc.messages import in_grpc_words, is_raw, read_inf
 from services.inference.api.grpc.status import authorise, explained, http_like
 from services.inference.api.metadata import model_description, server_description
 from services.inference.api.outcomes import OUTCOMES
+from services.inference.api.tracing import brought, mark, spanning
 from services.inference.models.catalogue import NotReady, NotServed
 from shared.errors import InvalidInput
 from shared.tokens import RoleName, TokenVerifier
@@ -21,37 +23,52 @@ from shared.tokens import RoleName, TokenVerifier
 SERVICE = "inference.GRPCInferenceService"
 
 _Context = grpc.aio.ServicerContext[bytes, bytes]
+Metadata = Sequence[tuple[str, str | bytes]]
 
 
 class _Call(NamedTuple):
     """`roles` may call it, or everyone if there are none; `answer` takes a `request`."""
 
+    name: str
     request: type[Message]
     roles: tuple[RoleName, ...]
     answer: Callable[[Any], Awaitable[Message]]
 
 
+class _Way(NamedTuple):
+    verifier: TokenVerifier
+    tracer: Tracer
+
+
 def handlers(parts: Parts, verifier: TokenVerifier) -> grpc.GenericRpcHandler:
     """The service over the parts that REST works with."""
-    calls = _calls(_Answers(parts))
+    way = _Way(verifier, parts.tracer)
+    handled = {call.name: partial(_handle, call, way) for call in _calls(_Answers(parts))}
     return grpc.method_handlers_generic_handler(
-        SERVICE,
-        {name: grpc.unary_unary_rpc_method_handler(partial(_handle, call, verifier)) for name, call in calls.items()},
+        SERVICE, {name: grpc.unary_unary_rpc_method_handler(handle) for name, handle in handled.items()}
     )
 
 
-async def _handle(call: _Call, verifier: TokenVerifier, body: bytes, context: _Context) -> bytes:
+async def _handle(call: _Call, way: _Way, body: bytes, context: _Context) -> bytes:
+    metadata = list(context.invocation_metadata() or ())
+    about = {"rpc.system.name": "grpc", "rpc.method": f"{SERVICE}/{call.name}"}
+    with spanning(way.tracer, brought(metadata), about["rpc.method"], about) as span:
+        answer, status, text = await _answered(call, way.verifier, body, metadata)
+        span.set_attribute("rpc.response.status_code", status.name)
+        mark(span, http_like(status))
+    OUTCOMES.add("grpc", http_like(status))
+    return answer if status is grpc.StatusCode.OK else await context.abort(status, text)
+
+
+async def _answered(
+    call: _Call, verifier: TokenVerifier, body: bytes, metadata: Metadata
+) -> tuple[bytes, grpc.StatusCode, str]:
     """gRPC itself reads no message: one that is broken would be an error of the server to it."""
     try:
-        authorise(context.invocation_metadata() or (), call.roles, verifier)
-        answer = (await call.answer(_parsed(call.request, body))).SerializeToString()
+        authorise(metadata, call.roles, verifier)
+        return (await call.answer(_parsed(call.request, body))).SerializeToString(), grpc.StatusCode.OK, ""
     except Exception as error:  # noqa: BLE001  # the edge: whatever a call meets, others go on
-        status, text = explained(error)
-        OUTCOMES.add("grpc", http_like(status))
-    else:
-        OUTCOMES.add("grpc", 200)
-        return answer
-    return await context.abort(status, text)
+        return b"", *explained(error)
 
 
 def _parsed(kind: type[Message], body: bytes) -> Message:
@@ -61,16 +78,16 @@ def _parsed(kind: type[Message], body: bytes) -> Message:
         raise InvalidInput("body", f"a message {kind.DESCRIPTOR.name}") from None
 
 
-def _calls(answers: "_Answers") -> Mapping[str, _Call]:
+def _calls(answers: "_Answers") -> Sequence[_Call]:
     readers: tuple[RoleName, ...] = ("viewer", "client")
-    return {
-        "ServerLive": _Call(pb.ServerLiveRequest, (), answers.server_live),
-        "ServerReady": _Call(pb.ServerReadyRequest, (), answers.server_ready),
-        "ServerMetadata": _Call(pb.ServerMetadataRequest, readers, answers.server_metadata),
-        "ModelReady": _Call(pb.ModelReadyRequest, readers, answers.model_ready),
-        "ModelMetadata": _Call(pb.ModelMetadataRequest, readers, answers.model_metadata),
-        "ModelInfer": _Call(pb.ModelInferRequest, ("client",), answers.model_infer),
-    }
+    return (
+        _Call("ServerLive", pb.ServerLiveRequest, (), answers.server_live),
+        _Call("ServerReady", pb.ServerReadyRequest, (), answers.server_ready),
+        _Call("ServerMetadata", pb.ServerMetadataRequest, readers, answers.server_metadata),
+        _Call("ModelReady", pb.ModelReadyRequest, readers, answers.model_ready),
+        _Call("ModelMetadata", pb.ModelMetadataRequest, readers, answers.model_metadata),
+        _Call("ModelInfer", pb.ModelInferRequest, ("client",), answers.model_infer),
+    )
 
 
 class _Answers:

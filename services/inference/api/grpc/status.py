@@ -54,7 +54,7 @@ _STATUSES: dict[int, StatusCode] = {
     HTTPStatus.INTERNAL_SERVER_ERROR: StatusCode.INTERNAL,
     HTTPStatus.SERVICE_UNAVAILABLE: StatusCode.UNAVAILABLE,
 }
-_LIKE = {StatusCode.INTERNAL: 500, StatusCode.UNKNOWN: 500, StatusCode.UNAVAILABLE: 503}
+_LIKE = {StatusCode.OK: 200, StatusCode.INTERNAL: 500, StatusCode.UNKNOWN: 500, StatusCode.UNAVAILABLE: 503}
 
 
 def http_like(status: StatusCode) -> int:

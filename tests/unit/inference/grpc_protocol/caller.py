@@ -1,7 +1,7 @@
 """A client of the gRPC server under test: messages, a channel, and what calls are answered with."""
 
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -53,9 +53,12 @@ class Caller:
     def __init__(self, channel: grpc.aio.Channel, state: Path) -> None:
         self._channel, self._state = channel, state
 
-    async def bytes(self, name: str, body: bytes, role: str | None = "client", **options: Any) -> bytes:
+    async def bytes(
+        self, name: str, body: bytes, role: str | None = "client", more: Mapping[str, str] | None = None, **options: Any
+    ) -> bytes:
         """The answer's bytes; raises grpc.aio.AioRpcError."""
         metadata = [("authorization", f"Bearer {(self._state / 'tokens' / f'{role}.jwt').read_text()}")] if role else []
+        metadata += (more or {}).items()
         call: Any = self._channel.unary_unary(f"/inference.GRPCInferenceService/{name}")
         answer: bytes = await call(body, metadata=metadata, timeout=10, **options)
         return answer

@@ -99,3 +99,13 @@ async def test_a_model_says_what_it_takes_and_gives(world: World, small: LoadedM
     assert [each.name for each in told.outputs] == ["label", "probabilities"]
     ready = await world.caller.ask("ModelReady", pb.ModelReadyRequest(name="small"), pb.ModelReadyResponse)
     assert ready.ready
+
+
+async def test_rows_tell_the_trace_in_the_calls_metadata(world: World) -> None:
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    for value in (trace, "nonsense"):
+        await world.caller.infer(small_request(), more={"traceparent": value})
+        world.parts.core.accounting.log.flush()
+    await world.caller.infer(small_request())
+    world.parts.core.accounting.log.flush()
+    assert [decode_batch(value).traceparent for value in world.kafka.values] == [[trace], None, None]

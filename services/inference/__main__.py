@@ -62,7 +62,8 @@ async def run(settings: InferenceSettings) -> None:
     feed = _feed(settings, deployments, producer)
     parts = Parts(health, catalogue, core, labels)
     app = build_app(settings, parts)
-    lane, calls = Lane(core, catalogue, app.state.tokens, settings.body_bytes), _calls(settings, parts)
+    lane = Lane(core, catalogue, app.state.tokens, settings.body_bytes, tracer=parts.tracer)
+    calls = _calls(settings, parts)
     await _open(publisher)
     try:
         tasks = (feed.run(settings.kafka_bootstrap), deployments.run(feed.caught_up), labels.run(), publisher.watch())

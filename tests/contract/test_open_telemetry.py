@@ -46,6 +46,7 @@ class World:
 
     settings: InferenceSettings
     parts: Parts
+    model: LoadedModel
     kafka: Kafka
     spans: InMemorySpanExporter
     client: httpx.AsyncClient
@@ -95,12 +96,13 @@ async def world(state: Path, model: LoadedModel, sampler: Sampler) -> AsyncItera
     transport = httpx.ASGITransport(build_app(settings, parts))
     token = {"Authorization": f"Bearer {(state / 'tokens' / 'client.jwt').read_text()}"}
     async with httpx.AsyncClient(transport=transport, base_url="http://inference", headers=token) as client:
-        yield World(settings, parts, kafka, spans, client)
+        yield World(settings, parts, model, kafka, spans, client)
 
 
 def place(span: ReadableSpan) -> SpanContext:
-    assert span.context is not None
-    return span.context
+    context: SpanContext | None = span.context
+    assert context is not None
+    return context
 
 
 def leads_to(span: ReadableSpan) -> str:

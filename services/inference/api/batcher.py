@@ -8,10 +8,14 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-from services.inference.api.core import Core, routed
+from opentelemetry.trace import Tracer
+
+from services.inference.api.core import Core, Run, routed
 from services.inference.api.large import Overloaded
 from services.inference.api.shedding import Shedding
+from services.inference.api.tracing import TRACER, Brought
 from services.inference.domain.answer import Answer
+from services.inference.domain.answered import Source
 from services.inference.domain.asked import Asked
 from services.inference.models.catalogue import Served
 from services.inference.models.loaded import STACKED_ROWS, LoadedModel
@@ -24,6 +28,10 @@ class Job(Protocol):
     received: float
     body: bytes  # JSON, and behind `json_length` bytes of it, if that is not None, binary tensors
     json_length: int | None
+    trace: Brought | None  # what it says of the trace that it is part of
+
+    def traced(self, tracer: Tracer, source: Source, request_id: str) -> str | None:
+        """What leads from its rows, which `source` answered, to its span in the trace, if it is part of one."""
 
     def finish(self, answer: Answer) -> None:
         """Here it is."""
@@ -48,8 +56,9 @@ class _Group(NamedTuple):
 class Batcher:
     """Give it requests with `add`; one that is wrong, or whose answer is a special one, is given up."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, tracer: Tracer = TRACER) -> None:
         self._core = core
+        self._tracer = tracer
         self._loop = asyncio.get_running_loop()
         self._groups: dict[int, _Group] = {}
         self._began = 0.0
@@ -125,7 +134,7 @@ class Batcher:
         if len(small) < len(understood):
             for job, asked in understood:
                 if asked.rows > inline:
-                    self._start(served, job, asked)
+                    self._start(served, job, asked) if job.trace is None else job.give_up()
 
     def _start(self, served: Served, job: Job, asked: Asked) -> None:
         task = self._loop.create_task(self._run_alone(served, job, asked))
@@ -149,11 +158,18 @@ class Batcher:
                     job.finish(answer)
 
         try:
-            self._core.infer_all(served, [asked for _, asked in part], [job.received for job, _ in part], told)
+            run = Run([asked for _, asked in part], [job.received for job, _ in part], self._traces(served, part))
+            self._core.infer_all(served, run, told)
         except NotLogged:
             _refuse(part)
         except Exception:  # noqa: BLE001  # likewise
             self._apart(served, part)
+
+    def _traces(self, served: Served, part: list[Understood]) -> list[str | None] | None:
+        if not [job for job, _ in part if job.trace is not None]:  # as nearly always
+            return None
+        source = served.source
+        return [job.traced(self._tracer, source, asked.id) for job, asked in part]
 
     def _apart(self, served: Served, part: list[Understood]) -> None:
         """One of them is wrong: the others must not suffer."""

@@ -38,6 +38,16 @@ class Predicted(NamedTuple):
     outputs: Outputs
 
 
+class Run(NamedTuple):
+    """Requests that run as one: of each when it was `received`, and the `traceparent` that leads to its span, if any
+    has one.
+    """
+
+    asked: Sequence[Asked]
+    received: Sequence[float]
+    traces: list[str | None] | None
+
+
 @dataclass(frozen=True)
 class Core:
     """`inline_rows`: larger requests are computed by `large`, so that small ones need not wait. Without `shadows` no
@@ -101,9 +111,9 @@ class Core:
         stacked = stack([asked])
         outputs = await self._run(served.model, stacked)
         given = form(served.model, asked, outputs)  # before the log: what is logged is answered
-        answered = self._answered(served, [asked], stacked, outputs, [received])
         trace = traceparent(served.model.name, served.model.digest, asked.id)
-        await self._enter(served, [asked], answered.of_trace(trace))
+        run = Run([asked], [received], None if trace is None else [trace])
+        await self._enter(served, [asked], self._answered(served, run, stacked, outputs))
         return given
 
     async def _run(self, model: LoadedModel, stacked: Stacked) -> Outputs:
@@ -112,28 +122,22 @@ class Core:
             return await self.large.run(model, stacked.tensor)
         return model.run(stacked.tensor)
 
-    def infer_all(
-        self,
-        served: Served,
-        asked: Sequence[Asked],
-        received: Sequence[float],
-        told: Callable[[list[Answer] | None], None],
-    ) -> None:
+    def infer_all(self, served: Served, run: Run, told: Callable[[list[Answer] | None], None]) -> None:
         """Answer requests that run as one: `told` gets their answers, in mode durable later on, or None if they could
         not be logged. Raises as `infer` does, and then none is answered or logged.
 
         None of them is special, and either all or none want their answer in binary.
         """
         self._check(served.model)
-        stacked = stack(asked)
+        stacked = stack(run.asked)
         outputs = served.model.run(stacked.tensor)
-        answers = _written(served.model, asked, outputs)
-        answered = self._answered(served, asked, stacked, outputs, received)
+        answers = _written(served.model, run.asked, outputs)
+        answered = self._answered(served, run, stacked, outputs)
 
         def entered(safe: bool) -> None:
             told(answers if safe else None)
             if safe:
-                self._shadow(served, asked, answered)
+                self._shadow(served, run.asked, answered)
 
         self.accounting.enter(served.source, answered, entered)
 
@@ -153,12 +157,10 @@ class Core:
         if served.shadow is not None and self.shadows is not None:
             self.shadows.offer(served.shadow, asked, answered)
 
-    def _answered(  # the requests' five sides
-        self, served: Served, asked: Sequence[Asked], stacked: Stacked, outputs: Outputs, received: Sequence[float]
-    ) -> Answered:
+    def _answered(self, served: Served, run: Run, stacked: Stacked, outputs: Outputs) -> Answered:
         """What is logged of requests that get these outputs; they are measured, too."""
-        model, now = served.model, time.perf_counter()
-        seconds = [now - begun for begun in received]
+        model, now, asked = served.model, time.perf_counter(), run.asked
+        seconds = [now - begun for begun in run.received]
         observe_run(model.name, model.digest, seconds, len(stacked.tensor))
         keys, counts = [each.key for each in asked], [each.rows for each in asked]
         return Answered(
@@ -170,6 +172,7 @@ class Core:
             event_times=[each.event_time for each in asked],
             rows=stacked.rows,
             scores=model.scores(outputs),
+            traces=run.traces,
         )
 
 

@@ -5,6 +5,7 @@ so that a row tells the trace that its request came with. Requests without the h
 no trace context is as good as none to the tracer: nothing refuses a request for it.
 """
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
@@ -39,8 +40,15 @@ def brought(headers: Iterable[tuple[Text, Text]]) -> Brought | None:
 
 def begin(tracer: Tracer, told: Brought, name: str, about: About = _NOTHING, kind: SpanKind = SpanKind.SERVER) -> Span:
     """A span below the one that was brought; if that is none, the tracer decides whether a trace begins here."""
-    parent = _W3C.extract(told) if len(told[_PARENT]) == 1 else Context()
-    return tracer.start_span(name, parent, kind, about)
+    return tracer.start_span(name, _parent(told), kind, about)
+
+
+def _parent(told: Brought) -> Context:
+    return _W3C.extract(told) if len(told[_PARENT]) == 1 else Context()
+
+
+def _asked(method: str, scheme: str, path: str) -> About:
+    return {"http.request.method": method, "url.scheme": scheme, "url.path": path}
 
 
 @contextmanager
@@ -55,19 +63,37 @@ def spanning(
         yield span
 
 
-def passed_on() -> dict[str, str]:
-    """The headers of what comes of a request: those that lead to the current span; none if there is no trace."""
+def passed_on(span: Span | None = None) -> dict[str, str]:
+    """The headers of what comes of a request: those that lead to the current span, or to this one; none if there is no
+    trace.
+    """
     headers: dict[str, str] = {}
-    _W3C.inject(headers)
+    _W3C.inject(headers, None if span is None else trace.set_span_in_context(span, Context()))
     return headers
 
 
-def traceparent(model: str, version: str, request_id: str) -> str | None:
-    """What leads from a request's rows to the current span; and the span is told what leads back, to these rows."""
-    trace.get_current_span().set_attributes(
-        {"driftline.model": model, "driftline.version": version, "driftline.request_id": request_id}
-    )
-    return passed_on().get(_PARENT)
+def traceparent(model: str, version: str, request_id: str, span: Span | None = None) -> str | None:
+    """What leads from a request's rows to the current span, or to this one; and the span is told what leads back, to
+    these rows.
+    """
+    told = trace.get_current_span() if span is None else span
+    told.set_attributes({"driftline.model": model, "driftline.version": version, "driftline.request_id": request_id})
+    return passed_on(span).get(_PARENT)
+
+
+def begin_late(tracer: Tracer, told: Brought, method: str, path: str, received: float) -> Span:
+    """`begin` for a request over HTTP that came at `received`, as `time.perf_counter` tells it."""
+    since = time.time_ns() - int((time.perf_counter() - received) * 1e9)
+    parent = _parent(told)
+    return tracer.start_span(method, parent, SpanKind.SERVER, _asked(method, "http", path), start_time=since)
+
+
+def end(span: Span, method: str, route: str, status: int) -> None:
+    """The answer to a request over HTTP goes out."""
+    span.update_name(f"{method} {route}")
+    span.set_attributes({"http.route": route, "http.response.status_code": status})
+    mark(span, status)
+    span.end()
 
 
 def mark(span: Span, status: int) -> None:
@@ -90,7 +116,7 @@ class Traced:
             await self._app(scope, receive, send)
             return
         method = scope["method"]
-        asked = {"http.request.method": method, "url.scheme": scope["scheme"], "url.path": scope["path"]}
+        asked = _asked(method, scope["scheme"], scope["path"])
         with spanning(self._tracer, told, method, asked) as span:
 
             async def telling(message: Message) -> None:

@@ -1,7 +1,7 @@
 """What is logged of requests that were answered."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, repeat
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -47,10 +47,6 @@ class Answered:
 
     def __len__(self) -> int:
         return len(self.scores)
-
-    def of_trace(self, trace: str | None) -> "Answered":
-        """The same of a request whose span has this `traceparent`, if it has one."""
-        return self if trace is None else replace(self, traces=[trace])
 
     @property
     def row(self) -> Int32:

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from opentelemetry.trace import Tracer
 
 from services.inference.api.app import Parts, build_app
 from services.inference.api.core import Core
 from services.inference.api.express import Lane, express
+from services.inference.api.tracing import TRACER
 from services.inference.domain.recent import RecentIds
 from services.inference.models.catalogue import Catalogue, Served
 from services.inference.models.loaded import LoadedModel
@@ -104,7 +106,11 @@ async def answer(reader: asyncio.StreamReader) -> Answer:
 
 @contextlib.asynccontextmanager
 async def running_server(
-    state: Path, *models: LoadedModel, durable: float | None = None, is_full: Callable[[], bool] = lambda: False
+    state: Path,
+    *models: LoadedModel,
+    durable: float | None = None,
+    is_full: Callable[[], bool] = lambda: False,
+    tracer: Tracer = TRACER,
 ) -> AsyncIterator[Server]:
     """Serves these models; bodies up to 100,000 bytes, in one turn requests up to 20 rows."""
     settings = InferenceSettings(state=state, body_bytes=100_000)
@@ -113,8 +119,8 @@ async def running_server(
     for model in models:
         catalogue.publish(Served(model, "champion", 1))
     core = Core(Accounting(log, is_full, durable), RecentIds(1_000), 20)
-    app = build_app(settings, Parts(Health(), catalogue, core, LabelSender(kafka.send, 1)))
-    lane = Lane(core, catalogue, app.state.tokens, settings.body_bytes)
+    app = build_app(settings, Parts(Health(), catalogue, core, LabelSender(kafka.send, 1), tracer))
+    lane = Lane(core, catalogue, app.state.tokens, settings.body_bytes, tracer=tracer)
     running = _Quiet(uvicorn.Config(app, http=express(lane), log_config=None, access_log=False, lifespan="off"))
     listener = socket.create_server(("127.0.0.1", 0))
     tasks = [asyncio.create_task(each) for each in (running.serve([listener]), lane.tidy())]

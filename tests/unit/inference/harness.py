@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,7 +69,16 @@ def inputs(rows: int = 1, temp: float = 50) -> list[dict[str, Any]]:
     return [{"name": name, "datatype": kind, "shape": [rows], "data": [value] * rows} for name, kind, value in columns]
 
 
-class Waiting:
+class Untraced:
+    """Of a job that is part of no trace."""
+
+    trace: Mapping[str, Sequence[str]] | None = None
+
+    def traced(self, *_: object) -> None:
+        return None
+
+
+class Waiting(Untraced):
     """A job of the batcher that is answered; `told` is the answer."""
 
     received = 0.0

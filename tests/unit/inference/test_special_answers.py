@@ -11,7 +11,7 @@ from services.inference.api.core import Core
 from services.inference.domain.answer import Answer
 from services.inference.domain.recent import RecentIds
 from services.inference.store.accounting import Accounting
-from tests.unit.inference.harness import Service
+from tests.unit.inference.harness import Service, Untraced
 
 INPUTS = [
     {"name": "temp", "datatype": "FP32", "shape": [1], "data": [50.0]},
@@ -20,7 +20,7 @@ INPUTS = [
 ]
 
 
-class Waiting:
+class Waiting(Untraced):
     """A job that only remembers what became of it."""
 
     received = 0.0

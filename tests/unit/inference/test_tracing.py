@@ -84,7 +84,7 @@ async def test_requests_at_the_same_time_keep_their_traces_apart(service: Servic
     )
 
 
-async def test_the_express_lane_leaves_traced_requests_to_the_application(state: Path, block: LoadedModel) -> None:
+async def test_the_express_lane_logs_the_traces_of_requests_that_run_as_one(state: Path, block: LoadedModel) -> None:
     async with running_server(state, block) as server:
         request = server.post(GOOD, PATH, f"TraceParent: {TRACE}")
         ((status, _, _), _) = await server.ask(request, server.post(GOOD), answers=2)

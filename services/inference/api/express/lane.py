@@ -4,11 +4,14 @@ import asyncio
 import re
 import time
 from enum import Enum, auto
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+from opentelemetry.trace import Tracer
 
 from services.inference.api.batcher import Batcher
 from services.inference.api.core import Core
-from services.inference.api.express.exchange import Head, Headers
+from services.inference.api.express.exchange import Admission, Headers, Known
+from services.inference.api.tracing import TRACER, brought
 from services.inference.domain.binary import LENGTH_HEADER
 from services.inference.models.catalogue import Catalogue, Served
 from shared.http import permits
@@ -28,13 +31,15 @@ class _Kind(Enum):
     USUAL = auto()
     TOKEN = auto()
     LENGTH = auto()
+    TRACE = auto()
     UNUSUAL = auto()
 
 
 _NAMES = {
     b"authorization": _Kind.TOKEN,
     _LENGTH: _Kind.LENGTH,
-    **dict.fromkeys((b"content-encoding", b"upgrade", b"expect", b"traceparent"), _Kind.UNUSUAL),
+    **dict.fromkeys((b"traceparent", b"tracestate"), _Kind.TRACE),
+    **dict.fromkeys((b"content-encoding", b"upgrade", b"expect"), _Kind.UNUSUAL),
 }
 _TIDY_SECONDS = 1.0
 
@@ -46,33 +51,17 @@ class Connection(Protocol):
         """Close it if it has been idle or slow for too long; `now` in seconds of the event loop's clock."""
 
 
-class Admission(NamedTuple):
-    """What a head asks for that may take the lane: model and version, by which token, and how much of its body is JSON,
-    if not all.
-    """
-
-    path: tuple[str, str | None]
-    token: bytes
-    json_length: int | None
-
-
-class Known(NamedTuple):
-    """A head that was parsed and admitted before, with a body of `size` bytes."""
-
-    head: Head
-    admission: Admission
-    size: int
-
-
 class Lane:
     """What all connections share. `body_bytes` is the largest body that it takes; `add` has a request answered."""
 
-    def __init__(self, core: Core, catalogue: Catalogue, tokens: TokenVerifier, body_bytes: int) -> None:
+    def __init__(  # the last one is an option
+        self, core: Core, catalogue: Catalogue, tokens: TokenVerifier, body_bytes: int, *, tracer: Tracer = TRACER
+    ) -> None:
         self.body_bytes = body_bytes
         self.connections: set[Connection] = set()
         self._catalogue = catalogue
         self._tokens = tokens
-        self.add = Batcher(core).add
+        self.add = Batcher(core, tracer).add
         self._kinds: dict[bytes, _Kind] = {}
         self._tokens_seen: dict[bytes, float] = {}
         self._default_headers: Headers | None = None
@@ -95,6 +84,8 @@ class Lane:
         end = data.find(_END) + len(_END)
         if not 0 < known.size == len(data) - end or end > _LONGEST_HEAD:  # more than one request, or one in chunks
             return
+        if known.admission.trace is not None:  # it will not come again
+            return
         if len(self._known) >= _MOST_NAMES:
             self._known.clear()
         self._known[data[:end]] = known
@@ -105,6 +96,7 @@ class Lane:
         if path is None:
             return None
         token, json_length = b"", None
+        traced: Headers = []
         for name, value in headers:
             kind = self._kinds.get(name)
             if kind is None:
@@ -113,9 +105,11 @@ class Lane:
                 token = value
             elif kind is _Kind.LENGTH and value.isdigit() and len(value) <= 20:
                 json_length = int(value)
+            elif kind is _Kind.TRACE:
+                traced.append((name.lower(), value))
             elif kind is not _Kind.USUAL:
                 return None
-        return Admission(path, token, json_length)
+        return Admission(path, token, json_length, brought(traced) if traced else None)
 
     def serves(self, admission: Admission) -> Served | None:
         """What answers it now; None without a good token, or if nothing does."""

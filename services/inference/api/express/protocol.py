@@ -7,8 +7,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from services.inference.api.express.exchange import Exchange, Head
-from services.inference.api.express.lane import Admission, Known, Lane
+from services.inference.api.express.exchange import NOT_ADMITTED, Exchange, Head, Incoming, Known
+from services.inference.api.express.lane import Lane
 from services.inference.api.outcomes import OUTCOMES
 from services.inference.domain.answer import Answer
 
@@ -30,10 +30,7 @@ class ExpressProtocol(HttpToolsProtocol):
         self.url = b""
         self.headers = []
         self._lane = lane
-        self._reading: Exchange | None = None
-        self._admission: Admission | None = None
-        self._chunks: list[bytes] = []
-        self._size = 0
+        self._reading: Incoming | None = None
         self._data = b""  # what came at once between two requests, while it is parsed
         self._waiting: deque[Exchange] = deque()
         self._messages = 0
@@ -57,8 +54,7 @@ class ExpressProtocol(HttpToolsProtocol):
             if known and served:
                 self._unset_keepalive_if_required()
                 self._messages += 1
-                exchange = Exchange(known.head, served, known.admission.json_length, self)
-                self._take(exchange, data[-known.size :])
+                self._take(Exchange(known.head, known.admission, served, self), data[-known.size :])
                 return
             self._data = data
         super().data_received(data)
@@ -93,38 +89,32 @@ class ExpressProtocol(HttpToolsProtocol):
             served = self._lane.serves(admission) if admission else None
         if served is None and not self._waiting:
             self._begin_normal(head)
-            return
-        self._admission = admission
-        self._reading = Exchange(head, served, admission.json_length if admission else None, self)
-        self._chunks, self._size = [], 0
+        else:
+            admission = admission or NOT_ADMITTED
+            self._reading = Incoming(Exchange(head, admission, served, self), admission)
 
     def on_body(self, body: bytes) -> None:
         """A piece of its body."""
-        exchange = self._reading
-        if exchange is not None:
-            self._chunks.append(body)
-            self._size += len(body)
-            if self._size > self._lane.body_bytes:
-                self._stop_reading(exchange)
+        incoming = self._reading
+        if incoming is not None:
+            incoming.add(body)
+            if incoming.size > self._lane.body_bytes:
+                self._stop_reading(incoming)
         elif self.cycle is not None:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         """All of it is here."""
         self._midway = False
-        exchange = self._reading
-        if exchange is None:
+        incoming = self._reading
+        if incoming is None:
             if self.cycle is not None:
                 super().on_message_complete()
             return
-        self._reading = None
-        if self._data and exchange.served and self._admission:
-            self._lane.learn(self._data, Known(exchange.head, self._admission, self._size))
-        self._take(exchange, self._body())
-
-    def _body(self) -> bytes:
-        chunks, self._chunks = self._chunks, []
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        self._reading, exchange = None, incoming.exchange
+        if self._data and exchange.served:
+            self._lane.learn(self._data, Known(exchange.head, incoming.admission, incoming.size))
+        self._take(exchange, incoming.body)
 
     def _take(self, exchange: Exchange, body: bytes) -> None:
         exchange.body = body
@@ -135,13 +125,13 @@ class ExpressProtocol(HttpToolsProtocol):
             exchange.received = time.perf_counter()
             self._lane.add(exchange.served, exchange)
 
-    def _stop_reading(self, exchange: Exchange) -> None:
+    def _stop_reading(self, incoming: Incoming) -> None:
         self._reading = None
         if self._waiting:  # nobody does this but to do harm
             self.transport.close()
         else:  # the application refuses it while it still comes
-            exchange.body = self._body()
-            self._replay(exchange, whole=False)
+            incoming.exchange.body = incoming.body
+            self._replay(incoming.exchange, whole=False)
 
     def _runs(self) -> bool:
         """Whether the application is answering a request of this connection."""

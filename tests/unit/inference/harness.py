@@ -74,7 +74,7 @@ class Untraced:
 
     trace: Mapping[str, Sequence[str]] | None = None
 
-    def traced(self, *_: object) -> None:
+    def traced(self, *_: object, **__: object) -> None:
         return None
 
 

@@ -21,10 +21,10 @@ alone. `{command}` wrote this page.
   an async handler, one `session.run`, uvicorn with uvloop and httptools, no access log, the same session options. It
   speaks JSON alone, so that binary requests are compared with its JSON. For the model of named inputs
   (`plain_named.py`) it has a form of its own, a list of values for each feature.
-* `server`, `load` and `broker` are the shares of a core that each took; load and broker have one together. `lost` is
-  the share of the time in which the server was ready to run and something else had its core. `binds` names who was
-  ready to run for 90 % of the time or more: where it is the load, the service could do more than the figure says;
-  where it is none, they waited for each other, or for Kafka.
+* `server`, `load` and `broker` are the shares of a core that each took; load and broker have one together. `lost` and
+  `load lost` are the shares of the time in which server and load were ready to run and something else had the core.
+  `binds` names who ran or was ready to for 90 % of the time or more: where it is the load, the service could do more
+  than the figure says; where it is none, they waited for each other, or for Kafka.
 """
 
 

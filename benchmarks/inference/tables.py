@@ -37,14 +37,14 @@ def _goals(figures: Figures) -> Table:
         (goal.words, goal.bound, f"{value:g}", "met" if goal.is_met(value) else "NOT MET")
         for goal, value in judged(ratios(figures))
     ]
-    return Table("Goals", "", ("of the GBM", "goal", "measured", ""), rows)
+    return Table("Goals", "", ("figure of the GBM", "goal", "measured", ""), rows)
 
 
 def _shares(run: Run) -> tuple[str, ...]:
-    return f"{run.server:.0%}", f"{run.lost:.0%}", f"{run.load:.0%}", f"{run.broker:.0%}", run.binds
+    return *(f"{share:.0%}" for share in (run.server, run.lost, run.load, run.load_lost, run.broker)), run.binds
 
 
-_SHARES = ("server", "lost", "load", "broker", "binds")
+_SHARES = ("server", "lost", "load", "load lost", "broker", "binds")
 
 
 def _speed(figures: Figures, model: str, title: str) -> Table:
@@ -125,7 +125,7 @@ def _overload(figures: Figures) -> Table:
             f"{one.mute:,}",
             *(f"{value:.1f}" for value in (one.p50, one.p99, one.refused_p99, one.late_p99)),
             *(f"{value:.0f}" for value in (one.before, one.most, one.after)),
-            *(f"{share:.0%}" for share in (one.server, one.lost, one.load, one.broker)),
+            *(f"{share:.0%}" for share in (one.server, one.lost, one.load, one.load_lost, one.broker)),
         )
         for one in figures.overloads
     ]
@@ -135,5 +135,5 @@ def _overload(figures: Figures) -> Table:
         "from when a request was due; late is how long after that it was sent; unsent are those for which none of "
         f"{CONNECTIONS:,} connections was free. One line a round."
     )
-    tail = ("refused p99 ms", "late p99 ms", "MB before", "MB most", "MB after", "server", "lost", "load", "broker")
+    tail = ("refused p99 ms", "late p99 ms", "MB before", "MB most", "MB after", *_SHARES[:-1])
     return Table("Overload", words, (*head, *tail), rows)

@@ -26,6 +26,11 @@ class Run(NamedTuple):
     broker: float
 
     @property
+    def microseconds(self) -> float:
+        """Of the server's core for one request: what other processes on the machine disturb least."""
+        return self.server / self.requests * 1e6
+
+    @property
     def binds(self) -> str:
         """Who never had to wait for the others; where none was, they waited for each other, or for Kafka."""
         if self.server + self.lost >= _BUSY:

@@ -49,7 +49,19 @@ _SHARES = ("server", "lost", "load", "load lost", "broker", "binds")
 
 def _speed(figures: Figures, model: str, title: str) -> Table:
     cases = [case for case in figures.runs if case.place.model == model and case.server in ("fast", "plain")]
-    head = ("connections", "rows", "form", "req/s", "rows/s", "p50 ms", "p99 ms", "to plain", "to limit", *_SHARES)
+    head = (
+        "connections",
+        "rows",
+        "form",
+        "req/s",
+        "rows/s",
+        "p50 ms",
+        "p99 ms",
+        "to plain",
+        "to limit",
+        "CPU µs",
+        *_SHARES,
+    )
     return Table(title, "", head, [_speed_row(figures, case) for case in cases])
 
 
@@ -65,6 +77,7 @@ def _speed_row(figures: Figures, case: Case) -> tuple[str, ...]:
         f"{run.p50:.2f}",
         f"{run.p99:.2f}",
         *(("", "") if case.server == "plain" else compared),
+        f"{run.microseconds:.0f}",
         *_shares(run),
     )
 
@@ -102,13 +115,14 @@ def _costs(figures: Figures) -> Table:
         one, two = figures.middle(fast), figures.middle(case)
         speed = (f"{one.requests:,.0f}", f"{two.requests:,.0f}", f"{1 - figures.to(fast, case):+.1%}")
         tail = (f"{one.p99:.2f}", f"{two.p99:.2f}", f"{figures.p99_to(fast, case):.2f}")
-        rows.append((WITHOUT[case.server], *_place(case), *speed, *tail, two.binds))
+        each = (f"{one.microseconds:.0f}", f"{two.microseconds:.0f}")
+        rows.append((WITHOUT[case.server], *_place(case), *speed, *each, *tail, two.binds))
     words = (
         "The service as it is, and a process put together without one part (`benchmarks/inference/without.py`): no row "
         "is logged or published; no token is sent or asked for; each request is a run of its own, as soon as it is "
-        "read. A cost below zero is a gain. The GBM, mode fast."
+        "read. A cost below zero is a gain; `binds` is of the one without. The GBM, mode fast."
     )
-    head = ("with req/s", "without req/s", "cost", "with p99", "without p99", "p99 ratio", "without: binds")
+    head = ("with req/s", "without", "cost", "with CPU µs", "without", "with p99", "without", "p99 ratio", "binds")
     return Table("What each part costs", words, ("part", "connections", "rows", "form", *head), rows)
 
 

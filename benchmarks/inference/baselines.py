@@ -7,13 +7,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from benchmarks.inference.cases import MODELS, Model
-from benchmarks.inference.endpoint import ENVIRONMENT, Endpoint, until_ready
+from benchmarks.inference.endpoint import ALONE, Endpoint, until_ready
 from benchmarks.inference.kinds import KINDS, Graph
-from benchmarks.inference.machine import pin
 from benchmarks.inference.requests import Bodies, PlainNamedBodies
 from cli.process.ports import candidates, plan_ports
 
-_PYTHON = (*ENVIRONMENT, sys.executable, "-m")
+_PYTHON = (*ALONE, sys.executable, "-m")
 
 
 @asynccontextmanager
@@ -46,6 +45,5 @@ async def calls_a_second(graph: Path, rows: tuple[int, ...], seconds: float) -> 
     """Of ONNX Runtime alone, on the servers' core, for each number of rows."""
     command = (*_PYTHON, "benchmarks.inference.limit", str(graph), str(seconds), *map(str, rows))
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-    pin(process.pid, 0)
     output, _ = await process.communicate()
     return [float(line) for line in output.split()]

@@ -8,8 +8,9 @@ import httpx
 
 from benchmarks.inference.requests import Bodies
 
-# All start at once, on all cores. numpy counts the cores when it is loaded, and its threads would fight for one.
-ENVIRONMENT = ("env", "OPENBLAS_NUM_THREADS=1", "DRIFTLINE_LOAD_SECONDS=30")
+# How each server starts: on the first core from its first moment on, for libraries count cores when they are loaded,
+# and with patience for its models, for all start at once.
+ALONE = ("taskset", "--cpu-list", "0", "env", "DRIFTLINE_LOAD_SECONDS=30")
 
 
 class Endpoint(NamedTuple):

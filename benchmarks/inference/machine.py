@@ -13,11 +13,10 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 _PACKAGES = ("onnxruntime", "numpy", "fastapi", "pydantic", "uvicorn", "uvloop", "httptools", "msgspec", "orjson")
 
 
-def pin(pid: int, core: int) -> None:
-    """Keep a process, all of its threads, on one of the cores: 0 is the first, -1 the last."""
-    chosen = range(os.cpu_count() or 1)[core]
+def pin_to_last(pid: int) -> None:
+    """Keep a process, all of its threads, on the last core; the servers are on the first."""
     for thread in os.listdir(f"/proc/{pid}/task"):
-        os.sched_setaffinity(int(thread), {chosen})
+        os.sched_setaffinity(int(thread), {(os.cpu_count() or 1) - 1})
 
 
 class Share(NamedTuple):

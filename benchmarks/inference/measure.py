@@ -13,13 +13,13 @@ from benchmarks.inference.cases import OVERLOAD, OVERLOAD_ROWS, ROWS, Case, Plan
 from benchmarks.inference.endpoint import Endpoint
 from benchmarks.inference.figures import Figures, Overloaded, Run
 from benchmarks.inference.load import Measured, load
-from benchmarks.inference.machine import Share, Watch, allow_files, megabytes, pin
+from benchmarks.inference.machine import Share, Watch, allow_files, megabytes, pin_to_last
 from benchmarks.inference.overload import Flood, flood
 from benchmarks.inference.servers import Servers, running_servers
 
 _CROWD = 64  # connections, to see what the service can do
 _SAMPLE = 0.1  # seconds
-_WARM = 0.1
+_WARM = 0.2
 
 
 async def measure(plan: Plan) -> Figures:
@@ -28,8 +28,8 @@ async def measure(plan: Plan) -> Figures:
     allow_files()
     with tempfile.TemporaryDirectory() as folder:
         async with running_servers(Path(folder)) as servers:
-            pin(os.getpid(), -1)
-            await _Round(plan._replace(seconds=_WARM), servers, Figures()).warm()
+            pin_to_last(os.getpid())
+            await _Round(plan._replace(seconds=_WARM, overload_seconds=_WARM), servers, Figures()).warm()
             for number in range(plan.rounds):
                 await _Round(plan, servers, figures).run()
                 print(f"round {number + 1} of {plan.rounds}: the topic holds what was answered", flush=True)
@@ -43,10 +43,11 @@ class _Round:
         self._figures = figures
 
     async def warm(self) -> None:
-        """The first requests find much that is made once: connections to Kafka, what all answers share."""
+        """The first requests find much that is made once: connections to Kafka, what all answers share, memory."""
         for case in self._plan.cases():
             if case.place.rows == 1 and case.form == "json":
                 await self._once(case)
+        await self._overload(self._servers.ours["fast", "brisk"])
 
     async def run(self) -> None:
         for case in self._plan.cases():

@@ -8,7 +8,7 @@ from pathlib import Path
 from aiokafka import AIOKafkaProducer
 
 from benchmarks.inference.cases import WITHOUT
-from benchmarks.inference.endpoint import ENVIRONMENT, Endpoint, until_ready
+from benchmarks.inference.endpoint import ALONE, Endpoint, until_ready
 from benchmarks.inference.kinds import KINDS
 from benchmarks.inference.requests import Bodies, NamedBodies
 from cli.stack import Plan, Service, Stack
@@ -21,7 +21,7 @@ _BESIDE = "beside"
 def stack_plan(state: Path) -> Plan:
     """Mode fast is the service `inference`; each of the others has a state of its own, with the same keys."""
     services = [
-        Service("inference", (*ENVIRONMENT, *_PYTHON, "services.inference")),
+        Service("inference", (*ALONE, *_PYTHON, "services.inference")),
         Service("durable", _beside(state, "durable", "DRIFTLINE_MODE=durable", *_PYTHON, "services.inference")),
     ]
     for name, part in WITHOUT.items():
@@ -34,7 +34,7 @@ def _beside(state: Path, name: str, *command: str) -> tuple[str, ...]:
     (own / "bundles").mkdir(parents=True)
     for shared in ("keys", "trust"):
         (own / shared).symlink_to((state / shared).resolve())
-    return (*ENVIRONMENT, f"DRIFTLINE_STATE={own.resolve()}", *command)
+    return (*ALONE, f"DRIFTLINE_STATE={own.resolve()}", *command)
 
 
 async def deploy(kafka: str, state: Path, digests: Mapping[str, str]) -> None:

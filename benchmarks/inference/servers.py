@@ -10,7 +10,7 @@ from benchmarks.inference.baselines import running_plain
 from benchmarks.inference.cases import Model, Place, Server
 from benchmarks.inference.endpoint import Endpoint
 from benchmarks.inference.kinds import GRAPHS, KINDS, Graph
-from benchmarks.inference.machine import pin
+from benchmarks.inference.machine import pin_to_last
 from benchmarks.inference.models import graph, make
 from benchmarks.inference.ours import deploy, ready_endpoints, stack_plan
 from benchmarks.inference.topic import Topic, open_topic
@@ -34,7 +34,7 @@ class Servers(NamedTuple):
 
 @asynccontextmanager
 async def running_servers(folder: Path) -> AsyncIterator[Servers]:
-    """Everything, pinned and ready; `folder` is for what they write."""
+    """Everything, ready; `folder` is for what they write."""
     state = folder / "state"
     make_keys(state)
     making = asyncio.create_task(asyncio.to_thread(_make_models, folder, state))
@@ -45,9 +45,7 @@ async def running_servers(folder: Path) -> AsyncIterator[Servers]:
         plain = await context.enter_async_context(running_plain(graphs))
         ours = await ready_endpoints(stack, state)
         topic = await context.enter_async_context(open_topic(stack.kafka))
-        pin(stack.pids["kafka"], -1)
-        for endpoint in (*ours.values(), *plain.values()):
-            pin(endpoint.pid, 0)
+        pin_to_last(stack.pids["kafka"])
         yield Servers(ours, plain, graphs, topic, stack.pids["kafka"])
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from benchmarks.inference.machine import Share, Watch
 
 _LENGTH = b"\r\ncontent-length: "  # not that of `inference-header-content-length`
+_GREETING = b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n"  # the plain application has no such path, and says so
 
 
 class Measured(NamedTuple):
@@ -47,7 +48,16 @@ class Clients:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.ready.register(client, select.EPOLLIN)
             self.sockets[client.fileno()] = client
+        for client in self.sockets.values():
+            self._greet(client)
         return self
+
+    def _greet(self, client: socket.socket) -> None:
+        """Have the server accept the connection: uvloop accepts one in a turn, and under load its turns are long."""
+        client.sendall(_GREETING)
+        left = self.missing(client.recv_into(self.buffer))
+        while left:
+            left -= client.recv_into(self.buffer)
 
     def __exit__(self, *_: object) -> None:
         for client in self.sockets.values():

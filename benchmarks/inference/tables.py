@@ -147,7 +147,7 @@ def _overload(figures: Figures) -> Table:
         f"{OVERLOAD:g} times as many requests of {OVERLOAD_ROWS} rows, in JSON, as 64 connections brought just before, "
         f"at a fixed rate whatever comes back; the model's objective is {SLO_MS} ms. p50 and p99 are of the admitted, "
         "from when a request was due; late is how long after that it was sent; unsent are those for which none of "
-        f"{CONNECTIONS:,} connections was free. One line a round."
+        f"{CONNECTIONS:,} open connections was free. One line a round."
     )
     tail = ("refused p99 ms", "late p99 ms", "MB before", "MB most", "MB after", *_SHARES[:-1])
     return Table("Overload", words, (*head, *tail), rows)

@@ -1,18 +1,17 @@
-"""ONNX Runtime alone: `python -m benchmarks.inference.limit MODEL ROWS SECONDS` prints calls a second."""
+"""ONNX Runtime alone: `python -m benchmarks.inference.limit MODEL SECONDS ROWS ...` prints calls a second for each."""
 
 import sys
 import time
+from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 
-from benchmarks.inference.models import rows
-from benchmarks.inference.plain import OPTIONS
+from benchmarks.inference.data import rows
+from benchmarks.inference.plain import open_session
 
 
-def main(model: str, count: int, seconds: float) -> None:
+def calls_a_second(session: Any, count: int, seconds: float) -> float:
     """Run for a while."""
-    session = ort.InferenceSession(model, OPTIONS, providers=["CPUExecutionProvider"])
     blocks = [np.ascontiguousarray(rows(count, seed)) for seed in range(8)]
     for block in blocks:
         session.run(None, {"features": block})
@@ -21,8 +20,10 @@ def main(model: str, count: int, seconds: float) -> None:
         for block in blocks:
             session.run(None, {"features": block})
         calls += len(blocks)
-    print(calls / took)
+    return calls / took
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]))
+    opened = open_session(sys.argv[1])
+    for count in sys.argv[3:]:
+        print(calls_a_second(opened, int(count), float(sys.argv[2])))

@@ -1,15 +1,17 @@
-"""The models that are served: a gradient boosting machine and a small neural network, 20 numeric features each."""
+"""The models that are served: a gradient boosting machine and a small neural network, with 20 features each."""
 
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from onnx.numpy_helper import from_array
 from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
+from benchmarks.inference.data import CATEGORIES, WIDTH, names, rows
+from benchmarks.inference.kinds import KINDS, Graph
 from models.flight_delays.graph import Calibration, to_onnx
 from shared.bundle import BundleContents, write_bundle
 from shared.definition import parse_definition
@@ -17,7 +19,6 @@ from shared.features import Rows
 from shared.reference import build_reference
 from tests.bundles import small_lineage
 
-WIDTH = 20
 _ROWS = 2_000
 _DEFINITION = """
 name = "{name}"
@@ -29,22 +30,18 @@ kind = "binary"
 expected_delay_hours = 6
 
 [serving]
-latency_slo_ms = 2000
+latency_slo_ms = {slo_ms}
 max_rows = 5000
 
 [monitoring]
 pane_seconds = 3600
 """
-_FEATURE = '[[features]]\nname = "f{number}"\nkind = "numeric"\n'
+_FEATURE = '[[features]]\nname = "{name}"\nkind = "{kind}"\n'
 
 
-def rows(count: int, seed: int = 1) -> NDArray[np.float32]:
-    """Feature values float32 [count, 20], with four digits as a client's JSON has them."""
-    return np.random.default_rng(seed).normal(50, 15, (count, WIDTH)).round(4).astype(np.float32)
-
-
-def graph(kind: str) -> bytes:
-    """The ONNX graph of `gbm` or `mlp`: `features` [n, 20] in; `label` and `probabilities` out."""
+@cache
+def graph(kind: Graph) -> bytes:
+    """The ONNX graph: `features` [n, 20] in; `label` and `probabilities` out."""
     return _trees() if kind == "gbm" else _network()
 
 
@@ -83,18 +80,29 @@ def _network() -> bytes:
     return content
 
 
-def make(state: Path, kind: str) -> str:
+def definition_text(name: str) -> str:
+    """TOML of a model's definition."""
+    kind = KINDS[name]
+    kinds = ((feature, "categorical" if is_string else "numeric") for feature, is_string in names(kind.strings))
+    features = "".join(_FEATURE.format(name=feature, kind=told) for feature, told in kinds)
+    return _DEFINITION.format(name=name, features=features, slo_ms=kind.slo_ms)
+
+
+def make(state: Path, name: str) -> str:
     """Write the bundle of a model, signed, into the state folder; its digest."""
-    text = _DEFINITION.format(name=kind, features="".join(_FEATURE.format(number=number) for number in range(WIDTH)))
+    text = definition_text(name)
     definition = parse_definition(text)
-    block = rows(600)
+    strings = len(definition.categorical)
     times = np.datetime64("2026-01-01T00:30", "us") + np.arange(600) * np.timedelta64(1, "h")
-    known = Rows(block, np.empty((600, 0), np.int32))
-    scores = np.random.default_rng(2).random((600, 1)).astype(np.float32)
+    random = np.random.default_rng(2)
+    codes = random.integers(0, len(CATEGORIES), (600, strings), dtype=np.int32)
+    known = Rows(rows(600, width=WIDTH - strings), codes)
+    scores = random.random((600, 1)).astype(np.float32)
+    categories = dict.fromkeys(definition.categorical, CATEGORIES)
     contents = BundleContents(
-        onnx=graph(kind),
+        onnx=graph(KINDS[name].graph),
         definition=text,
-        reference=build_reference(known, times, scores, definition, {}),
+        reference=build_reference(known, times, scores, definition, categories),
         lineage=small_lineage(),
         evaluation={},
     )

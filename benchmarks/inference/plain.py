@@ -47,25 +47,40 @@ async def infer(request: Request) -> Response:
     """One request, one run."""
     tensor = request.inputs[0]
     block = np.array(tensor.data, dtype=np.float32).reshape(tensor.shape)
-    label, probabilities = session.run(None, {"features": block})
-    outputs = [("label", "INT64", label), ("probabilities", "FP32", probabilities)]
+    return answer(request.id, session.run(None, {"features": block}))
+
+
+def answer(request_id: str | None, outputs: Any) -> Response:
+    """What the session said."""
+    label, probabilities = outputs
+    named = [("label", "INT64", label), ("probabilities", "FP32", probabilities)]
     return Response(
-        id=request.id,
+        id=request_id,
         outputs=[
             Tensor(name=name, datatype=datatype, shape=list(output.shape), data=output.ravel().tolist())
-            for name, datatype, output in outputs
+            for name, datatype, output in named
         ],
     )
 
 
-if __name__ == "__main__":
-    session = ort.InferenceSession(sys.argv[1], OPTIONS, providers=["CPUExecutionProvider"])
+def open_session(model: str) -> Any:
+    """The model in a file."""
+    return ort.InferenceSession(model, OPTIONS, providers=["CPUExecutionProvider"])
+
+
+def serve(application: FastAPI, port: int) -> None:
+    """Serve."""
     uvicorn.run(
-        app,
+        application,
         host="127.0.0.1",
-        port=int(sys.argv[2]),
+        port=port,
         loop="uvloop",
         http="httptools",
         access_log=False,
         log_level="error",
     )
+
+
+if __name__ == "__main__":
+    session = open_session(sys.argv[1])
+    serve(app, int(sys.argv[2]))

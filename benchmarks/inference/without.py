@@ -14,7 +14,7 @@ from fastapi import FastAPI
 import services.inference.__main__ as service
 from services.inference.api.app import Parts, build_app
 from services.inference.api.batcher import Job
-from services.inference.api.core import Core
+from services.inference.api.core import Core, Run
 from services.inference.api.express import Lane
 from services.inference.domain.answer import Answer
 from services.inference.domain.answered import Answered, Source
@@ -52,8 +52,8 @@ def tokenless(settings: InferenceSettings, parts: Parts) -> FastAPI:
 class Unbatched(Lane):
     """Each request is a run of its own, as soon as it is read."""
 
-    def __init__(self, core: Core, *others: Any) -> None:
-        super().__init__(core, *others)
+    def __init__(self, core: Core, *others: Any, **options: Any) -> None:
+        super().__init__(core, *others, **options)
         self.add = partial(_alone, core)
 
 
@@ -65,7 +65,7 @@ def _alone(core: Core, served: Served, job: Job) -> None:
             job.finish(answers[0])
 
     asked = core.read(served.model, job.body, job.json_length, time.time_ns() // 1_000)
-    core.infer_all(served, [asked], [job.received], told)
+    core.infer_all(served, Run([asked], [job.received], None), told)
 
 
 PARTS = {

@@ -96,11 +96,14 @@ async def test_what_is_given_up_has_the_span_of_the_normal_way_alone(state: Path
     assert (span.attributes or {})["http.response.status_code"] == 400
 
 
-async def test_what_is_refused_says_so(state: Path, model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(exchange: Exchange, _: object) -> None:
+@pytest.mark.parametrize("method", ["traced", "finish"], ids=["before it is computed", "after"])
+async def test_what_is_refused_says_so(
+    state: Path, model: LoadedModel, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    def refused(exchange: Exchange, *_: object) -> None:
         exchange.refuse()
 
-    monkeypatch.setattr(Exchange, "finish", refused)
+    monkeypatch.setattr(Exchange, method, refused)
     spans = Spans()
     async with running_server(state, model, tracer=spans.tracer) as server:
         [(status, _, _)] = await server.ask(server.post(body("a"), INFER, *LINES))

@@ -8,12 +8,10 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-from opentelemetry.trace import Tracer
-
 from services.inference.api.core import Core, Run, routed
 from services.inference.api.large import Overloaded
 from services.inference.api.shedding import Shedding
-from services.inference.api.tracing import TRACER, Brought
+from services.inference.api.tracing import Brought
 from services.inference.domain.answer import Answer
 from services.inference.domain.answered import Source
 from services.inference.domain.asked import Asked
@@ -30,7 +28,7 @@ class Job(Protocol):
     json_length: int | None
     trace: Brought | None  # what it says of the trace that it is part of
 
-    def traced(self, tracer: Tracer, source: Source, request_id: str) -> str | None:
+    def traced(self, source: Source, request_id: str) -> str | None:
         """What leads from its rows, which `source` answered, to its span in the trace, if it is part of one."""
 
     def finish(self, answer: Answer) -> None:
@@ -56,9 +54,8 @@ class _Group(NamedTuple):
 class Batcher:
     """Give it requests with `add`; one that is wrong, or whose answer is a special one, is given up."""
 
-    def __init__(self, core: Core, tracer: Tracer = TRACER) -> None:
+    def __init__(self, core: Core) -> None:
         self._core = core
-        self._tracer = tracer
         self._loop = asyncio.get_running_loop()
         self._groups: dict[int, _Group] = {}
         self._began = 0.0
@@ -169,7 +166,7 @@ class Batcher:
         if not [job for job, _ in part if job.trace is not None]:  # as nearly always
             return None
         source = served.source
-        return [job.traced(self._tracer, source, asked.id) for job, asked in part]
+        return [job.traced(source, asked.id) for job, asked in part]
 
     def _apart(self, served: Served, part: list[Understood]) -> None:
         """One of them is wrong: the others must not suffer."""

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 TRACER = trace.get_tracer("driftline.inference")  # whichever SDK is set up, now or later
 
 _W3C = TraceContextTextMapPropagator()
+_METHOD = "http.request.method"
 _PARENT, _STATE = "traceparent", "tracestate"
 
 Text = str | bytes
@@ -47,8 +48,9 @@ def _parent(told: Brought) -> Context:
     return _W3C.extract(told) if len(told[_PARENT]) == 1 else Context()
 
 
-def _asked(method: str, scheme: str, path: str) -> About:
-    return {"http.request.method": method, "url.scheme": scheme, "url.path": path}
+def http_request(method: str, scheme: str, path: str) -> About:
+    """What a span tells of a request over HTTP."""
+    return {_METHOD: method, "url.scheme": scheme, "url.path": path}
 
 
 @contextmanager
@@ -81,11 +83,10 @@ def traceparent(model: str, version: str, request_id: str, span: Span | None = N
     return passed_on(span).get(_PARENT)
 
 
-def begin_late(tracer: Tracer, told: Brought, method: str, path: str, received: float) -> Span:
-    """`begin` for a request over HTTP that came at `received`, as `time.perf_counter` tells it."""
+def begin_late(tracer: Tracer, told: Brought, asked: About, received: float) -> Span:
+    """`begin` for a request over HTTP, as `http_request` tells it, that came at `received` of `time.perf_counter`."""
     since = time.time_ns() - int((time.perf_counter() - received) * 1e9)
-    parent = _parent(told)
-    return tracer.start_span(method, parent, SpanKind.SERVER, _asked(method, "http", path), start_time=since)
+    return tracer.start_span(str(asked[_METHOD]), _parent(told), SpanKind.SERVER, asked, start_time=since)
 
 
 def end(span: Span, method: str, route: str, status: int) -> None:
@@ -116,7 +117,7 @@ class Traced:
             await self._app(scope, receive, send)
             return
         method = scope["method"]
-        asked = _asked(method, scope["scheme"], scope["path"])
+        asked = http_request(method, scope["scheme"], scope["path"])
         with spanning(self._tracer, told, method, asked) as span:
 
             async def telling(message: Message) -> None:

@@ -1,10 +1,10 @@
 """One request on a connection: its head, its body, its answer."""
 
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from opentelemetry.trace import Span, Tracer
 
-from services.inference.api.tracing import Brought, begin_late, end, traceparent
+from services.inference.api.tracing import Brought, begin_late, end, http_request, traceparent
 from services.inference.domain.answer import Answer
 from services.inference.domain.answered import Source
 from services.inference.models.catalogue import Served
@@ -62,7 +62,10 @@ class Known(NamedTuple):
 
 
 class Connection(Protocol):
-    """Where a request came from."""
+    """Where a request came from; `scheme` is http or https."""
+
+    scheme: Literal["http", "https"] | None
+    tracer: Tracer
 
     def advance(self) -> None:
         """One of its requests can be answered or has to take the normal way."""
@@ -91,13 +94,17 @@ class Exchange:
         self.refused = False
         self.done = False
 
-    def traced(self, tracer: Tracer, source: Source, request_id: str) -> str | None:
+    def traced(self, source: Source, request_id: str) -> str | None:
         """What leads from its rows to its span, which begins with its receipt; None if it is part of no trace."""
         if self.trace is None:
             return None
-        method, path = self.head.method.decode(), self.head.url.decode("latin-1")
-        self.span = begin_late(tracer, self.trace, method, path, self.received)
+        self.span = self._begin(self.trace)
         return traceparent(source.model, source.digest, request_id, self.span)
+
+    def _begin(self, trace: Brought) -> Span:
+        scheme, path = self.connection.scheme or "http", self.head.url.decode("latin-1")
+        asked = http_request(self.head.method.decode(), scheme, path)
+        return begin_late(self.connection.tracer, trace, asked, self.received)
 
     def finish(self, answer: Answer) -> None:
         """Here it is."""
@@ -110,8 +117,8 @@ class Exchange:
 
     def refuse(self) -> None:
         """It can't be answered now."""
-        if self.span is not None and not self.done:
-            self._end(self.span, 503)
+        if self.trace is not None and not self.done:
+            self._end(self.span or self._begin(self.trace), 503)
         self.refused = True
         self.give_up()
 

@@ -58,10 +58,11 @@ class Lane:
         self, core: Core, catalogue: Catalogue, tokens: TokenVerifier, body_bytes: int, *, tracer: Tracer = TRACER
     ) -> None:
         self.body_bytes = body_bytes
+        self.tracer = tracer
         self.connections: set[Connection] = set()
         self._catalogue = catalogue
         self._tokens = tokens
-        self.add = Batcher(core, tracer).add
+        self.add = Batcher(core).add
         self._kinds: dict[bytes, _Kind] = {}
         self._tokens_seen: dict[bytes, float] = {}
         self._default_headers: Headers | None = None
@@ -109,7 +110,10 @@ class Lane:
                 traced.append((name.lower(), value))
             elif kind is not _Kind.USUAL:
                 return None
-        return Admission(path, token, json_length, brought(traced) if traced else None)
+        trace = brought(traced) if traced else None
+        if traced and trace is None:  # the state of no trace
+            return None
+        return Admission(path, token, json_length, trace)
 
     def serves(self, admission: Admission) -> Served | None:
         """What answers it now; None without a good token, or if nothing does."""

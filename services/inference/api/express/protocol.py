@@ -29,6 +29,7 @@ class ExpressProtocol(HttpToolsProtocol):
         super().__init__(*arguments, **options)
         self.url = b""
         self.headers = []
+        self.tracer = lane.tracer
         self._lane = lane
         self._reading: Incoming | None = None
         self._data = b""  # what came at once between two requests, while it is parsed

@@ -5,6 +5,7 @@ A request that comes alone never waits for another.
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
@@ -59,7 +60,7 @@ class Batcher:
         self._loop = asyncio.get_running_loop()
         self._groups: dict[int, _Group] = {}
         self._began = 0.0
-        self._shedding = Shedding()
+        self._shedding: defaultdict[str, Shedding] = defaultdict(Shedding)
         self._alone: set[asyncio.Task[None]] = set()
 
     def add(self, served: Served, job: Job) -> None:
@@ -81,13 +82,14 @@ class Batcher:
                 _give_up(jobs)
 
     def _answer(self, served: Served, group: list[Job]) -> None:
-        admitted = self._shedding.admitted(served.model.name, group)
+        shedding = self._shedding[served.model.name]
+        admitted = shedding.admitted(served.model.name, group)
         understood = self._read(served.model, admitted)
         if served.canary is not None:
             understood = self._divert(served, served.canary.served, understood)
         self._run_alike(served, understood)
         seconds = time.perf_counter() - self._began
-        self._shedding.learn(len(admitted), seconds, served.model.definition.serving.latency_slo_ms / 1_000)
+        shedding.learn(len(admitted), seconds, served.model.definition.serving.latency_slo_ms / 1_000)
 
     def _read(self, model: LoadedModel, jobs: list[Job]) -> list[Understood]:
         understood: list[Understood] = []

@@ -16,7 +16,7 @@ from services.inference.domain.answer import Answer, check_outputs, special_answ
 from services.inference.domain.answered import Answered
 from services.inference.domain.asked import Asked, from_request
 from services.inference.domain.quick import read_quick, read_quick_binary
-from services.inference.domain.quick_columns import read_quick_columns
+from services.inference.domain.quick_columns import read_quick_columns, read_quick_columns_binary
 from services.inference.domain.recent import RecentIds
 from services.inference.domain.request import InferRequest, read_request
 from services.inference.domain.routing import goes_to_canary
@@ -64,11 +64,13 @@ class Core:
         """A request of the protocol, received at `now_us` microseconds since 1970; raises InvalidInput: `field` names
         what is wrong with it.
         """
+        reads, encoder = model.reads, model.encoder
         if json_length is None:
-            quick = read_quick(model.reads, body, now_us) if model.reads.width else None
-            quick = quick or read_quick_columns(model.reads, model.encoder, body, now_us)
+            quick = read_quick(reads, body, now_us) if reads.width else None
+            quick = quick or read_quick_columns(reads, encoder, body, now_us)
         else:
-            quick = read_quick_binary(model.reads, body, json_length, now_us)
+            quick = read_quick_binary(reads, body, json_length, now_us) if reads.width else None
+            quick = quick or read_quick_columns_binary(reads, encoder, body, json_length, now_us)
         if quick is None or (quick.binary and model.answers.has_strings):
             return self._read_carefully(model, body, json_length)
         return quick

@@ -9,6 +9,7 @@ SHED = Counter("driftline_inference_shed_requests_total", "Requests refused sinc
 _LEAST = 16  # requests of a turn that are never too many
 _MOST = 100_000
 _GROWTH = 1.1
+_PARTS = 3
 
 
 class Refusable(Protocol):
@@ -22,11 +23,12 @@ Job = TypeVar("Job", bound=Refusable)
 
 
 class Shedding:
-    """How many requests one turn of the event loop may hold.
+    """How many requests for one model one turn of the event loop may hold.
 
-    Those of one turn wait for each other, so a turn may take half of the latency objective: the other half may have
-    passed before they could be read. Two turns in a row that took longer (one may be a pause of the process) cut the
-    number to what would have been in time; each that did not lets it grow by a tenth.
+    Those of one turn wait for each other, so a turn may take a third of the latency objective: one third may have
+    passed before they could be read, and one is for the pauses of process and network. Two turns in a row that took
+    longer (one may be a pause of the process) cut the number to what would have been in time; each that did not lets it
+    grow by a tenth.
     """
 
     def __init__(self) -> None:
@@ -44,10 +46,10 @@ class Shedding:
 
     def learn(self, answered: int, seconds: float, objective: float) -> None:
         """A turn answered so many in so many seconds."""
-        if seconds <= objective / 2:
+        if seconds <= objective / _PARTS:
             self._slow = 0
             self.most = min(_MOST, int(self.most * _GROWTH) + 1)
             return
         self._slow += 1
         if self._slow > 1:
-            self.most = max(_LEAST, int(answered * objective / 2 / seconds))
+            self.most = max(_LEAST, int(answered * objective / _PARTS / seconds))

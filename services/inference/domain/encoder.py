@@ -1,10 +1,8 @@
 """A model's inputs: from the tensors of a request to the rows that are logged and the tensor that the graph takes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
-from types import NoneType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,8 +13,6 @@ from services.inference.domain.tensor import Tensor, check_strings
 from shared.definition import ModelDefinition
 from shared.errors import InvalidInput
 from shared.features import MISSING, UNSEEN, Float32, Int32, Rows
-
-_NUMBERS, _TEXTS = frozenset((float, NoneType)), frozenset((str, NoneType))
 
 
 class TensorSpec(NamedTuple):
@@ -36,18 +32,13 @@ class Encoded:
 
 
 class Columns(NamedTuple):
-    """A request's features as they came in JSON: n numbers or null for each of `numeric`, n texts or null for each of
-    `strings`; no value of another type, if `Encoder.takes` says so.
+    """A request's features as they came: n numbers or null for each of `numeric` (in an array NaN is a missing one), n
+    texts or null for each of `strings`; no value of another type.
     """
 
     rows: int
-    numeric: Mapping[str, list[Any]]
-    strings: Mapping[str, list[Any]]
-
-    @property
-    def texts(self) -> Iterator[str]:
-        """All that are not null."""
-        return (text for column in self.strings.values() for text in column if text is not None)
+    numeric: Mapping[str, list[float | None] | Float32]
+    strings: Mapping[str, list[str | None]]
 
 
 class Encoder:
@@ -121,20 +112,15 @@ class Encoder:
         return Encoded(Rows(numeric, categorical), self._tensor(numeric, categorical))
 
     def takes(self, columns: Columns) -> bool:
-        """Whether these are the model's features, all with values of their kinds."""
-        if columns.numeric.keys() != self._numeric_names or columns.strings.keys() != self._codes.keys():
-            return False
-        return _NUMBERS.issuperset(map(type, chain.from_iterable(columns.numeric.values()))) and _TEXTS.issuperset(
-            map(type, chain.from_iterable(columns.strings.values()))
-        )
+        """Whether these are the model's features."""
+        return columns.numeric.keys() == self._numeric_names and columns.strings.keys() == self._codes.keys()
 
     def encode_columns(self, columns: Columns) -> Encoded | None:
-        """Columns that are taken; None if a number is beyond FP32."""
+        """Columns that are taken; None if a number is infinite or beyond FP32."""
         numbers = [columns.numeric[name] for name in self._numeric]
         with np.errstate(over="ignore"):
             block = np.array(numbers, dtype=np.float64).reshape(-1, columns.rows).T.astype(np.float32, order="C")
-        strange = block.size - np.count_nonzero(np.isfinite(block))
-        if strange and strange != sum([column.count(None) for column in numbers]):
+        if np.isinf(block).any():
             return None
         codes = [self._encode(name, columns.strings[name]) for name in self._categorical]
         categorical = np.array(codes, dtype=np.int32).reshape(-1, columns.rows).T

@@ -27,7 +27,9 @@ class _Block(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     data: list[float]
 
 
-class _Size(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+class Size(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """Of a tensor in binary, in bytes."""
+
     binary_data_size: int
 
 
@@ -35,7 +37,7 @@ class _RawBlock(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     name: Literal["features"]
     datatype: Literal["FP32"]
     shape: tuple[int, int]
-    parameters: _Size
+    parameters: Size
 
 
 class Parameters(msgspec.Struct, forbid_unknown_fields=True, frozen=True, gc=False):

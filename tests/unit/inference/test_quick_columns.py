@@ -9,10 +9,11 @@ import pytest
 from services.inference.domain.asked import from_request
 from services.inference.domain.encoder import Encoded, Encoder
 from services.inference.domain.quick import Reads
-from services.inference.domain.quick_columns import read_quick_columns
+from services.inference.domain.quick_columns import read_quick_columns, read_quick_columns_binary
 from services.inference.domain.request import read_request
 from shared.definition import parse_definition
 from tests.bundles import definition_text
+from tests.unit.inference.wire import LENGTH, body_of, sent
 
 DEFINITION = parse_definition(definition_text("small"))
 ENCODER = Encoder(DEFINITION, {"carrier": ["AA", "B:B"]})
@@ -52,8 +53,11 @@ def test_both_readers_read_the_same(changed: dict[str, Any], column: bool) -> No
     body = {"id": "a:b", "parameters": {"entity": "N:1", "event_time": "2013-03-15T16:00:00Z"}, "inputs": given}
     quick = taken(body)
     careful = from_request("small", read_request(json.dumps(body).encode()), ENCODER, 7)
+    same(quick, careful)
+
+
+def same(quick: Any, careful: Any) -> None:
     assert isinstance(quick.values, Encoded)
-    assert isinstance(careful.values, Encoded)
     for one, other in (
         (quick.values.tensor, careful.values.tensor),
         (quick.values.rows.numeric, careful.values.rows.numeric),
@@ -61,7 +65,43 @@ def test_both_readers_read_the_same(changed: dict[str, Any], column: bool) -> No
     ):
         assert (one.dtype, one.shape, one.tobytes()) == (other.dtype, other.shape, other.tobytes())
     assert (quick.key, quick.id, quick.rows, quick.subject) == (careful.key, careful.id, careful.rows, careful.subject)
-    assert np.datetime64(quick.event_time, "us") == careful.event_time[0]  # type: ignore[index]
+    assert np.datetime64(quick.event_time, "us") == careful.event_time[0]
+
+
+def binary(**changed: Any) -> tuple[bytes, int]:
+    given: dict[str, Any] = {"temp": [50.5], "wind": [10], "carrier": ["B:B"]} | changed
+    tensors = [sent(name, data, "BYTES" if name == "carrier" else "FP32") for name, data in given.items()]
+    body, headers = body_of(*tensors, id="a:b", parameters={"binary_data_output": True, "entity": "N:1"})
+    return body, int(headers[LENGTH])
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{}, {"temp": [np.nan]}, {"carrier": [""]}, {"temp": [1, 2], "wind": [3, np.nan], "carrier": ["AA", "ä:"]}],
+)
+def test_both_readers_read_the_same_in_binary(changed: dict[str, Any]) -> None:
+    body, length = binary(**changed)
+    quick = read_quick_columns_binary(READS, ENCODER, body, length, 7)
+    assert quick is not None
+    assert quick.binary
+    same(quick, from_request("small", read_request(body, length), ENCODER, 7))
+
+
+def test_what_is_wrong_in_binary_is_left_to_the_careful_reader() -> None:
+    body, length = binary()
+
+    def is_taken(body: bytes, length: int) -> bool:
+        return read_quick_columns_binary(READS, ENCODER, body, length, 7) is not None
+
+    assert is_taken(body, length)
+    for wrong in (body[:-1], body + b"x", body[:length] + bytes([255] * (len(body) - length))):
+        assert not is_taken(wrong, length)
+    for key in (b"id", b"inputs", b"name", b"shape", b"parameters", b"binary_data_size", b"entity"):
+        doubled = body[:length].replace(b'"%b":' % key, b'"%b": 1, "%b":' % (key, key), 1)
+        assert not is_taken(doubled + body[length:], len(doubled))
+    for changed in ({"temp": [np.inf]}, {"temp": [1, 2]}, {"more": [1]}, {"carrier": [b"\xff"]}):
+        assert not is_taken(*binary(**changed))
+    assert not is_taken(body, len(body) + 1)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ _TEXTS["producer"] = r"\S{1,200}"
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 # Python's datetime and pyarrow's dates hold no others; NaT lies outside, too.
 _FIRST, _LAST = np.datetime64("0001-01-01", "us"), np.datetime64("9999-12-31T23:59:59.999999", "us")
+_KEY, _TIME = pa.binary(16), pa.timestamp("us", "UTC")
 Role = Literal["champion", "canary", "shadow"]
 
 
@@ -78,13 +79,22 @@ def _fixed(block: Float32 | Int32) -> pa.FixedSizeListArray:
     return pa.FixedSizeListArray.from_buffers(kind, len(block), [None], children=[flat])
 
 
+def _from_bytes(kind: pa.DataType, content: bytes | memoryview) -> pa.Array:
+    """Of values that all take the same number of bytes, as they stand in these."""
+    count, left = divmod(len(content), kind.byte_width)
+    if left:
+        raise ValueError(f"{len(content)} bytes are no values of {kind}")
+    return pa.Array.from_buffers(kind, count, [None, pa.py_buffer(content)])
+
+
 def encode_batch(batch: PredictionBatch) -> bytes:
     """The Kafka value of a batch."""
+    times = np.ascontiguousarray(batch.event_time, "datetime64[us]").view(np.uint8)
     columns: dict[str, pa.Array] = {
-        "request_id": pa.array(batch.request_id, pa.binary(16)),
+        "request_id": _from_bytes(_KEY, b"".join(batch.request_id)),
         "row": pa.array(batch.row),
         "entity": pa.array(batch.entity, pa.string()),
-        "event_time": pa.array(batch.event_time, pa.timestamp("us")).cast(pa.timestamp("us", "UTC")),
+        "event_time": _from_bytes(_TIME, times.data),
         "repeat": pa.array(batch.repeat),
         "numeric": _fixed(batch.rows.numeric),
         "categorical": _fixed(batch.rows.categorical),
@@ -135,10 +145,10 @@ def _batch(meta: Meta, columns: dict[str, pa.Array]) -> PredictionBatch:
     shadow, traces = columns.get("champion_scores"), columns.get("traceparent")
     batch = PredictionBatch(
         meta=meta,
-        request_id=_plain("request_id", columns["request_id"], pa.binary(16)).tolist(),
+        request_id=_plain("request_id", columns["request_id"], _KEY).tolist(),
         row=_plain("row", columns["row"], pa.int32()),
         entity=_plain("entity", columns["entity"], pa.string(), nulls=True).tolist(),
-        event_time=_plain("event_time", columns["event_time"], pa.timestamp("us", "UTC")).astype("datetime64[us]"),
+        event_time=_plain("event_time", columns["event_time"], _TIME).astype("datetime64[us]"),
         repeat=_plain("repeat", columns["repeat"], pa.bool_()),
         rows=Rows(
             _block("numeric", columns["numeric"], pa.float32()),

@@ -80,19 +80,13 @@ class Answers:
 
     def write_binary(self, asked: Sequence[Asked], outputs: Outputs) -> list[Answer]:
         """As `write`, with all tensors as bytes behind the JSON."""
-        columns = [memoryview(output.tobytes()) for output in outputs.values()]
-        widths = [len(column) // len(output) for column, output in zip(columns, outputs.values(), strict=True)]
+        rows = [each.rows for each in asked]
+        widths = [output.nbytes // len(output) for output in outputs.values()]
+        told = {count: b'"outputs":[%b]}' % self._tensors(count, outputs, widths) for count in set(rows)}
         answers: list[Answer] = []
-        start, last, tensors = 0, 0, b""
-        for each in asked:
-            if each.rows != last:
-                last = each.rows
-                tensors = self._tensors(last, outputs, widths)
-            end = start + last
-            told = b'%b%b,"outputs":[%b]}' % (self._head, orjson.dumps(each.id), tensors)
-            parts = [column[start * width : end * width] for column, width in zip(columns, widths, strict=True)]
-            answers.append(Answer(b"".join((told, *parts)), len(told)))
-            start = end
+        for each, content in zip(asked, _contents(list(outputs.values()), rows), strict=True):
+            head = b"%b%b,%b" % (self._head, orjson.dumps(each.id), told[each.rows])
+            answers.append(Answer(head + content, len(head)))
         return answers
 
     def _tensors(self, rows: int, outputs: Outputs, widths: Sequence[int]) -> bytes:
@@ -101,6 +95,22 @@ class Answers:
             % (self._tensor_heads[name], rows, _lengths(output.shape[1:]), rows * width)
             for (name, output), width in zip(outputs.items(), widths, strict=True)
         )
+
+
+def _contents(outputs: Sequence[NDArray[Any]], rows: Sequence[int]) -> list[bytes]:
+    """For each request the bytes of its rows of all outputs, one output after the other."""
+    if len(set(rows)) > 1:
+        ends = list(accumulate(rows))
+        return [
+            b"".join([output[end - count : end].tobytes() for output in outputs])
+            for end, count in zip(ends, rows, strict=True)
+        ]
+    columns = [
+        np.frombuffer(output.tobytes(), np.uint8).reshape(len(rows), output.nbytes // len(rows)) for output in outputs
+    ]
+    content = np.concatenate(columns, axis=1).tobytes()
+    size = len(content) // len(rows)
+    return [content[number * size : (number + 1) * size] for number in range(len(rows))]
 
 
 def _lengths(tail: tuple[int, ...]) -> bytes:

@@ -10,6 +10,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class ServiceSettings(BaseSettings):
     """Read once, at start. Folders default to places below `state`.
 
+    At most `connections` are open to the HTTP port, if the limit of open files allows it; a client beyond gets 503.
+
     With `tls_certificate` (PEM, with what chains it to its CA) and `tls_key` the HTTP port speaks TLS; with
     `tls_client_ca` as well every client needs a certificate of that CA, beside its token.
     """
@@ -20,6 +22,7 @@ class ServiceSettings(BaseSettings):
     state: Path = Path(".driftline")
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=1, le=65535)
+    connections: int = Field(default=2_048, ge=1)
     log_level: str = "INFO"
     tls_certificate: Path | None = None
     tls_key: Path | None = None

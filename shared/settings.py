@@ -10,7 +10,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class ServiceSettings(BaseSettings):
     """Read once, at start. Folders default to places below `state`.
 
-    At most `connections` are open to the HTTP port, if the limit of open files allows it; a client beyond gets 503.
+    At most `connections` are open to a port, if the limit of open files allows them; a client too many gets 503, or is
+    closed by gRPC.
 
     With `tls_certificate` (PEM, with what chains it to its CA) and `tls_key` the HTTP port speaks TLS; with
     `tls_client_ca` as well every client needs a certificate of that CA, beside its token.

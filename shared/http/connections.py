@@ -12,7 +12,8 @@ log = get_logger()
 
 TURNED_AWAY = Counter("driftline_connections_turned_away_total", "Connections beyond the bound, answered with 503")
 
-_OTHER_FILES = 256  # descriptors for all but connections: Kafka, the spool, models, gRPC's own
+_OTHER_FILES = 256  # descriptors for all but connections: Kafka, the spool, models
+_PORTS = 2  # there may be one of gRPC beside that of HTTP
 _MOST_LINGERING = 64
 _LINGER_SECONDS = 1.0
 _BODY = b'{"error":"there are as many connections as this service takes; come again"}'
@@ -22,16 +23,16 @@ _ANSWER = (
 )
 
 
-def possible(wanted: int) -> int:
-    """So many connections, or as many as the process may have descriptors for; the soft limit of these is raised."""
+def most_connections(wanted: int) -> int:
+    """So many for each port, or as many as the process may have descriptors for; the soft limit of these is raised."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = wanted + _OTHER_FILES
+    needed = _PORTS * wanted + _OTHER_FILES
     if soft != resource.RLIM_INFINITY and soft < needed:
         soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         if soft < needed:
             log.warning("fewer connections than wanted: the limit of open files is low", wanted=wanted, limit=hard)
-            return max(1, soft - _OTHER_FILES)
+            return max(1, (soft - _OTHER_FILES) // _PORTS)
     return wanted
 
 

@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 from structlog import get_logger
 
-from shared.http.connections import bounded, possible
+from shared.http.connections import bounded, most_connections
 from shared.settings import ServiceSettings
 
 log = get_logger()
@@ -117,7 +117,7 @@ def _config(app: FastAPI, settings: ServiceSettings, protocol: Any) -> uvicorn.C
     except OSError as error:  # ssl's errors are some, too
         log.error("can't serve TLS", certificate=str(settings.tls_certificate), why=error.strerror or str(error))  # noqa: TRY400
         raise SystemExit(1) from error
-    config.http_protocol_class = bounded(config.http_protocol_class, possible(settings.connections))  # type: ignore[assignment]
+    config.http_protocol_class = bounded(config.http_protocol_class, most_connections(settings.connections))  # type: ignore[assignment]
     return config
 
 

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
 
 from shared.http import serve
-from shared.http.connections import TURNED_AWAY, possible
+from shared.http.connections import TURNED_AWAY, most_connections
 from shared.settings import ServiceSettings
 from tests.unit.shared.test_server import for_ever, free_settings
 
@@ -82,9 +82,9 @@ async def test_a_connection_too_many_gets_503_and_those_there_go_on() -> None:
     [
         (INFINITE, INFINITE, None, 2_048),
         (20_000, 20_000, None, 2_048),
-        (1_024, 20_000, 2_304, 2_048),
-        (1_024, INFINITE, 2_304, 2_048),
-        (1_024, 1_024, 1_024, 768),
+        (1_024, 20_000, 4_352, 2_048),
+        (1_024, INFINITE, 4_352, 2_048),
+        (1_024, 1_024, 1_024, 384),
         (100, 100, 100, 1),
     ],
 )
@@ -94,7 +94,7 @@ def test_the_limit_of_open_files_is_raised_or_bounds_the_connections(
     told: list[Any] = []
     monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
     monkeypatch.setattr(resource, "setrlimit", lambda _, limits: told.append(limits))
-    assert possible(2_048) == most
+    assert most_connections(2_048) == most
     assert told == ([] if raised is None else [(raised, hard)])
 
 

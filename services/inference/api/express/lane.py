@@ -26,12 +26,14 @@ class _Kind(Enum):
     USUAL = auto()
     TOKEN = auto()
     LENGTH = auto()
+    SIZE = auto()
     UNUSUAL = auto()
 
 
 _NAMES = {
     b"authorization": _Kind.TOKEN,
     _LENGTH: _Kind.LENGTH,
+    b"content-length": _Kind.SIZE,
     **dict.fromkeys((b"content-encoding", b"upgrade", b"expect"), _Kind.UNUSUAL),
 }
 _TIDY_SECONDS = 1.0
@@ -81,6 +83,9 @@ class Lane:
                 token = value
             elif kind is _Kind.LENGTH and value.isdigit() and len(value) <= 20:
                 json_length = int(value)
+            elif kind is _Kind.SIZE:
+                if not value.isdigit() or len(value) > 20 or int(value) > self.body_bytes:  # then none of it is kept
+                    return None
             elif kind is not _Kind.USUAL:
                 return None
         served = self._catalogue.find(*path)

@@ -10,6 +10,7 @@ import contextlib
 import gzip
 import itertools
 import json
+import random
 import socket
 import sys
 from collections import Counter
@@ -188,9 +189,10 @@ class Harm:
             await asyncio.sleep(0.5)
 
     async def _ask_without_reading(self, writer: asyncio.StreamWriter) -> None:
-        rows = 200
+        rows = 50
         tensor = {"name": "features", "datatype": "FP32", "shape": [rows, 3], "data": [1.5] * rows * 3}
         body = json.dumps({"inputs": [tensor]}).encode()
+        await asyncio.sleep(random.random())  # noqa: S311  # else all ask at once
         with contextlib.suppress(OSError):
             while not writer.is_closing():
                 writer.write(head(self._authorization, (), len(body), "block") + body)

@@ -33,7 +33,7 @@ def read_json(body: bytes) -> Any:
     except ValueError as error:
         raise InvalidInput("body", f"JSON; {error}") from None
     # Each key ends in `":`, and so do some texts: only where there are more than keys were kept, one may stand twice.
-    if body.count(b'":') != _keys(value) or _SPACED_KEY.search(body):
+    if (body.count(b'":') != _keys(value) or _SPACED_KEY.search(body)) and not _misplaced(value):
         json.loads(body.decode(), object_pairs_hook=_once_each, parse_int=str, parse_float=str)
     return value
 
@@ -45,6 +45,22 @@ def _keys(value: Any) -> int:
     if type(value) is list:
         return sum(_keys(part) for part in value if type(part) is dict)
     return 0
+
+
+def _misplaced(value: Any) -> bool:
+    """Whether an object stands within `data` or arrays of arrays: it is refused there whatever its keys are."""
+    if type(value) is dict:
+        return any(_holds_object(part) if name == "data" else _misplaced(part) for name, part in value.items())
+    if type(value) is list:
+        return any(_misplaced(part) if type(part) is dict else _holds_object(part) for part in value)
+    return False
+
+
+def _holds_object(value: Any) -> bool:
+    if type(value) is not list:
+        return type(value) is dict
+    kinds = set(map(type, value))
+    return dict in kinds or (list in kinds and any(map(_holds_object, value)))
 
 
 def _once_each(pairs: list[tuple[str, Any]]) -> None:

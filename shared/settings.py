@@ -10,6 +10,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class ServiceSettings(BaseSettings):
     """Read once, at start. Folders default to places below `state`.
 
+    At most `connections` are open to a port, if the limit of open files allows them; a client too many gets 503, or is
+    closed by gRPC.
+
     With `tls_certificate` (PEM, with what chains it to its CA) and `tls_key` the HTTP port speaks TLS; with
     `tls_client_ca` as well every client needs a certificate of that CA, beside its token.
     """
@@ -20,6 +23,7 @@ class ServiceSettings(BaseSettings):
     state: Path = Path(".driftline")
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=1, le=65535)
+    connections: int = Field(default=2_048, ge=1)
     log_level: str = "INFO"
     tls_certificate: Path | None = None
     tls_key: Path | None = None

@@ -2,7 +2,8 @@
 
 from shared.http.app import create_app
 from shared.http.auth import permits, require
+from shared.http.connections import most_connections
 from shared.http.health import Health
 from shared.http.server import serve
 
-__all__ = ["Health", "create_app", "permits", "require", "serve"]
+__all__ = ["Health", "create_app", "most_connections", "permits", "require", "serve"]

@@ -12,12 +12,14 @@ import uvicorn
 from fastapi import FastAPI
 from structlog import get_logger
 
+from shared.http.connections import bounded, most_connections
 from shared.settings import ServiceSettings
 
 log = get_logger()
 
 
 _HANDSHAKE_SECONDS = 2.0  # for a TLS client that came at the very end
+_UNREAD_SECONDS = 60  # after which a client that reads nothing of its answer is gone for the kernel
 
 
 class _Server(uvicorn.Server):
@@ -115,6 +117,7 @@ def _config(app: FastAPI, settings: ServiceSettings, protocol: Any) -> uvicorn.C
     except OSError as error:  # ssl's errors are some, too
         log.error("can't serve TLS", certificate=str(settings.tls_certificate), why=error.strerror or str(error))  # noqa: TRY400
         raise SystemExit(1) from error
+    config.http_protocol_class = bounded(config.http_protocol_class, most_connections(settings.connections))  # type: ignore[assignment]
     return config
 
 
@@ -134,10 +137,13 @@ def _listen(settings: ServiceSettings) -> socket.socket:
     # Before anything else starts: uvicorn would end the whole process from inside a task.
     try:
         family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-        return socket.create_server((settings.host, settings.port), family=family, backlog=2_048)
+        listener = socket.create_server((settings.host, settings.port), family=family, backlog=2_048)
     except OSError as error:
         log.error("can't listen", host=settings.host, port=settings.port, why=error.strerror or str(error))  # noqa: TRY400
         raise SystemExit(1) from error
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; connections have it from their listener
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_SECONDS * 1_000)
+    return listener
 
 
 async def _end(background: list[asyncio.Task[None]]) -> None:

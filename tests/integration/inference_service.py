@@ -222,11 +222,13 @@ async def read_topic(kafka: str, topic: str, client_id: str = "tests") -> list[I
     return found
 
 
-async def read_predictions(kafka: str, rows: int, model: str = "small") -> dict[int, list[PredictionBatch]]:
+async def read_predictions(
+    kafka: str, rows: int, model: str = "small", partitions: int = 3
+) -> dict[int, list[PredictionBatch]]:
     """A model's batches of each partition in their order, once there are at least `rows` rows, and what comes after."""
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest")
     await consumer.start()
-    found: dict[int, list[PredictionBatch]] = {0: [], 1: [], 2: []}
+    found: dict[int, list[PredictionBatch]] = {partition: [] for partition in range(partitions)}
     try:
         consumer.assign([TopicPartition(PREDICTIONS, partition) for partition in found])
         async with asyncio.timeout(60):

@@ -34,6 +34,9 @@ async def read_body(request: Request, limit: int) -> bytes:
     size = 0
     stream = request.stream()
     try:
+        if _declared(request) > limit:
+            await _drain(stream, limit * DRAINED_LIMITS)
+            raise TooLarge("body", f"at most {limit} bytes")
         async for chunk in stream:
             size += len(chunk)
             if size > limit:
@@ -44,6 +47,11 @@ async def read_body(request: Request, limit: int) -> bytes:
     except ClientDisconnect:
         raise InvalidInput("body", "all of it") from None
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _declared(request: Request) -> int:
+    told = request.headers.get("content-length", "")
+    return int(told[:20]) if told.isdecimal() else 0  # int() of thousands of digits raises
 
 
 async def _drain(stream: AsyncGenerator[bytes, None], most: int) -> None:

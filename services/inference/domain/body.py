@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -10,6 +11,8 @@ from pydantic_core import from_json
 from shared.errors import InvalidInput
 
 _SPACED_KEY = re.compile(rb'"\s+:')
+# Others wait while it is read, and each takes longer than megabytes of text. Brackets in texts are counted, too.
+_MOST_BRACKETS = 250_000
 
 
 def read_json(body: bytes) -> Any:
@@ -18,17 +21,19 @@ def read_json(body: bytes) -> Any:
     The tokens NaN and Infinity become floats here, so that whoever reads the field can refuse them by its name.
 
     Raises:
-        InvalidInput: empty, not JSON or not UTF-8 (lone surrogates included), nested over 200 deep, or an object has
-            a key twice.
+        InvalidInput: empty, not JSON or not UTF-8 (lone surrogates included), nested over 200 deep, too many objects
+            and arrays, or an object has a key twice.
     """
     if not body:
         raise InvalidInput("body", "JSON; it is empty")
+    if body.count(b"{") + body.count(b"[") > _MOST_BRACKETS:
+        raise InvalidInput("body", f"at most {_MOST_BRACKETS} objects and arrays")
     try:
         value = from_json(body)
     except ValueError as error:
         raise InvalidInput("body", f"JSON; {error}") from None
     # Each key ends in `":`, and so do some texts: only where there are more than keys were kept, one may stand twice.
-    if body.count(b'":') != _keys(value) or _SPACED_KEY.search(body):
+    if (body.count(b'":') != _keys(value) or _SPACED_KEY.search(body)) and not _misplaced(value):
         json.loads(body.decode(), object_pairs_hook=_once_each, parse_int=str, parse_float=str)
     return value
 
@@ -42,12 +47,26 @@ def _keys(value: Any) -> int:
     return 0
 
 
+def _misplaced(value: Any) -> bool:
+    """Whether an object stands within `data` or arrays of arrays: it is refused there whatever its keys are."""
+    if type(value) is dict:
+        return any(_holds_object(part) if name == "data" else _misplaced(part) for name, part in value.items())
+    if type(value) is list:
+        return any(_misplaced(part) if type(part) is dict else _holds_object(part) for part in value)
+    return False
+
+
+def _holds_object(value: Any) -> bool:
+    if type(value) is not list:
+        return type(value) is dict
+    kinds = set(map(type, value))
+    return dict in kinds or (list in kinds and any(map(_holds_object, value)))
+
+
 def _once_each(pairs: list[tuple[str, Any]]) -> None:
-    seen: set[str] = set()
-    for name, _ in pairs:
-        if name in seen:
-            raise InvalidInput(name, "this field once; it stands twice in the same object")
-        seen.add(name)
+    if len(dict(pairs)) < len(pairs):
+        [(name, _)] = Counter(name for name, _ in pairs).most_common(1)
+        raise InvalidInput(name, "this field once; it stands twice in the same object")
 
 
 def inside(where: str, name: str) -> str:

@@ -40,6 +40,7 @@ BODIES: list[tuple[Any, str]] = [
     (b'"text"', "body"),
     (b"\xff\xfe", "body"),
     (b"[" * 100_000, "body"),
+    (b'{"inputs": [%b1]}' % (b"[]," * 250_000), "objects and arrays"),
     (b'{"inputs": NaN}', "inputs"),
     (b'{"id": "\\ud800", "inputs": []}', "body"),
     (b'{"id": "a", "id" : "b", "inputs": []}', "id"),

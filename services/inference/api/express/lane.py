@@ -32,6 +32,7 @@ class _Kind(Enum):
     TOKEN = auto()
     LENGTH = auto()
     TRACE = auto()
+    SIZE = auto()
     UNUSUAL = auto()
 
 
@@ -39,9 +40,11 @@ _NAMES = {
     b"authorization": _Kind.TOKEN,
     _LENGTH: _Kind.LENGTH,
     **dict.fromkeys((b"traceparent", b"tracestate"), _Kind.TRACE),
+    b"content-length": _Kind.SIZE,
     **dict.fromkeys((b"content-encoding", b"upgrade", b"expect"), _Kind.UNUSUAL),
 }
 _TIDY_SECONDS = 1.0
+_DIGITS, _NONE = 20, -1
 
 
 class Connection(Protocol):
@@ -96,24 +99,23 @@ class Lane:
         path = self._paths.get(url) or self._path(url)
         if path is None:
             return None
-        token, json_length = b"", None
+        told: dict[_Kind, bytes] = {}
         traced: Headers = []
         for name, value in headers:
-            kind = self._kinds.get(name)
-            if kind is None:
-                kind = self._kind(name)
-            if kind is _Kind.TOKEN:
-                token = value
-            elif kind is _Kind.LENGTH and value.isdigit() and len(value) <= 20:
-                json_length = int(value)
-            elif kind is _Kind.TRACE:
-                traced.append((name.lower(), value))
-            elif kind is not _Kind.USUAL:
+            kind = self._kinds.get(name) or self._kind(name)
+            if kind is _Kind.UNUSUAL:
                 return None
+            if kind is _Kind.TRACE:
+                traced.append((name.lower(), value))
+            else:
+                told[kind] = value
+        json_length, size = _number(told.get(_Kind.LENGTH)), _number(told.get(_Kind.SIZE)) or 0
         trace = brought(traced) if traced else None
+        if json_length == _NONE or not 0 <= size <= self.body_bytes:  # of a body that is too large nothing is kept
+            return None
         if traced and trace is None:  # the state of no trace
             return None
-        return Admission(path, token, json_length, trace)
+        return Admission(path, told.get(_Kind.TOKEN, b""), json_length, trace)
 
     def serves(self, admission: Admission) -> Served | None:
         """What answers it now; None without a good token, or if nothing does."""
@@ -175,3 +177,10 @@ class Lane:
             now = asyncio.get_running_loop().time()
             for connection in list(self.connections):
                 connection.tidy(now)
+
+
+def _number(value: bytes | None) -> int | None:
+    """What a header says; -1 if that is no number, None without one."""
+    if value is None:
+        return None
+    return int(value) if value.isdigit() and len(value) <= _DIGITS else _NONE

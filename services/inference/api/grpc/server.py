@@ -8,6 +8,7 @@ from structlog import get_logger
 from services.inference.api.app import Parts
 from services.inference.api.grpc.calls import handlers
 from services.inference.settings import InferenceSettings
+from shared.http import most_connections
 from shared.tokens import TokenVerifier
 
 log = get_logger()
@@ -27,6 +28,7 @@ def open_server(settings: InferenceSettings, parts: Parts) -> grpc.aio.Server:
     """
     options = (
         ("grpc.max_receive_message_length", settings.body_bytes),
+        ("grpc.max_allowed_incoming_connections", most_connections(settings.connections)),  # one more is closed
         ("grpc.compression_enabled_algorithms_bitset", _PLAIN),
         # A client keeps its connection for ever, and so its replica: now and then it must look for one anew.
         ("grpc.max_connection_age_ms", int(settings.grpc_connection_seconds * 1_000)),

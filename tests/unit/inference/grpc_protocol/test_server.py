@@ -26,6 +26,21 @@ async def test_a_port_that_is_taken_ends_the_start(world: World) -> None:
         open_server(world.settings, world.parts)
 
 
+async def test_a_connection_too_many_is_closed_and_those_there_go_on(state: Path, parts: Parts) -> None:
+    settings = InferenceSettings(state=state, grpc_port=free_port(), connections=2)
+    serving = asyncio.create_task(run_server(open_server(settings, parts)))
+    async with calling(settings.grpc_port, state) as caller:
+        await caller.infer(small_request())
+        others = [await asyncio.open_connection("127.0.0.1", settings.grpc_port) for _ in range(2)]
+        async with asyncio.timeout(10):
+            await asyncio.wait([asyncio.create_task(each[0].read()) for each in others], return_when="FIRST_COMPLETED")
+        await caller.infer(small_request())
+        for _, writer in others:
+            writer.close()
+    serving.cancel()
+    await asyncio.gather(serving, return_exceptions=True)
+
+
 class SlowCore:
     """Answers when it may."""
 

@@ -48,12 +48,7 @@ def _tails() -> list[tuple[bytes, str]]:
     block = np.frombuffer(os.urandom(10 * _AT_ONCE), np.uint8).reshape(_AT_ONCE, 10).copy()
     block[:, 0] = block[:, 0] & 0x0F | 0x70
     block[:, 2] = block[:, 2] & 0x3F | 0x80
-    told = block.tobytes()
-    digits = told.hex()
-    return [
-        (
-            told[at : at + 10],
-            f"{digits[2 * at : 2 * at + 4]}-{digits[2 * at + 4 : 2 * at + 8]}-{digits[2 * at + 8 : 2 * at + 20]}",
-        )
-        for at in range(0, len(told), 10)
-    ]
+    keys = block.tobytes()
+    digits = np.frombuffer(keys.hex().encode(), np.uint8).reshape(_AT_ONCE, 20)
+    texts = np.insert(digits, (4, 8), ord("-"), axis=1).tobytes().decode()
+    return [(keys[10 * at : 10 * at + 10], texts[22 * at : 22 * at + 22]) for at in range(_AT_ONCE)]

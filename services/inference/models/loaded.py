@@ -77,9 +77,11 @@ class LoadedModel:
                 outputs = session.run(self._names, {FEATURES: tensor})
         except (InvalidInput, Fail, InvalidArgument, RuntimeException) as error:
             raise ModelFailed(f"model {self.name}: {error}") from error
-        if any(output.shape[:1] != tensor.shape[:1] for output in outputs):
-            raise ModelFailed(f"model {self.name}: gives another number of rows than it gets")
-        if rows < len(tensor):
+        given = len(tensor)
+        for output in outputs:
+            if not output.ndim or len(output) != given:
+                raise ModelFailed(f"model {self.name}: gives another number of rows than it gets")
+        if rows < given:
             outputs = [output[:rows] for output in outputs]
         return dict(zip(self._names, outputs, strict=True))
 

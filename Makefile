@@ -55,7 +55,7 @@ integration: install ## tests on a real Kafka
 browser: # page tests need one; without it they are skipped and say so
 	@scripts/browser.sh
 
-fault: install ## brokers, disks and processes that fail, clients that do harm, at full length (a quarter of an hour)
+fault: install ## brokers, disks and processes that fail, clients that do harm, at full length (about an hour)
 	@FAULT=full $(RUN)/pytest tests/fault -s $(TEST_ARGS)
 
 bench: install ## speed, printed

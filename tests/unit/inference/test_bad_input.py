@@ -115,6 +115,8 @@ BODIES: list[tuple[Any, str]] = [
     (with_temp(data=50), "inputs[0].data"),
     (with_temp(data={"0": 50}), "inputs[0].data"),
     (with_temp(shape=[1, 1], data=[[1, 2]]), "inputs[0].data[0]"),
+    (json.dumps(with_temp(data=[{"a": 1}])).replace('"a": 1', '"a" :1, "a": 2').encode(), "inputs[0].data[0]"),
+    (json.dumps(with_temp(shape=[1, 1], data=[[{"a": 1}]])).replace('"a"', '"a" ').encode(), "inputs[0].data[0]"),
     (with_temp(shape=[1, 1], data=[[[1]]]), "inputs[0].data[0]"),
     (with_temp(shape=[1, 1], data=[[1], [2]]), "inputs[0].data"),
     (with_temp(data=["50"]), "inputs[0].data[0]"),

@@ -49,18 +49,34 @@ class Answered:
         return len(self.scores)
 
     @property
+    def _is_single(self) -> bool:
+        """Whether each request has one row."""
+        return len(self.counts) == len(self)
+
+    @property
+    def request_id(self) -> list[bytes]:
+        """Of each row that of its request."""
+        return self.keys if self._is_single else list(chain.from_iterable(map(repeat, self.keys, self.counts)))
+
+    @property
     def row(self) -> Int32:
         """Of each row its place in its request: 0, 1, …"""
-        if len(self.counts) == len(self):
+        if self._is_single:
             return np.zeros(len(self), np.int32)
         ends = np.cumsum(self.counts)
         return (np.arange(len(self)) - np.repeat(ends - self.counts, self.counts)).astype(np.int32)
 
     @property
+    def repeat(self) -> NDArray[np.bool_]:
+        """Of each row whether it was answered before."""
+        if not any(self.seen):
+            return np.zeros(len(self), np.bool_)
+        return self.row < self._spread(np.array(self.seen))
+
+    @property
     def latency_us(self) -> Int32:
         """Of each row that of its request."""
-        microseconds = np.minimum(np.array(self.seconds) * 1e6, _LONGEST).astype(np.int32)
-        return np.repeat(microseconds, self.counts)
+        return self._spread(np.minimum(np.array(self.seconds) * 1e6, _LONGEST).astype(np.int32))
 
     @property
     def entity(self) -> list[str | None]:
@@ -82,12 +98,16 @@ class Answered:
     def event_time(self) -> NDArray[np.datetime64]:
         """Of each row, datetime64[us]."""
         if set(map(type, self.event_times)) == {int}:
-            return np.repeat(np.array(self.event_times, dtype="datetime64[us]"), self.counts)
+            return self._spread(np.array(self.event_times, dtype=np.int64)).view("datetime64[us]")
         parts = [
             np.full(count, each, dtype="datetime64[us]")
             for each, count in zip(self.event_times, self.counts, strict=True)
         ]
         return np.concatenate(parts)
+
+    def _spread(self, each: NDArray[Any]) -> NDArray[Any]:
+        """To all rows what stands once for each request."""
+        return each if self._is_single else np.repeat(each, self.counts)
 
 
 def merge(answers: Sequence[Answered]) -> Answered:

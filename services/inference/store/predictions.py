@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import chain, repeat
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -139,13 +138,12 @@ class _Columns(NamedTuple):
 
 def _columns(answers: Sequence[Answered]) -> _Columns:
     answered = merge(answers)
-    counts, row = answered.counts, answered.row
     return _Columns(
-        request_id=list(chain.from_iterable(map(repeat, answered.keys, counts))),
-        row=row,
+        request_id=answered.request_id,
+        row=answered.row,
         entity=answered.entity,
         event_time=answered.event_time,
-        repeat=row < np.repeat(answered.seen, counts),
+        repeat=answered.repeat,
         rows=answered.rows,
         scores=answered.scores,
         latency_us=answered.latency_us,

@@ -1,6 +1,7 @@
-"""What the service is compared with: the plain application, and ONNX Runtime alone."""
+"""What the service is compared with: the plain application, the event loop and ONNX Runtime alone, its own steps."""
 
 import asyncio
+import json
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -30,6 +31,27 @@ async def running_plain(graphs: Mapping[Graph, Path]) -> AsyncIterator[dict[Mode
         for process in started.values():
             process.terminate()
             await process.wait()
+
+
+@asynccontextmanager
+async def running_loop() -> AsyncIterator[Endpoint]:
+    """The event loop without a server, ready."""
+    port = plan_ports(("loop",), {}, candidates())["loop"]
+    process = await asyncio.create_subprocess_exec(*_PYTHON, "benchmarks.inference.loop", str(port))
+    try:
+        await until_ready(f"http://127.0.0.1:{port}/", "")
+        yield Endpoint(port, process.pid, Bodies("/infer"))
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def microseconds() -> list[tuple[int, str, list[float]]]:
+    """What a request takes in each step, by turn and form, see `benchmarks.inference.steps`."""
+    command = (*_PYTHON, "benchmarks.inference.steps")
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    output, _ = await process.communicate()
+    return [(turn, form, each) for turn, form, each in json.loads(output)]
 
 
 def _bodies(model: Model) -> Bodies:

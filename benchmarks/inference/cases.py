@@ -8,8 +8,8 @@ from benchmarks.inference.data import Form
 
 Model = Literal["gbm", "mlp", "named"]
 # `fast` and `durable` are the modes of the service; `unpublished`, `tokenless` and `unbatched` are mode fast without
-# one of its parts; `plain` is the plain application, which speaks JSON alone.
-Server = Literal["fast", "durable", "unpublished", "tokenless", "unbatched", "plain"]
+# one of its parts; `plain` is the plain application, which speaks JSON alone; `loop` is the event loop, no server.
+Server = Literal["fast", "durable", "unpublished", "tokenless", "unbatched", "plain", "loop"]
 
 # Which part of the service is left out.
 WITHOUT: dict[Server, str] = {"unpublished": "publishing", "tokenless": "tokens", "unbatched": "batching"}
@@ -49,7 +49,7 @@ class Plan(NamedTuple):
         """Those of one round: what is compared comes one after the other."""
         for place in self.places:
             for server, form in product(_servers(place), FORMS):
-                if server != "plain" or form == "json":
+                if server not in ("plain", "loop") or form == "json":
                     yield Case(place, form, server)
 
 
@@ -64,6 +64,8 @@ def _servers(place: Place) -> tuple[Server, ...]:
             beside.append("tokenless")
         if place.connections <= USUAL and place.rows == 1:
             beside.append("unbatched")
+        if place.rows == 1:
+            beside.append("loop")
     return ("plain", "fast", *beside)
 
 

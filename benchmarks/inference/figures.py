@@ -76,6 +76,7 @@ class Figures:
         self.runs: dict[Case, list[Run]] = defaultdict(list)
         self.alone: dict[tuple[Graph, int], list[float]] = defaultdict(list)
         self.overloads: list[Overloaded] = []
+        self.steps: dict[tuple[int, str], list[list[float]]] = defaultdict(list)
 
     def middle(self, case: Case) -> Run:
         """The median of each figure."""

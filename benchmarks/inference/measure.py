@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.inference.baselines import calls_a_second
+from benchmarks.inference.baselines import calls_a_second, microseconds
 from benchmarks.inference.cases import OVERLOAD, OVERLOAD_ROWS, ROWS, Case, Plan
 from benchmarks.inference.endpoint import Endpoint
 from benchmarks.inference.figures import Figures, Overloaded, Run
@@ -56,6 +56,8 @@ class _Round:
             calls = await calls_a_second(file, ROWS, self._plan.seconds / 2)
             for rows, each in zip(ROWS, calls, strict=True):
                 self._figures.alone[kind, rows].append(each)
+        for turn, form, steps in await microseconds():
+            self._figures.steps[turn, form].append(steps)
         self._figures.overloads.append(await self._overload(self._servers.ours["fast", "brisk"]))
 
     async def _once(self, case: Case) -> Run:
@@ -64,7 +66,7 @@ class _Round:
         watches = Watch(endpoint.pid), Watch(self._servers.broker)
         measured = await asyncio.to_thread(load, endpoint.port, requests, place.connections, self._plan.seconds)
         server, broker = (watch.read() for watch in watches)
-        published = case.server not in ("plain", "unpublished")
+        published = case.server not in ("plain", "loop", "unpublished")
         await self._check(str(case), measured.answered * place.rows if published else 0)
         return Run(measured.requests, measured.p50, measured.p99, *server, *measured.share, broker.taken)
 

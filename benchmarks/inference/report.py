@@ -21,6 +21,8 @@ alone. `{command}` wrote this page.
   an async handler, one `session.run`, uvicorn with uvloop and httptools, no access log, the same session options. It
   speaks JSON alone, so that binary requests are compared with its JSON. For the model of named inputs
   (`plain_named.py`) it has a form of its own, a list of values for each feature.
+* `loop` (`benchmarks/inference/loop.py`) is the event loop alone: it gives every request the same answer and reads
+  none. No server on this event loop can do more here.
 * `CPU µs` is what a request takes of the server's core: other processes on the machine disturb it least.
 * `server`, `load` and `broker` are the shares of a core that each took; load and broker have one together. `lost` and
   `load lost` are the shares of the time in which server and load were ready to run and something else had the core.

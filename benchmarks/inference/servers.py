@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.inference.baselines import running_plain
+from benchmarks.inference.baselines import running_loop, running_plain
 from benchmarks.inference.cases import Model, Place, Server
 from benchmarks.inference.endpoint import Endpoint
 from benchmarks.inference.kinds import GRAPHS, KINDS, Graph
@@ -19,16 +19,21 @@ from shared.keys import make_keys
 
 
 class Servers(NamedTuple):
-    """All that run: `ours` by server and model, `plain` by model; the files of the graphs, and the broker's process."""
+    """All that run: `ours` by server and model, `plain` by model, the event loop; the files of the graphs, and the
+    broker's process.
+    """
 
     ours: Mapping[tuple[str, str], Endpoint]
     plain: Mapping[Model, Endpoint]
+    loop: Endpoint
     graphs: Mapping[Graph, Path]
     topic: Topic
     broker: int
 
     def endpoint(self, server: Server, place: Place) -> Endpoint:
         """Who answers there."""
+        if server == "loop":
+            return self.loop
         return self.plain[place.model] if server == "plain" else self.ours[server, place.model]
 
 
@@ -43,10 +48,11 @@ async def running_servers(folder: Path) -> AsyncIterator[Servers]:
         digests, graphs = await making
         await deploy(stack.kafka, state, digests)
         plain = await context.enter_async_context(running_plain(graphs))
+        loop = await context.enter_async_context(running_loop())
         ours = await ready_endpoints(stack, state)
         topic = await context.enter_async_context(open_topic(stack.kafka))
         pin_to_last(stack.pids["kafka"])
-        yield Servers(ours, plain, graphs, topic, stack.pids["kafka"])
+        yield Servers(ours, plain, loop, graphs, topic, stack.pids["kafka"])
 
 
 def _make_models(folder: Path, state: Path) -> tuple[dict[str, str], dict[Graph, Path]]:

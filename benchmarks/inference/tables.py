@@ -9,12 +9,14 @@ from benchmarks.inference.figures import Figures, Run
 from benchmarks.inference.goals import judged, ratios
 from benchmarks.inference.kinds import SLO_MS
 from benchmarks.inference.overload import CONNECTIONS
+from benchmarks.inference.steps import STEPS
 
 MODELS = {
     "gbm": "GBM: 20 features in one input",
     "mlp": "MLP: 20 features in one input",
     "named": "GBM: 20 named inputs, two of them strings",
 }
+BESIDE = ("plain", "loop")  # what the service is compared with over sockets
 
 
 class Table(NamedTuple):
@@ -29,7 +31,8 @@ class Table(NamedTuple):
 def tables(figures: Figures) -> list[Table]:
     """All."""
     speed = [_speed(figures, model, title) for model, title in MODELS.items()]
-    return [_goals(figures), *speed, _alone(figures), _durable(figures), _costs(figures), _overload(figures)]
+    beside = [_alone(figures), _steps(figures), _durable(figures), _costs(figures), _overload(figures)]
+    return [_goals(figures), *speed, *beside]
 
 
 def _goals(figures: Figures) -> Table:
@@ -48,7 +51,7 @@ _SHARES = ("server", "lost", "load", "load lost", "broker", "binds")
 
 
 def _speed(figures: Figures, model: str, title: str) -> Table:
-    cases = [case for case in figures.runs if case.place.model == model and case.server in ("fast", "plain")]
+    cases = [case for case in figures.runs if case.place.model == model and case.server in ("fast", *BESIDE)]
     head = (
         "connections",
         "rows",
@@ -71,12 +74,12 @@ def _speed_row(figures: Figures, case: Case) -> tuple[str, ...]:
     return (
         str(connections),
         f"{rows:,}",
-        "plain" if case.server == "plain" else case.form,
+        case.server if case.server in BESIDE else case.form,
         f"{run.requests:,.0f}",
         f"{run.requests * rows:,.0f}",
         f"{run.p50:.2f}",
         f"{run.p99:.2f}",
-        *(("", "") if case.server == "plain" else compared),
+        *(("", "") if case.server in BESIDE else compared),
         f"{run.microseconds:.0f}",
         *_shares(run),
     )
@@ -89,6 +92,15 @@ def _alone(figures: Figures) -> Table:
     ]
     words = "The limit: one process that calls the session with blocks at hand, on the servers' core."
     return Table("ONNX Runtime alone", words, ("model", "rows", "calls/s", "rows/s"), rows)
+
+
+def _steps(figures: Figures) -> Table:
+    rows = []
+    for (turn, form), rounds in figures.steps.items():
+        middle = [statistics.median(step) for step in zip(*rounds, strict=True)]
+        rows.append((str(turn), form, *(f"{step:.1f}" for step in middle), f"{sum(middle):.1f}"))
+    words = "What a request of one row takes of the core, µs, by how many come in one turn of the event loop."
+    return Table("Step by step, without sockets", words, ("in a turn", "form", *STEPS, "sum"), rows)
 
 
 def _place(case: Case) -> tuple[str, ...]:

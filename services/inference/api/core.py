@@ -115,7 +115,7 @@ class Core:
         given = form(served.model, asked, outputs)  # before the log: what is logged is answered
         trace = traceparent(served.model.name, served.model.digest, asked.id)
         run = Run([asked], [received], None if trace is None else [trace])
-        await self._enter(served, [asked], self._answered(served, run, stacked, outputs))
+        await self._enter(served, [asked], self.answered(served, run, stacked, outputs))
         return given
 
     async def _run(self, model: LoadedModel, stacked: Stacked) -> Outputs:
@@ -133,8 +133,8 @@ class Core:
         self._check(served.model)
         stacked = stack(run.asked)
         outputs = served.model.run(stacked.tensor)
-        answers = _written(served.model, run.asked, outputs)
-        answered = self._answered(served, run, stacked, outputs)
+        answers = written(served.model, run.asked, outputs)
+        answered = self.answered(served, run, stacked, outputs)
 
         def entered(safe: bool) -> None:
             told(answers if safe else None)
@@ -159,7 +159,7 @@ class Core:
         if served.shadow is not None and self.shadows is not None:
             self.shadows.offer(served.shadow, asked, answered)
 
-    def _answered(self, served: Served, run: Run, stacked: Stacked, outputs: Outputs) -> Answered:
+    def answered(self, served: Served, run: Run, stacked: Stacked, outputs: Outputs) -> Answered:
         """What is logged of requests that get these outputs; they are measured, too."""
         model, now, asked = served.model, time.perf_counter(), run.asked
         seconds = [now - begun for begun in run.received]
@@ -194,7 +194,7 @@ def _understood(model: LoadedModel, request: InferRequest) -> Asked:
     return asked
 
 
-def _written(model: LoadedModel, asked: Sequence[Asked], outputs: Outputs) -> list[Answer]:
+def written(model: LoadedModel, asked: Sequence[Asked], outputs: Outputs) -> list[Answer]:
     if asked[0].special is not None:
         return [special_answer(model.name, model.digest, asked[0], outputs, model.datatypes)]
     if asked[0].binary:
@@ -203,7 +203,7 @@ def _written(model: LoadedModel, asked: Sequence[Asked], outputs: Outputs) -> li
 
 
 def _answer(model: LoadedModel, asked: Asked, outputs: Outputs) -> Answer:
-    return _written(model, [asked], outputs)[0]
+    return written(model, [asked], outputs)[0]
 
 
 def _predicted(model: LoadedModel, asked: Asked, outputs: Outputs) -> Predicted:

@@ -15,6 +15,7 @@ from benchmarks.inference.load import load
 from benchmarks.inference.overload import flood
 from benchmarks.inference.report import as_page, as_text
 from benchmarks.inference.requests import Bodies, NamedBodies, PlainNamedBodies
+from benchmarks.inference.steps import STEPS
 from benchmarks.inference.tables import tables
 from services.inference.domain.request import read_request
 from services.inference.domain.tensor import Tensor
@@ -45,6 +46,8 @@ def made_up(plan: Plan) -> Figures:
         for graph in GRAPHS:
             for rows in ROWS:
                 figures.alone[graph, rows].append(1_100)
+        for form in ("json", "binary"):
+            figures.steps[1, form].append([number + 1.0] * len(STEPS))
         figures.overloads.append(overloaded())
     return figures
 

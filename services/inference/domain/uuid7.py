@@ -1,10 +1,12 @@
 """UUIDv7 (RFC 9562): ids of requests that bring none, each with the time of its first row."""
 
 import os
+from struct import iter_unpack
 
 import numpy as np
 
 _AT_ONCE = 512
+_TAIL = b"....-....-............ "
 
 
 def uuid7(milliseconds: int, random: bytes) -> bytes:
@@ -50,5 +52,8 @@ def _tails() -> list[tuple[bytes, str]]:
     block[:, 2] = block[:, 2] & 0x3F | 0x80
     keys = block.tobytes()
     digits = np.frombuffer(keys.hex().encode(), np.uint8).reshape(_AT_ONCE, 20)
-    texts = np.insert(digits, (4, 8), ord("-"), axis=1).tobytes().decode()
-    return [(keys[10 * at : 10 * at + 10], texts[22 * at : 22 * at + 22]) for at in range(_AT_ONCE)]
+    texts = np.full((_AT_ONCE, len(_TAIL)), np.frombuffer(_TAIL, np.uint8))
+    for start, end, at in ((0, 4, 0), (4, 8, 5), (8, 20, 10)):
+        texts[:, at : at + end - start] = digits[:, start:end]
+    written = texts.tobytes().decode().split()
+    return list(zip((key for (key,) in iter_unpack("10s", keys)), written, strict=True))

@@ -9,7 +9,10 @@ from benchmarks.inference.data import Form
 Model = Literal["gbm", "mlp", "named"]
 # `fast` and `durable` are the modes of the service; `unpublished`, `tokenless` and `unbatched` are mode fast without
 # one of its parts; `plain` is the plain application, which speaks JSON alone; `loop` is the event loop, no server.
-Server = Literal["fast", "durable", "unpublished", "tokenless", "unbatched", "plain", "loop"]
+# `shadowed` is mode fast for a model that has a shadow beside it.
+Server = Literal["fast", "durable", "unpublished", "tokenless", "unbatched", "shadowed", "plain", "loop"]
+
+SHADOWED: Literal["shadowed"] = "shadowed"
 
 # Which part of the service is left out.
 WITHOUT: dict[Server, str] = {"unpublished": "publishing", "tokenless": "tokens", "unbatched": "batching"}
@@ -63,7 +66,7 @@ def _servers(place: Place) -> tuple[Server, ...]:
         if place.connections == USUAL and place.rows == 1:
             beside.append("tokenless")
         if place.connections <= USUAL and place.rows == 1:
-            beside.append("unbatched")
+            beside += ["unbatched", SHADOWED]
         if place.rows == 1:
             beside.append("loop")
     return ("plain", "fast", *beside)

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from benchmarks.inference.cases import USUAL, WITHOUT, Place
+from benchmarks.inference.cases import SHADOWED, USUAL, WITHOUT, Place
 from benchmarks.inference.data import Form
 from benchmarks.inference.figures import Figures
 from benchmarks.inference.kinds import SLO_MS
@@ -30,6 +30,7 @@ _PLAIN = "times the plain application's requests"
 _ALONE = "of ONNX Runtime alone"
 _COST = "of throughput is what publishing costs"
 _P99 = "times the p99 of a service that does not batch"
+_SHADOW = "times the p99 of a model without a shadow"
 GOALS = (
     Goal("plain_1row", f"16 connections, 1 row, JSON: {_PLAIN}", 8.5),
     Goal("plain_1row_binary", f"16 connections, 1 row, binary: {_PLAIN}", 14),
@@ -43,6 +44,8 @@ GOALS = (
     Goal("publishing_cost_1row_binary", f"16 connections, 1 row, binary: {_COST}", most=0.1),
     Goal("unbatched_p99_1row_1", f"1 connection, 1 row, JSON: {_P99}", most=1.3),
     Goal("unbatched_p99_1row_1_binary", f"1 connection, 1 row, binary: {_P99}", most=1.3),
+    Goal("shadow_p99_1row", f"16 connections, 1 row, JSON: {_SHADOW}", most=1.05),
+    Goal("shadow_p99_1row_1", f"1 connection, 1 row, JSON: {_SHADOW}", most=1.05),
     Goal("overload_p99_ms", "overload: p99 of the admitted in ms, the objective being the bound", most=SLO_MS),
     Goal("overload_strange", "overload: answers but 200, and 429 and 503 with Retry-After", most=0),
     Goal("overload_growth_mb", "overload: MB by which the memory of the server grows", most=16),
@@ -65,6 +68,8 @@ def ratios(figures: Figures) -> dict[str, float]:
             found[f"{at}limit_{tail}"] = figures.to_alone(case)
         elif case.server == "durable":
             found[f"durable_{tail}"] = figures.to(case, case._replace(server="fast"))
+        elif case.server == SHADOWED:
+            found[f"shadow_p99_{tail}"] = figures.p99_to(case, case._replace(server="fast"))
         elif case.server in WITHOUT:
             fast = case._replace(server="fast")
             found[f"{WITHOUT[case.server]}_cost_{tail}"] = 1 - figures.to(fast, case)

@@ -22,4 +22,5 @@ KINDS = {
     "mlp": Kind("mlp"),
     "named": Kind("gbm", strings=STRINGS),
     "brisk": Kind("gbm", slo_ms=SLO_MS),  # for the overload
+    "shadowed": Kind("gbm"),  # deployed with a shadow beside it
 }

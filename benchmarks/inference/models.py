@@ -80,17 +80,17 @@ def _network() -> bytes:
     return content
 
 
-def definition_text(name: str) -> str:
-    """TOML of a model's definition."""
+def definition_text(name: str, *, shadow: bool = False) -> str:
+    """TOML of a model's definition, or of another version of it, which may be its shadow."""
     kind = KINDS[name]
     kinds = ((feature, "categorical" if is_string else "numeric") for feature, is_string in names(kind.strings))
     features = "".join(_FEATURE.format(name=feature, kind=told) for feature, told in kinds)
-    return _DEFINITION.format(name=name, features=features, slo_ms=kind.slo_ms)
+    return _DEFINITION.format(name=name, features=features, slo_ms=kind.slo_ms + shadow)
 
 
-def make(state: Path, name: str) -> str:
-    """Write the bundle of a model, signed, into the state folder; its digest."""
-    text = definition_text(name)
+def make(state: Path, name: str, *, shadow: bool = False) -> str:
+    """Write the bundle of a model, or of its shadow, signed, into the state folder; its digest."""
+    text = definition_text(name, shadow=shadow)
     definition = parse_definition(text)
     strings = len(definition.categorical)
     times = np.datetime64("2026-01-01T00:30", "us") + np.arange(600) * np.timedelta64(1, "h")

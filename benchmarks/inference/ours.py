@@ -37,16 +37,17 @@ def _beside(state: Path, name: str, *command: str) -> tuple[str, ...]:
     return (*ALONE, f"DRIFTLINE_STATE={own.resolve()}", *command)
 
 
-async def deploy(kafka: str, state: Path, digests: Mapping[str, str]) -> None:
-    """Say which bundle serves each model. Of what is beside mode fast only the GBM is asked, so that they get no other
-    bundle: each takes a second to load.
+async def deploy(kafka: str, state: Path, digests: Mapping[str, str], shadows: Mapping[str, str]) -> None:
+    """Say which bundle serves each model, and which shadow runs beside it.
+
+    Of what is beside mode fast only the GBM is asked, so that they get no other bundle: each takes a second to load.
     """
     for own in (state / _BESIDE).iterdir():
         shutil.copytree(state / "bundles" / digests["gbm"], own / "bundles" / digests["gbm"])
     producer = AIOKafkaProducer(bootstrap_servers=kafka)
     await producer.start()
     for model, digest in digests.items():
-        message = deployment(state, digest, model=model)
+        message = deployment(state, digest, model=model, shadow=shadows.get(model))
         await producer.send_and_wait(message.topic, message.value, key=message.key, headers=list(message.headers))
     await producer.stop()
 

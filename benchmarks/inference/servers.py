@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.inference.baselines import running_loop, running_plain
-from benchmarks.inference.cases import Model, Place, Server
+from benchmarks.inference.cases import SHADOWED, Model, Place, Server
 from benchmarks.inference.endpoint import Endpoint
 from benchmarks.inference.kinds import GRAPHS, KINDS, Graph
 from benchmarks.inference.machine import pin_to_last
@@ -34,6 +34,8 @@ class Servers(NamedTuple):
         """Who answers there."""
         if server == "loop":
             return self.loop
+        if server == SHADOWED:
+            return self.ours["fast", SHADOWED]
         return self.plain[place.model] if server == "plain" else self.ours[server, place.model]
 
 
@@ -46,7 +48,7 @@ async def running_servers(folder: Path) -> AsyncIterator[Servers]:
     async with AsyncExitStack() as context:
         stack = await context.enter_async_context(running_stack(stack_plan(state), lambda _: None))
         digests, graphs = await making
-        await deploy(stack.kafka, state, digests)
+        await deploy(stack.kafka, state, digests, {SHADOWED: make(state, SHADOWED, shadow=True)})
         plain = await context.enter_async_context(running_plain(graphs))
         loop = await context.enter_async_context(running_loop())
         ours = await ready_endpoints(stack, state)

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from benchmarks.inference.cases import OVERLOAD, OVERLOAD_ROWS, WITHOUT, Case
+from benchmarks.inference.cases import OVERLOAD, OVERLOAD_ROWS, SHADOWED, WITHOUT, Case
 from benchmarks.inference.figures import Figures, Run
 from benchmarks.inference.goals import judged, ratios
 from benchmarks.inference.kinds import SLO_MS
@@ -126,20 +126,28 @@ def _durable(figures: Figures) -> Table:
 
 def _costs(figures: Figures) -> Table:
     rows = []
-    for case in [case for case in figures.runs if case.server in WITHOUT]:
+    for case in figures.runs:
         fast = case._replace(server="fast")
-        one, two = figures.middle(fast), figures.middle(case)
-        speed = (f"{one.requests:,.0f}", f"{two.requests:,.0f}", f"{1 - figures.to(fast, case):+.1%}")
-        tail = (f"{one.p99:.2f}", f"{two.p99:.2f}", f"{figures.p99_to(fast, case):.2f}")
-        each = (f"{one.microseconds:.0f}", f"{two.microseconds:.0f}")
-        rows.append((WITHOUT[case.server], *_place(case), *speed, *each, *tail, two.binds))
+        if case.server in WITHOUT:
+            rows.append(_cost(figures, WITHOUT[case.server], fast, case))
+        elif case.server == SHADOWED:
+            rows.append(_cost(figures, "a shadow", case, fast))
     words = (
         "The service as it is, and a process put together without one part (`benchmarks/inference/without.py`): no row "
         "is logged or published; no token is sent or asked for; each request is a run of its own, as soon as it is "
-        "read. A cost below zero is a gain; `binds` is of the one without. The GBM, mode fast."
+        "read. Last, a model with a shadow beside it, and one without. A cost below zero is a gain; `binds` is of the "
+        "one without. The GBM, mode fast."
     )
     head = ("with req/s", "without", "cost", "with CPU µs", "without", "with p99", "without", "p99 ratio", "binds")
     return Table("What each part costs", words, ("part", "connections", "rows", "form", *head), rows)
+
+
+def _cost(figures: Figures, part: str, case: Case, without: Case) -> tuple[str, ...]:
+    one, two = figures.middle(case), figures.middle(without)
+    speed = (f"{one.requests:,.0f}", f"{two.requests:,.0f}", f"{1 - figures.to(case, without):+.1%}")
+    tail = (f"{one.p99:.2f}", f"{two.p99:.2f}", f"{figures.p99_to(case, without):.2f}")
+    each = (f"{one.microseconds:.0f}", f"{two.microseconds:.0f}")
+    return (part, *_place(case), *speed, *each, *tail, two.binds)
 
 
 def _overload(figures: Figures) -> Table:

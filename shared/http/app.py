@@ -37,9 +37,11 @@ def create_app(  # noqa: PLR0913  # the last four are options
     app.include_router(health_routes(health))
     app.add_middleware(BodyLimit, limit=body_limit)
     add_error_handlers(app)
+    _add_document(app)
+    return app
 
+
+def _add_document(app: FastAPI) -> None:
     @app.get("/openapi.json", include_in_schema=False, dependencies=[Depends(require(*ROLES))])
     async def openapi() -> JSONResponse:
         return JSONResponse(app.openapi())
-
-    return app

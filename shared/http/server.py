@@ -84,13 +84,12 @@ async def serve(
         Exception: what a task raised, or RuntimeError if it just ended; the process ends with it.
     """
     try:
-        config = _config(app, settings, protocol)
         listener = _listen(settings)
+        server = _Server(_config(app, settings, protocol), listener)
     except SystemExit:
         for task in tasks:
             task.close()
         raise
-    server = _Server(config, listener)
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, server.stop)
     background = [asyncio.create_task(task, name=getattr(task, "__qualname__", "task")) for task in tasks]

@@ -30,23 +30,28 @@ async def read_body(request: Request, limit: int) -> bytes:
     if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
         told = {"field": "Content-Encoding", "expected": "identity; bodies are taken as they are"}
         raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, told, {"Accept-Encoding": "identity"})
-    chunks: list[bytes] = []
-    size = 0
     stream = request.stream()
     try:
-        if _declared(request) > limit:
+        chunks = None if _declared(request) > limit else await _within(stream, limit)
+        if chunks is None:
             await _drain(stream, limit * DRAINED_LIMITS)
             raise TooLarge("body", f"at most {limit} bytes")
-        async for chunk in stream:
-            size += len(chunk)
-            if size > limit:
-                await _drain(stream, limit * DRAINED_LIMITS)
-                raise TooLarge("body", f"at most {limit} bytes")
-            if chunk:
-                chunks.append(chunk)
     except ClientDisconnect:
         raise InvalidInput("body", "all of it") from None
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+async def _within(stream: AsyncGenerator[bytes, None], limit: int) -> list[bytes] | None:
+    """All that comes; None as soon as it is more than `limit` bytes."""
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in stream:
+        size += len(chunk)
+        if size > limit:
+            return None
+        if chunk:
+            chunks.append(chunk)
+    return chunks
 
 
 def _declared(request: Request) -> int:

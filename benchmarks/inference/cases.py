@@ -12,7 +12,7 @@ Model = Literal["gbm", "mlp", "named"]
 # `shadowed` is mode fast for a model that has a shadow beside it.
 Server = Literal["fast", "durable", "unpublished", "tokenless", "unbatched", "shadowed", "plain", "loop"]
 
-SHADOWED: Literal["shadowed"] = "shadowed"
+SHADOWED: Server = "shadowed"
 
 # Which part of the service is left out.
 WITHOUT: dict[Server, str] = {"unpublished": "publishing", "tokenless": "tokens", "unbatched": "batching"}
@@ -66,7 +66,7 @@ def _servers(place: Place) -> tuple[Server, ...]:
         if place.connections == USUAL and place.rows == 1:
             beside.append("tokenless")
         if place.connections <= USUAL and place.rows == 1:
-            beside += ["unbatched", SHADOWED]
+            beside.extend(("unbatched", SHADOWED))
         if place.rows == 1:
             beside.append("loop")
     return ("plain", "fast", *beside)

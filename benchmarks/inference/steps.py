@@ -30,6 +30,7 @@ from services.inference.store.accounting import Accounting
 from services.inference.store.predictions import GatherPolicy, PredictionLog
 from shared import garbage
 from shared.bundle import open_bundle
+from shared.kafka.backlog import Settled
 from shared.keys import make_keys
 
 STEPS = ("read", "stack", "run the model", "write the answers", "note what is logged", "put a message together")
@@ -38,13 +39,17 @@ _SECONDS = 0.025  # of a message
 _TURNS = 1_000
 
 
+def _forget(value: bytes, rows: int, settled: Settled | None = None) -> None:
+    """Where messages go."""
+
+
 class Steps:
     """Seconds of the core by step."""
 
     def __init__(self, served: Served) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
         self._served = served
-        self._log = PredictionLog(lambda *_: None, "steps", GatherPolicy(60, 1_000_000))
+        self._log = PredictionLog(_forget, "steps", GatherPolicy(60, 1_000_000))
         self._core = Core(Accounting(self._log, lambda: False), RecentIds(200_000), 256)
 
     def _timed(self, step: str, work: Callable[..., Any], *arguments: Any) -> Any:

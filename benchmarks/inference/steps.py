@@ -74,7 +74,7 @@ class Steps:
 
         def note() -> None:
             answered = core.answered(self._served, run, stacked, outputs)
-            core.accounting.enter(self._served.source, answered, lambda _: None)
+            core.accounting.enter(self._served.source, answered, lambda _: None, refuse=True)
 
         self._timed(STEPS[4], note)
 

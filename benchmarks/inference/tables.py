@@ -100,9 +100,9 @@ def _steps(figures: Figures) -> Table:
         middle = [statistics.median(step) for step in zip(*rounds, strict=True)]
         rows.append((str(turn), form, *(f"{step:.1f}" for step in middle), f"{sum(middle):.1f}"))
     words = (
-        "What a request of one row takes of the core, µs, by how many come in one turn of the event loop. What `CPU "
-        "µs` has beyond it is the event loop and the kernel (`loop`), the connection and the batcher, and that "
-        "caches and branches are cold after each call of the kernel. What binds is Python: no step stands out."
+        "What a request of one row takes of the core, µs, by how many come in one turn of the event loop. `CPU µs` has "
+        "more: the event loop and the kernel (`loop`), the connection and the batcher, and what the same steps take "
+        "beyond this where caches and branches are cold after each call of the kernel. No single step binds."
     )
     return Table("Step by step, without sockets", words, ("in a turn", "form", *STEPS, "sum"), rows)
 

@@ -33,7 +33,7 @@ class Job(Protocol):
         """What leads from its rows, which `source` answered, to its span in the trace, if it is part of one."""
 
     def finish(self, answer: Answer) -> None:
-        """Here it is."""
+        """Here it is. Neither this nor the others raise: what is told to one must not harm the others."""
 
     def refuse(self) -> None:
         """It can't be answered now; the client should ask again."""
@@ -159,6 +159,8 @@ class Batcher:
         try:
             run = Run([asked for _, asked in part], [job.received for job, _ in part], self._traces(served, part))
             self._core.infer_all(served, run, told)
+            for job, _ in part:  # in mode durable some wait for long
+                job.body = b""
         except NotLogged:
             _refuse(part)
         except Exception:  # noqa: BLE001  # likewise

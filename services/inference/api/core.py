@@ -23,7 +23,7 @@ from services.inference.domain.routing import goes_to_canary
 from services.inference.domain.stack import Stacked, stack
 from services.inference.models.catalogue import Served
 from services.inference.models.loaded import LoadedModel
-from services.inference.store.accounting import Accounting
+from services.inference.store.accounting import Accounting, NotLogged
 from shared.errors import InvalidInput
 
 Outputs = dict[str, NDArray[Any]]
@@ -138,10 +138,9 @@ class Core:
 
         def entered(safe: bool) -> None:
             told(answers if safe else None)
-            if safe:
-                self._shadow(served, run.asked, answered)
+            self._conclude(served, run.asked, answered, safe)
 
-        self.accounting.enter(served.source, answered, entered)
+        self.accounting.enter(served.source, answered, entered, refuse=_refuses(served.model))
 
     async def infer_alone(self, served: Served, asked: Asked, received: float) -> Answer:
         """The answer to a request of many rows; raises as `infer` does."""
@@ -149,14 +148,20 @@ class Core:
         return await self._give(served, asked, received, _answer)
 
     def _check(self, model: LoadedModel) -> None:
-        self.accounting.check(refuse=model.definition.serving.when_log_is_full == "refuse")
+        self.accounting.check(refuse=_refuses(model))
 
     async def _enter(self, served: Served, asked: Sequence[Asked], answered: Answered) -> None:
-        await self.accounting.entered(served.source, answered)
-        self._shadow(served, asked, answered)
+        try:
+            await self.accounting.entered(served.source, answered, refuse=_refuses(served.model))
+        except NotLogged:
+            self._conclude(served, asked, answered, False)
+            raise
+        self._conclude(served, asked, answered, True)
 
-    def _shadow(self, served: Served, asked: Sequence[Asked], answered: Answered) -> None:
-        if served.shadow is not None and self.shadows is not None:
+    def _conclude(self, served: Served, asked: Sequence[Asked], answered: Answered, safe: bool) -> None:
+        if not safe:  # who asks again is answered for the first time
+            self.recent.forget(key for key, seen in zip(answered.keys, answered.seen, strict=True) if not seen)
+        elif served.shadow is not None and self.shadows is not None:
             self.shadows.offer(served.shadow, asked, answered)
 
     def answered(self, served: Served, run: Run, stacked: Stacked, outputs: Outputs) -> Answered:
@@ -164,6 +169,7 @@ class Core:
         model, now, asked = served.model, time.perf_counter(), run.asked
         seconds = [now - begun for begun in run.received]
         observe_run(model.name, model.digest, seconds, len(stacked.tensor))
+        scores = model.scores(outputs)  # first: it may raise, and then nothing was answered
         keys, counts = [each.key for each in asked], [each.rows for each in asked]
         return Answered(
             keys=keys,
@@ -173,9 +179,13 @@ class Core:
             entities=[each.entity for each in asked],
             event_times=[each.event_time for each in asked],
             rows=stacked.rows,
-            scores=model.scores(outputs),
+            scores=scores,
             traces=run.traces,
         )
+
+
+def _refuses(model: LoadedModel) -> bool:
+    return model.definition.serving.when_log_is_full == "refuse"
 
 
 def routed(served: Served, asked: Asked) -> tuple[Served, Asked]:

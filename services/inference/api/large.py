@@ -26,7 +26,7 @@ class Overloaded(DriftlineError):
 class LargeRuns:
     """As many at a time as this process has cores; the others wait, for half of the model's latency objective at most.
 
-    What they will take is told by the runs before them.
+    What they will take is told by the runs before them, and at first by one when the model was loaded.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class LargeRuns:
 
     async def run(self, model: LoadedModel, tensor: Float32) -> Outputs:
         """Outputs as `LoadedModel.run` gives them; raises Overloaded, and as that does."""
-        expected = len(tensor) * self._row_seconds.get(model, 0.0)
+        expected = len(tensor) * self._row_seconds.get(model, model.row_seconds)
         objective = model.definition.serving.latency_slo_ms / 1_000
         if self._seconds and (self._seconds + expected) / self._cores > objective / 2:
             SHED.labels(model.name).inc()

@@ -106,7 +106,7 @@ class LoggedScorer:
 
     async def _logged(self, rows: Answered) -> None:
         self._accounting.check(refuse=True)
-        await self._accounting.entered(self._source, rows)
+        await self._accounting.entered(self._source, rows, refuse=True)
 
     def _keys(self, ids: list[str]) -> list[bytes]:
         return [request_key(self._source.model, each) for each in ids]

@@ -17,6 +17,7 @@ from shared.errors import InvalidInput
 
 _LARGE = 600  # bytes of JSON: from here on numbers go from text to a buffer, never through Python objects
 _DATA = b'"data":'
+_ESCAPED = b"\\u003"  # a colon, perhaps
 _LONGEST = 256  # characters of an id or an entity
 
 
@@ -86,7 +87,7 @@ def read_quick(reads: Reads, body: bytes, now_us: int) -> Asked | None:
         if len(body) >= _LARGE:
             return _read_large(reads, body, now_us)
         read = _decode(body)
-        if not each_key_once(read, 5, body.count(b":")):
+        if not each_key_once(read, 5, body):
             return None
         return _block(reads, read, read.inputs[0].data, len(read.inputs[0].data), now_us)
     except UNUSUAL:  # what is wrong says the careful reader
@@ -101,7 +102,7 @@ def _read_large(reads: Reads, body: bytes, now_us: int) -> Asked | None:
         return None
     rest = b"%b[]%b" % (body[:begin], body[end:])
     read = _decode(rest)
-    if read.inputs[0].data or not each_key_once(read, 5, rest.count(b":")):
+    if read.inputs[0].data or not each_key_once(read, 5, rest):
         return None
     array: Any = simdjson.Parser().parse(body[begin:end])
     values = np.frombuffer(array.as_buffer(of_type="d"), dtype=np.float64)
@@ -117,17 +118,20 @@ def read_quick_binary(reads: Reads, body: bytes, json_length: int, now_us: int) 
     try:
         read = _decode_raw(told)
         is_whole = read.inputs[0].parameters.binary_data_size == size
-        if not is_whole or not each_key_once(read, 6, told.count(b":")):
+        if not is_whole or not each_key_once(read, 6, told):
             return None
         return _block(reads, read, memoryview(body)[json_length:], size // 4, now_us)
     except UNUSUAL:
         return None
 
 
-def each_key_once(read: Told, needed: int, colons: int) -> bool:
+def each_key_once(read: Told, needed: int, body: bytes, others: int = 0) -> bool:
     """Whether the JSON has as many keys as were kept, of which `needed` always stand there: each key has a colon, and
-    texts have the others.
+    texts have the others, of which `others` are not counted here. Where one may be escaped nobody can tell so.
     """
+    if _ESCAPED in body:
+        return False
+    colons = body.count(b":") - others
     if read.id is not None:
         colons -= 1 + read.id.count(":")
     parameters = read.parameters

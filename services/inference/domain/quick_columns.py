@@ -54,8 +54,8 @@ def read_quick_columns(reads: Reads, encoder: Encoder, body: bytes, now_us: int)
         if columns is None or not (_are(columns.numeric, _NUMBERS) and _are(columns.strings, _TEXTS)):
             return None
         texts = filter(None, chain.from_iterable(columns.strings.values()))
-        colons = body.count(b":") - sum([text.count(":") for text in texts])
-        if not each_key_once(read, 1 + _KEYS * len(read.inputs), colons):
+        colons = sum([text.count(":") for text in texts])
+        if not each_key_once(read, 1 + _KEYS * len(read.inputs), body, colons):
             return None
         return _asked(reads, encoder, read, columns, now_us)
     except UNUSUAL:
@@ -76,7 +76,7 @@ def read_quick_columns_binary(
             for part, each in zip(taken, read.inputs, strict=True)
         ]
         columns = _columns(read.inputs, data)
-        if columns is None or not each_key_once(read, 1 + _RAW_KEYS * len(read.inputs), told.count(b":")):
+        if columns is None or not each_key_once(read, 1 + _RAW_KEYS * len(read.inputs), told):
             return None
         return _asked(reads, encoder, read, columns, now_us)
     except UNUSUAL:

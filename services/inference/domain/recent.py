@@ -1,6 +1,6 @@
 """Which requests were answered before: a memory of bounded size."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 class RecentIds:
@@ -31,6 +31,12 @@ class RecentIds:
             return [self.seen(key, count) for key, count in zip(keys, rows, strict=True)]
         self._new.update(zip(keys, rows, strict=True))
         return [0] * len(keys)
+
+    def forget(self, keys: Iterable[bytes]) -> None:
+        """These were not answered after all."""
+        for key in keys:
+            self._new.pop(key, None)
+            self._old.pop(key, None)
 
     def contains(self, key: bytes) -> bool:
         """Whether it is remembered."""

@@ -1,6 +1,7 @@
 """A bundle as it answers: its graph in ONNX Runtime, and what its definition says of inputs and scores."""
 
 import sys
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +24,7 @@ from shared.scoring import scores
 
 STACKED_ROWS = 4_096  # of several requests in one run, at most
 _WARM_ROWS = (1, 3)
+_TIMED_ROWS = 256
 
 
 class ModelFailed(DriftlineError):
@@ -35,6 +37,7 @@ class LoadedModel:
     `stackable`: rows of several requests may go into one run; if not, a row's outputs hang on those beside it, or a
     row can make all fail. `multiple`: runs are filled up to a multiple of these many rows, so that a row's outputs
     are the same to the bit whatever stands beside it; 0 if nothing brings that about. `resident` holds the session.
+    `row_seconds` is what a row took when many were tried.
     """
 
     def __init__(self, bundle: Bundle, tried: Tried, residency: Residency) -> None:
@@ -51,6 +54,7 @@ class LoadedModel:
         self.stackable = tried.stackable
         self.multiple = tried.multiple
         self.resident = residency.admit(bundle.digest, session, tried.bytes)
+        self.row_seconds = 0.0
 
     @property
     def is_open(self) -> bool:
@@ -115,4 +119,7 @@ def load(bundle: Bundle, limits: Limits | None = None, residency: Residency | No
     model = LoadedModel(bundle, tried, residency)
     for rows in _WARM_ROWS:
         model.scores(model.run(np.zeros((rows, len(counts)), dtype=np.float32)))
+    began = time.perf_counter()
+    model.run(np.zeros((_TIMED_ROWS, len(counts)), dtype=np.float32))
+    model.row_seconds = (time.perf_counter() - began) / _TIMED_ROWS
     return model

@@ -33,9 +33,14 @@ class Accounting:
         if refuse and self._is_full():
             raise NotLogged("predictions can't be logged now; ask again later")
 
-    def enter(self, source: Source, answered: Answered, told: Told) -> None:
-        """Log rows; `told` hears once whether they may be answered: at once, or in mode durable when that is known."""
-        if self._is_full():
+    def enter(self, source: Source, answered: Answered, told: Told, *, refuse: bool) -> None:
+        """Log rows; `told` hears once whether they may be answered: at once, or in mode durable when that is known.
+
+        If the log is full they may not, or are served unlogged and counted: as the policy `refuse` says.
+        """
+        if self._is_full() and refuse:
+            told(False)
+        elif self._is_full():
             UNLOGGED.labels(source.model).inc(len(answered))
             told(True)
         elif self._durable_seconds is None:
@@ -51,7 +56,7 @@ class Accounting:
         self.log.add(source, answered)
         return True
 
-    async def entered(self, source: Source, answered: Answered) -> None:
+    async def entered(self, source: Source, answered: Answered, *, refuse: bool) -> None:
         """As `enter`, returning when the rows may be answered; raises NotLogged if they may not."""
         known: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
@@ -59,7 +64,7 @@ class Accounting:
             if not known.done():  # the client may be gone
                 known.set_result(safe)
 
-        self.enter(source, answered, told)
+        self.enter(source, answered, told, refuse=refuse)
         if not await known:
             raise NotLogged("the prediction could not be logged in time; ask again")
 

@@ -3,12 +3,15 @@
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
 
 from services.inference.models.loaded import LoadedModel
-from tests.unit.inference.express_server import PATH, Server, answer, running_server
+from shared.batch import decode_batch
+from shared.features import Float32
+from tests.unit.inference.express_server import PATH, Server, answer, body, running_server
 
 BODY = json.dumps(
     {"id": "one", "inputs": [{"name": "features", "datatype": "FP32", "shape": [1, 3], "data": [1, 2, 3]}]}
@@ -78,3 +81,36 @@ async def test_with_a_full_log_requests_are_refused_or_served_and_counted_as_the
 
 def unlogged() -> float:
     return REGISTRY.get_sample_value("driftline_inference_unlogged_rows_total", {"model": "block"}) or 0
+
+
+@WAYS
+async def test_who_asks_again_because_nothing_was_logged_is_answered_for_the_first_time(
+    state: Path, block: LoadedModel, lines: tuple[str, ...]
+) -> None:
+    async with running_server(state, block, durable=5) as server:
+        for safe, expected in ((False, 503), (True, 200), (True, 200)):
+            reader, writer = await posted(server, lines)
+            server.kafka.settle(safe=safe)
+            assert (await answer(reader))[0] == expected
+            writer.close()
+        server.log.flush()
+        repeats = [bool(flag) for value in server.kafka.values for flag in decode_batch(value).repeat]
+        assert repeats == [False, False, True]
+
+
+@pytest.mark.parametrize("rows", [1, 30], ids=["small", "large"])
+@WAYS
+async def test_a_log_that_is_full_after_the_computation_refuses_too(
+    state: Path, block: LoadedModel, lines: tuple[str, ...], rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full, run = False, block.run
+
+    def filling(tensor: Float32) -> Any:
+        nonlocal full
+        full = True
+        return run(tensor)
+
+    monkeypatch.setattr(block, "run", filling)
+    async with running_server(state, block, is_full=lambda: full) as server:
+        [(status, headers, _)] = await server.ask(server.post(body(*[[1, 2, 3]] * rows), PATH, *lines))
+        assert (status, "retry-after" in headers, server.logged()) == (503, True, [])

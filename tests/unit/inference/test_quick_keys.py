@@ -34,6 +34,15 @@ def test_a_block_in_json_with_each_key_once_is_taken(parameters: str, rows: int)
     assert read_quick(READS, body_with(rows, parameters), 0) is not None
 
 
+@pytest.mark.parametrize("rows", [1, 1_000])
+@pytest.mark.parametrize("colon", ["\\u003a", "\\u003A"])
+def test_an_escaped_colon_hides_no_second_key(colon: str, rows: int) -> None:
+    body = body_with(rows).replace(b"x:1", colon.encode())
+    assert json.loads(body)["id"] == ":"
+    doubled = body.replace(b'"shape":', b'"shape": [1, 3], "shape":')
+    assert read_quick(READS, doubled, 0) is None
+
+
 def test_a_binary_block_with_a_key_twice_is_not_taken() -> None:
     body, headers = body_of(sent("features", [1, 2, 3], shape=[1, 3]), id="x:1", parameters=json.loads(PARAMETERS))
     length = int(headers[LENGTH])

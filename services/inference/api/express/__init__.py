@@ -5,7 +5,15 @@ with no ASGI scope, task or event in between. Whatever is unusual about a reques
 way through the same application: the express lane writes nothing but answers that are right.
 """
 
+from functools import partial
+from typing import Any
+
 from services.inference.api.express.lane import Lane
-from services.inference.api.express.protocol import express
+from services.inference.api.express.protocol import ExpressProtocol
 
 __all__ = ["Lane", "express"]
+
+
+def express(lane: Lane) -> Any:
+    """What uvicorn takes as its `http` protocol."""
+    return partial(ExpressProtocol, lane)

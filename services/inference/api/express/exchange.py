@@ -35,7 +35,7 @@ class Head(NamedTuple):
         return self.keeps_alive
 
     def should_upgrade(self) -> bool:
-        """Requests that do are never kept back."""
+        """Those that wait behind others are answered as if they did not ask for it."""
         return False
 
 

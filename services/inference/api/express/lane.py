@@ -107,7 +107,9 @@ class Lane:
                 return None
             if kind is _Kind.TRACE:
                 traced.append((name.lower(), value))
-            else:
+            elif kind is not _Kind.USUAL:
+                if kind in told:  # which of two counts?
+                    return None
                 told[kind] = value
         json_length, size = _number(told.get(_Kind.LENGTH)), _number(told.get(_Kind.SIZE)) or 0
         trace = brought(traced) if traced else None

@@ -2,7 +2,6 @@
 
 import time
 from collections import deque
-from functools import partial
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -14,6 +13,7 @@ from services.inference.domain.answer import Answer
 
 _LATER = Answer(b'{"error":"the prediction can not be made and logged now; ask again"}', None)
 _MOST_HEAD = 65_536  # bytes
+_MOST_WAITING = 64  # requests of a connection: before some are answered no more are read
 _READ_SECONDS = 30.0  # that a request may take to arrive
 _LINGER_SECONDS = 0.5  # that an idle connection stays when the server ends: a request may be on its way
 
@@ -58,9 +58,10 @@ class ExpressProtocol(HttpToolsProtocol):
                 self._take(Exchange(known.head, known.admission, served, self), data[-known.size :])
                 return
             self._data = data
+        ended = self._messages - self._midway
         super().data_received(data)
         self._data = b""
-        if self._in_head:
+        if self._in_head and ended == self._messages - 1:  # else it began somewhere within these bytes
             self._head_bytes += len(data)
             if self._head_bytes > _MOST_HEAD:
                 self._refuse(b"431 Request Header Fields Too Large")
@@ -75,8 +76,9 @@ class ExpressProtocol(HttpToolsProtocol):
         self._messages += 1
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header, as it came."""
-        self.headers.append((name, value))
+        """A header, as it came; one behind the body says nothing here."""
+        if self._in_head:
+            self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Its head is here: which way does it take?"""
@@ -120,6 +122,8 @@ class ExpressProtocol(HttpToolsProtocol):
     def _take(self, exchange: Exchange, body: bytes) -> None:
         exchange.body = body
         self._waiting.append(exchange)
+        if len(self._waiting) >= _MOST_WAITING:
+            self.flow.pause_reading()
         if exchange.served is None:
             exchange.give_up()
         else:
@@ -139,7 +143,7 @@ class ExpressProtocol(HttpToolsProtocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def advance(self) -> None:
-        """Answer what can be answered, in order."""
+        """Answer what can be answered, in order. It never raises: others run beside these."""
         waiting = self._waiting
         if self.transport.is_closing():
             waiting.clear()
@@ -155,14 +159,15 @@ class ExpressProtocol(HttpToolsProtocol):
                 self._write(_LATER, b"503 Service Unavailable\r\nretry-after: 1")
             else:
                 self._replay(exchange, whole=True)
+        if self.flow.read_paused and len(waiting) < _MOST_WAITING and not (self.flow.write_paused or self._runs()):
+            self.flow.resume_reading()
 
     def _write(self, answer: Answer, status: bytes = b"200 OK") -> None:
         state = self.server_state
         state.total_requests += 1
-        body = answer.body
         last = self._leaving and not self._waiting
         head = self._lane.head(state.default_headers, status, answer.json_length, last)
-        self.transport.write(b"%b%d\r\n\r\n%b" % (head, len(body), body))
+        self.transport.write(b"%b%d\r\n\r\n%b" % (head, len(answer.body), answer.body))
         if last:
             self.transport.close()
 
@@ -170,11 +175,16 @@ class ExpressProtocol(HttpToolsProtocol):
         """Give a request to the application as if it came just now; the parser may be within a later one."""
         later = self.parser, self.url, self.headers
         self.parser = exchange.head  # type: ignore[assignment]  # it has the methods that are asked of a parser here
-        self._begin_normal(exchange.head)
-        super().on_body(exchange.body)
-        if whole:
-            super().on_message_complete()
-        self.parser, self.url, self.headers = later
+        try:
+            self._begin_normal(exchange.head)
+            super().on_body(exchange.body)
+            if whole:
+                super().on_message_complete()
+        except Exception:  # noqa: BLE001  # as the parser does with what its callbacks raise: of a URL that is none
+            self._waiting.clear()
+            self._refuse(b"400 Bad Request")
+        finally:
+            self.parser, self.url, self.headers = later
 
     def _begin_normal(self, head: Head) -> None:
         super().on_message_begin()
@@ -189,6 +199,8 @@ class ExpressProtocol(HttpToolsProtocol):
         """The application has answered."""
         super().on_response_complete()
         self.advance()
+        if self._waiting or self._runs():  # it is not idle, as uvicorn thinks it is
+            self._unset_keepalive_if_required()
 
     def _refuse(self, status: bytes) -> None:
         self._in_head = False
@@ -212,7 +224,8 @@ class ExpressProtocol(HttpToolsProtocol):
     def resume_writing(self) -> None:
         """It reads again."""
         super().resume_writing()
-        self.flow.resume_reading()
+        if len(self._waiting) < _MOST_WAITING:
+            self.flow.resume_reading()
 
     def shutdown(self) -> None:
         """The server ends: answer what has come and what is on its way, each with the word that it was the last."""
@@ -235,8 +248,3 @@ class ExpressProtocol(HttpToolsProtocol):
             self._refuse(b"408 Request Timeout")
         elif not self._midway and now - since > self.timeout_keep_alive:
             self.transport.close()
-
-
-def express(lane: Lane) -> Any:
-    """What uvicorn takes as its `http` protocol."""
-    return partial(ExpressProtocol, lane)

@@ -205,6 +205,7 @@ def _understood(model: LoadedModel, request: InferRequest) -> Asked:
 
 
 def written(model: LoadedModel, asked: Sequence[Asked], outputs: Outputs) -> list[Answer]:
+    """The answers to requests that ran as one; all are plain JSON, or all binary, or it is a single special one."""
     if asked[0].special is not None:
         return [special_answer(model.name, model.digest, asked[0], outputs, model.datatypes)]
     if asked[0].binary:

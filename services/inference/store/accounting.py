@@ -38,9 +38,10 @@ class Accounting:
 
         If the log is full they may not, or are served unlogged and counted: as the policy `refuse` says.
         """
-        if self._is_full() and refuse:
+        full = self._is_full()  # once: it may try the disk
+        if full and refuse:
             told(False)
-        elif self._is_full():
+        elif full:
             UNLOGGED.labels(source.model).inc(len(answered))
             told(True)
         elif self._durable_seconds is None:

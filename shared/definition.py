@@ -23,6 +23,7 @@ from shared.errors import InvalidInput, first_problem
 from shared.feature_log.columns import RESERVED
 
 LabelKind = Literal["binary", "regression"]
+Season = Literal["none", "hour_of_day", "day_of_week"]
 NAME = r"^[a-z][a-z0-9_]{0,62}$"
 MOST_DAYS = 3_660  # ten years: what is longer was mistyped, and a datetime can't hold any length
 MOST_HOURS = MOST_DAYS * 24
@@ -89,12 +90,26 @@ class Serving(Section):
 
 
 class Monitoring(Section):
-    """Panes of `pane_seconds` of event time; `alarms_per_period` false alarms allowed in `period_days`."""
+    """Panes of `pane_seconds` of event time; at most one false alarm in `period_days`.
+
+    `nominal_rows`: rows of a step that the detector is tuned for. `season`: what the reference is split by, for
+    features that go up and down with it.
+    """
 
     pane_seconds: int = Field(default=60, ge=1, le=86_400)
     time_zone: str = "UTC"
     period_days: float = Field(default=30, gt=0, le=MOST_DAYS)
     lateness_seconds: int = Field(default=3_600, ge=0, le=MOST_DAYS * 86_400)
+    nominal_rows: int = Field(default=1_000, ge=10, le=1_000_000)
+    season: Season = "none"
+
+    @model_serializer(mode="wrap")
+    def _without_defaults_that_came_later(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        told: dict[str, Any] = handler(self)
+        for name in ("nominal_rows", "season"):  # definitions from before there were these keep their digest
+            if getattr(self, name) == type(self).model_fields[name].default:
+                del told[name]
+        return told
 
     @model_validator(mode="after")
     def _panes_fill_the_day(self) -> Self:

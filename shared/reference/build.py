@@ -1,15 +1,17 @@
 """Building a reference from the rows a model was trained on."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.definition import ModelDefinition
+from shared.definition import ModelDefinition, Monitoring
 from shared.errors import InvalidInput
 from shared.features import MISSING, UNSEEN, Float32, Int32, Rows
-from shared.reference.bins import COARSE, FINE, kept_levels, quantile, quantile_edges
+from shared.reference.bins import COARSE, FINE, LevelBinner, kept_levels, pooled_counts, quantile, quantile_edges
+from shared.reference.habits import day_shares, importance, level_habits, numeric_habits
 from shared.reference.jumps import PaneMeans, day_means, find_jumps, pane_means
 from shared.reference.measure import Clip, Measure
 from shared.reference.panes import Int64, microseconds
@@ -17,7 +19,17 @@ from shared.reference.profiles import CategoricalProfile, NumericProfile
 from shared.reference.reference import Reference
 from shared.reference.sketch import Sketch
 
-Clock = tuple[str, int]
+
+@dataclass(frozen=True)
+class _Rhythm:
+    """Event times int64 [R] of the rows and the first score float32 [R], by the definition's panes."""
+
+    times: Int64
+    score: Float32
+    monitoring: Monitoring
+
+    def of(self, rows: NDArray[np.bool_]) -> "_Rhythm":
+        return _Rhythm(self.times[rows], self.score[rows], self.monitoring)
 
 
 def build_reference(
@@ -36,16 +48,15 @@ def build_reference(
         InvalidInput: no rows, lengths that differ, a value that is not finite, or a code without a category.
     """
     _check(rows, event_time, scores, definition)
-    times = microseconds(event_time)
-    clock = (definition.monitoring.time_zone, definition.monitoring.pane_seconds)
+    rhythm = _Rhythm(microseconds(event_time), scores[:, :1], definition.monitoring)
     numeric = zip(definition.numeric, rows.numeric.T, strict=True)
     return Reference(
         size=len(rows),
-        pane_seconds=clock[1],
-        time_zone=clock[0],
-        numeric=tuple(_numeric(name, column, times, clock) for name, column in numeric),
-        categorical=_categoricals(rows, definition, categories),
-        scores=tuple(_score(name, column, times, clock) for name, column in _named(scores)),
+        pane_seconds=definition.monitoring.pane_seconds,
+        time_zone=definition.monitoring.time_zone,
+        numeric=tuple(_numeric(name, column, rhythm) for name, column in numeric),
+        categorical=_categoricals(rows, definition, categories, rhythm),
+        scores=tuple(_score(name, column, rhythm) for name, column in _named(scores)),
     )
 
 
@@ -68,9 +79,9 @@ def _named(scores: Float32) -> list[tuple[str, Float32]]:
     return [("score" if count == 1 else f"score_{number}", scores[:, number]) for number in range(count)]
 
 
-def _score(name: str, values: Float32, times: Int64, clock: Clock) -> NumericProfile:
+def _score(name: str, values: Float32, rhythm: _Rhythm) -> NumericProfile:
     known = ~np.isnan(values)
-    return _numeric(name, values[known], times[known], clock)
+    return _numeric(name, values[known], rhythm.of(known))
 
 
 def _clip(ordered: Float32) -> Clip:
@@ -93,13 +104,11 @@ class _Scale:
         self.maximum = float(ordered[-1]) if len(ordered) else 0.0
 
 
-def _numeric(name: str, values: Float32, times: Int64, clock: Clock) -> NumericProfile:
+def _numeric(name: str, values: Float32, rhythm: _Rhythm) -> NumericProfile:
     if np.isinf(values).any():
         raise InvalidInput(name, "finite numbers or missing, no infinities")
     scale = _Scale(values)
     measure = Measure([scale], [])
-    panes = _panes(values, times, clock[1], measure)
-    days = day_means(panes, clock[0])
     return NumericProfile(
         name=name,
         minimum=scale.minimum,
@@ -109,11 +118,24 @@ def _numeric(name: str, values: Float32, times: Int64, clock: Clock) -> NumericP
         width=scale.clip.width,
         edges=scale.edges,
         coarse_edges=scale.coarse_edges,
-        day_low=float(days.min()) if len(days) else 0.0,
-        day_high=float(days.max()) if len(days) else 0.0,
-        jumps=find_jumps(panes, scale.clip.width, *clock),
+        importance=importance(measure.bins(values[:, None])[:, 0], rhythm.score),
+        **_means(values, rhythm, measure, scale),
         **_sums(values, measure, len(scale.edges) + 1),
+        **numeric_habits(values, rhythm.times, measure, np.array(scale.coarse_edges, np.float32), rhythm.monitoring),
     )
+
+
+def _means(values: Float32, rhythm: _Rhythm, measure: Measure, scale: _Scale) -> dict[str, Any]:
+    zone, seconds = rhythm.monitoring.time_zone, rhythm.monitoring.pane_seconds
+    panes = _panes(values, rhythm.times, seconds, measure)
+    days = day_means(panes, zone)
+    missing = day_shares(np.isnan(values)[:, None], rhythm.times, zone)[1] if len(values) else (0.0,)
+    return {
+        "day_low": float(days.min()) if len(days) else 0.0,
+        "day_high": float(days.max()) if len(days) else 0.0,
+        "day_missing": missing[0],
+        "jumps": find_jumps(panes, scale.clip.width, zone, seconds),
+    }
 
 
 def _panes(values: Float32, times: Int64, seconds: int, measure: Measure) -> PaneMeans:
@@ -138,16 +160,19 @@ def _sums(values: Float32, measure: Measure, bins: int) -> dict[str, Any]:
 
 
 def _categoricals(
-    rows: Rows, definition: ModelDefinition, categories: Mapping[str, Sequence[str]]
+    rows: Rows, definition: ModelDefinition, categories: Mapping[str, Sequence[str]], rhythm: _Rhythm
 ) -> tuple[CategoricalProfile, ...]:
     columns = zip(definition.categorical, rows.categorical.T, strict=True)
-    return tuple(_categorical(name, codes, tuple(categories.get(name, ()))) for name, codes in columns)
+    return tuple(_categorical(name, codes, tuple(categories.get(name, ())), rhythm) for name, codes in columns)
 
 
-def _categorical(name: str, codes: Int32, categories: tuple[str, ...]) -> CategoricalProfile:
+def _categorical(name: str, codes: Int32, categories: tuple[str, ...], rhythm: _Rhythm) -> CategoricalProfile:
     if codes.min() < MISSING or codes.max() >= len(categories):
         raise InvalidInput(name, f"codes from {MISSING} to {len(categories) - 1}, positions among its categories")
     counts = np.bincount(codes[codes >= 0], minlength=len(categories)).tolist()
+    kept = kept_levels(counts)
+    bins = LevelBinner([kept])(codes[:, None])[:, 0]  # missing is 0
+    low, high = day_shares(bins[:, None] == np.arange(len(kept) + 2), rhythm.times, rhythm.monitoring.time_zone)
     return CategoricalProfile(
         name=name,
         rows=int((codes != MISSING).sum()),
@@ -155,5 +180,10 @@ def _categorical(name: str, codes: Int32, categories: tuple[str, ...]) -> Catego
         unseen=int((codes == UNSEEN).sum()),
         categories=categories,
         counts=tuple(counts),
-        kept=kept_levels(counts),
+        kept=kept,
+        day_low=low[1:],
+        day_high=high[1:],
+        day_missing=high[0],
+        importance=importance(bins, rhythm.score),
+        **level_habits(bins - 1, pooled_counts(counts, kept, int((codes == UNSEEN).sum())), rhythm.monitoring),
     )

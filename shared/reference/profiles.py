@@ -1,11 +1,15 @@
 """What the reference knows of each feature and score."""
 
+from bisect import bisect_right
+from functools import cached_property
 from typing import Self
 
 from pydantic import Field, model_validator
 
 from shared.events.base import Finite, Record
 from shared.reference.bins import pooled_counts
+from shared.reference.dispersion import Dispersion
+from shared.reference.flats import Flats
 from shared.reference.jumps import Jumps
 from shared.reference.measure import Clip
 
@@ -16,7 +20,8 @@ class NumericProfile(Record):
     `edges` bound up to 60 quantile bins, `coarse_edges` up to 20; a value's bin is the number of edges at or below it.
     `counts` and `sums` per fine bin, the sums of whole numbers on the grid of `measure.Measure`; `squares` their
     squares' total. `low`, `high` are the 0.2 % and 99.8 % quantiles, `width` is w of `measure.Clip`. `day_low`,
-    `day_high`: least and greatest mean of a local day. Where all rows are missing, all these are 0 and `rows` is 0.
+    `day_high`: least and greatest mean of a local day, `day_missing` its greatest share of missing rows. Where all
+    rows are missing, all these are 0 and `rows` is 0. `importance`: see `habits.importance`.
     """
 
     name: str
@@ -35,7 +40,14 @@ class NumericProfile(Record):
     squares: int
     day_low: Finite
     day_high: Finite
+    day_missing: Finite
+    importance: Finite | None
+    dispersion: Dispersion
+    bins_dispersion: Dispersion
+    missing_dispersion: Dispersion | None
+    zero_dispersion: Dispersion | None
     jumps: Jumps
+    flats: Flats
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
@@ -50,12 +62,26 @@ class NumericProfile(Record):
         """The range its values are clipped to."""
         return Clip(self.low, self.high, self.width)
 
+    @cached_property
+    def coarse(self) -> tuple[int, ...]:
+        """The coarse bin that each fine bin lies in."""
+        return tuple(bisect_right(self.coarse_edges, edge) for edge in (float("-inf"), *self.edges))
+
+    @cached_property
+    def coarse_counts(self) -> tuple[int, ...]:
+        """Rows per coarse bin."""
+        total = [0] * (len(self.coarse_edges) + 1)
+        for place, count in zip(self.coarse, self.counts, strict=True):
+            total[place] += count
+        return tuple(total)
+
 
 class CategoricalProfile(Record):
     """A categorical feature. `categories` are all that the model knows, a code is a position among them.
 
     `counts` per category; `kept` are the codes with a bin of their own, the most frequent first; the last bin is "rare
-    or unseen". `unseen` rows had no known category.
+    or unseen". `unseen` rows had no known category. `day_low`, `day_high`: each bin's least and greatest share of the
+    rows of a local day, missing ones included; `day_missing` the greatest share of missing rows.
     """
 
     name: str
@@ -65,6 +91,12 @@ class CategoricalProfile(Record):
     categories: tuple[str, ...]
     counts: tuple[int, ...]
     kept: tuple[int, ...]
+    day_low: tuple[Finite, ...]
+    day_high: tuple[Finite, ...]
+    day_missing: Finite
+    importance: Finite | None
+    dispersion: Dispersion
+    missing_dispersion: Dispersion | None
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:

@@ -1,0 +1,129 @@
+"""The detector of one bundle: its references compiled to bets, and sketches of panes to what settles them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.drift_detection.domain.detector.budget import Budget
+from services.drift_detection.domain.detector.changes import Changes, Comparison, LastPane
+from services.drift_detection.domain.detector.detector import Alarm, Detector, State
+from services.drift_detection.domain.detector.group import Group, PaneCounts
+from services.drift_detection.domain.detector.rule import Rule
+from services.drift_detection.domain.detector.streams import level_stream, numeric_stream
+from shared.reference import NumericProfile, Reference, Sketch
+from shared.reference.bins import FINE
+from shared.reference.panes import Int64
+
+Sketches = Mapping[str, Sketch]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """All that is remembered from pane to pane."""
+
+    state: State
+    last: LastPane
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a pane brought: what is remembered before an alarm's reset and `after` it, how the pane differed from the
+    last, and the alarm if it was one.
+    """
+
+    stepped: Memory
+    after: Memory
+    comparison: Comparison
+    alarm: Alarm | None
+
+
+class Bank:
+    """Streams of all segments of a bundle: those of numbers first (features, then scores, by segment), then the
+    categorical ones. `others` are streams of the same budget that are watched elsewhere.
+    """
+
+    def __init__(self, references: Mapping[str, Reference], steps: float, nominal: int, others: int = 0) -> None:
+        whole = list(references.values())
+        self.segments = tuple(references)
+        self.columns = [profile for reference in whole for profile in reference.columns]
+        self.categorical = [profile for reference in whole for profile in reference.categorical]
+        self.budget = Budget(len(self.columns) + len(self.categorical) + others, steps, nominal)
+        self.changes = Changes(whole, self.budget)
+        numbers = Group([numeric_stream(profile, self.budget) for profile in self.columns], nominal)
+        levels = Group([level_stream(profile, self.budget) for profile in self.categorical], nominal)
+        self.detector = Detector([numbers, levels], Rule(self.budget))
+        self._widths = [(len(reference.columns), len(reference.categorical)) for reference in whole]
+        self._coarse = _coarse_cells(self.columns, numbers.width)
+
+    @property
+    def independent(self) -> bool:
+        """Whether every φ is 1, so that thresholds may be calibrated."""
+        return all(stream.bins.phi_any == 1 for group in self.detector.groups for stream in group.streams)
+
+    def start(self) -> Memory:
+        """Before the first pane."""
+        return Memory(self.detector.start(), LastPane.nothing(len(self.columns), FINE))
+
+    def step(self, memory: Memory, start: int, sketches: Sketches) -> Step:
+        """Take in the pane that begins at `start`, by its sketches of the segments that had rows."""
+        parts = [sketches.get(segment) for segment in self.segments]
+        counts, sums = self._blocks(parts, "counts"), self._blocks(parts, "sums")
+        comparison = self.changes.compare(start, counts[:, 1:], sums[:, 1:], memory.last)
+        pane = (self._numbers(parts, counts, comparison), self._levels(parts))
+        stepped, after, alarm = self.detector.step(memory.state, pane, start)
+        last = memory.last.after(start, counts[:, 1:], sums[:, 1:])
+        return Step(Memory(stepped, last), Memory(after, last), comparison, alarm)
+
+    def _blocks(self, parts: Sequence[Sketch | None], name: str) -> Int64:
+        blocks = [
+            np.zeros((columns, FINE + 1), np.int64) if part is None else getattr(part, name)
+            for part, (columns, _) in zip(parts, self._widths, strict=True)
+        ]
+        return np.concatenate(blocks)
+
+    def _numbers(self, parts: Sequence[Sketch | None], counts: Int64, comparison: Comparison) -> PaneCounts:
+        fine = counts[:, 1:]
+        width = self.detector.groups[0].width
+        bins = np.bincount(self._coarse, weights=fine.reshape(-1), minlength=len(fine) * width)
+        outside = _joined([None if part is None else part.outside.sum(axis=0) for part in parts], self._widths, 0)
+        zeros = _joined([None if part is None else part.zeros for part in parts], self._widths, 0)
+        return PaneCounts(
+            rows=self._rows(parts, 0),
+            bins=bins.astype(np.int64).reshape(len(fine), width),
+            events=np.stack([counts[:, 0], zeros, outside], axis=1),
+            compared=comparison.compared,
+            adjacent=comparison.adjacent,
+            jumped=comparison.jumped,
+            flat=comparison.flat,
+        )
+
+    def _levels(self, parts: Sequence[Sketch | None]) -> PaneCounts:
+        width = self.detector.groups[1].width
+        blocks = [
+            np.zeros((categorical, width + 1), np.int64) if part is None else part.levels[:, : width + 1]
+            for part, (_, categorical) in zip(parts, self._widths, strict=True)
+        ]
+        levels = np.concatenate(blocks)
+        none = np.zeros(len(levels), np.bool_)
+        nothing = np.zeros(len(levels), np.int64)
+        events = np.stack([levels[:, 0], nothing, nothing], axis=1)
+        return PaneCounts(self._rows(parts, 1), levels[:, 1:], events, none, none, none, none)
+
+    def _rows(self, parts: Sequence[Sketch | None], kind: int) -> Int64:
+        rows = [0 if part is None else part.rows for part in parts]
+        return np.repeat(rows, [widths[kind] for widths in self._widths])
+
+
+def _joined(parts: Sequence[Int64 | None], widths: Sequence[tuple[int, int]], kind: int) -> Int64:
+    blank = (np.zeros(width[kind], np.int64) for width in widths)
+    return np.concatenate([none if part is None else part for part, none in zip(parts, blank, strict=True)])
+
+
+def _coarse_cells(columns: Sequence[NumericProfile], width: int) -> Int64:
+    """For each column and fine bin the coarse one, numbered through all columns; bins that are not there lie in 0."""
+    cells = np.zeros((len(columns), FINE), np.int64)
+    for number, profile in enumerate(columns):
+        cells[number, : len(profile.coarse)] = profile.coarse
+        cells[number] += number * width
+    return cells.reshape(-1)

@@ -1,0 +1,77 @@
+"""What a column of the reference does by itself over time: how it varies, when it misses, how still it stands."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.definition import Monitoring
+from shared.features import Float32
+from shared.reference.bins import NUMERIC_WIDTH
+from shared.reference.dispersion import (
+    Cut,
+    bins_dispersion,
+    level_dispersion,
+    numeric_dispersion,
+    rate_dispersion,
+    window_rows,
+)
+from shared.reference.flats import find_flats
+from shared.reference.measure import Measure
+from shared.reference.panes import Int64, local_day, pane_starts
+
+
+def numeric_habits(
+    values: Float32, times: Int64, measure: Measure, coarse: Float32, monitoring: Monitoring
+) -> dict[str, Any]:
+    """Of one column float32 [R] in order of its times; `measure` is that of the column alone, `coarse` its edges."""
+    cut = Cut(len(values), window_rows(len(values), monitoring.nominal_rows))
+    known = ~np.isnan(values)
+    block = values[known, None]
+    bins = np.full(len(values), -1)
+    bins[known] = np.searchsorted(coarse, values[known], side="right")
+    counts = np.bincount(bins[known], minlength=len(coarse) + 1)
+    fine, places = measure.bins(block)[:, 0], measure.grid(block)[:, 0]
+    return {
+        "dispersion": numeric_dispersion(bins, counts, cut),
+        "bins_dispersion": bins_dispersion(bins, counts, cut),
+        "missing_dispersion": rate_dispersion(~known, cut),
+        "zero_dispersion": rate_dispersion(values[known] == 0, Cut(len(block), cut.length)),
+        "flats": find_flats(times[known], fine, places, monitoring.pane_seconds, NUMERIC_WIDTH),
+    }
+
+
+def level_habits(bins: Int64, pooled: Sequence[int], monitoring: Monitoring) -> dict[str, Any]:
+    """Of one categorical column's bins int64 [R] (-1 is missing) in order of time; `pooled` are its r_b."""
+    cut = Cut(len(bins), window_rows(len(bins), monitoring.nominal_rows))
+    return {
+        "dispersion": level_dispersion(bins, np.array(pooled), cut),
+        "missing_dispersion": rate_dispersion(bins < 0, cut),
+    }
+
+
+def day_shares(occurs: NDArray[np.bool_], times: Int64, zone: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Least and greatest share of each local day, of indicators [R, k]."""
+    starts, where = np.unique(pane_starts(times, 900), return_inverse=True)  # no zone's day begins within a quarter
+    days = np.array([local_day(start, zone) for start in starts.tolist()])[where]
+    _, day = np.unique(days, return_inverse=True)
+    rows = np.bincount(day)
+    shares = np.array([np.bincount(day, weights=column) / rows for column in occurs.T])
+    return tuple(shares.min(axis=1).tolist()), tuple(shares.max(axis=1).tolist())
+
+
+def importance(bins: Int64, scores: Float32) -> float | None:
+    """η²: the share of the first score's variance that lies between the bins int64 [R] of a feature, from 0 to 1.
+
+    (Pearson's correlation ratio, 1905.) It asks nothing of the model; None where the scores do not vary.
+    """
+    if not scores.shape[1]:
+        return None
+    known = ~np.isnan(scores[:, 0])
+    score, bins = scores[known, 0].astype(np.float64), bins[known]
+    if len(score) < 2 or not (spread := float(np.square(score - score.mean()).sum())) > 0:
+        return None
+    rows = np.bincount(bins)
+    means = np.bincount(bins, weights=score - score.mean()) / np.maximum(rows, 1)
+    return min(1.0, float(rows @ means**2) / spread)

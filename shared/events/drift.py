@@ -79,23 +79,51 @@ class WindowRevised(Window, frozen=True):
     type: Literal["WindowRevised"] = "WindowRevised"
 
 
-class DriftedFeature(Record):
-    """A feature that alarmed or moved beside the alarm.
+# Which bet found it: a shift or another spread of a numeric feature, another mix of a categorical one, another shape of
+# either; a rate of missing rows, exact zeros, values out of range; the change from pane to pane.
+DriftRule = Literal["shift", "spread", "mix", "shape", "missing", "zeros", "range", "jump", "stuck"]
+EffectMeasure = Literal["d", "h", "w"]
 
-    `statistic` is the jump's z, `threshold` its limit, `evidence` the e-value it stands for; `effect` is the jump of
-    the pane's mean in the feature's unit.
+
+class DriftedFeature(Record):
+    """A feature or score of a segment that alarmed or moved beside the alarm.
+
+    `evidence` is the e-value of its stream: how many times more likely its rows are under some change than under none,
+    margins taken off. `statistic` passed `threshold`: for a jump its z, else the logarithm of the evidence. `effect`
+    is the change in the feature's unit (shift, jump, spread is told as a total variation) or of a share; `size` is
+    Cohen's d, h or w, by `measure`. `onset` is the start of the pane in which it began by the best bet. `importance`
+    is η² of the score by the feature's bins in the reference. `expected` are the reference's shares of the bins
+    between `edges`, or of `levels`; `recent` those of recent rows, the latest weighing most.
     """
 
     name: str
-    rule: Literal["jump"]
+    segment: str = "all"
+    rule: DriftRule
     statistic: Finite
     threshold: Finite
     evidence: Finite
     effect: Finite
+    size: Finite | None = None
+    measure: EffectMeasure | None = None
+    onset: UtcTime | None = None
+    importance: Finite | None = None
+    edges: tuple[Finite, ...] = ()
+    levels: tuple[str, ...] = ()
+    expected: tuple[Finite, ...] = ()
+    recent: tuple[Finite, ...] = ()
+
+    @property
+    def stream(self) -> str:
+        """Its name, with its segment if that is not all rows."""
+        return self.name if self.segment == "all" else f"{self.name} of {self.segment}"
 
 
 class DriftDetected(Event, frozen=True):
-    """An alarm opened an incident, or (`revision` > 0) raised its severity. `time` is the end of the alarmed window."""
+    """An alarm opened an incident, or (`revision` > 0) raised its severity. `time` is the end of the alarmed window.
+
+    `budget` is A, steps of a stream in the period that may hold one false alarm; `streams` is F, which share it.
+    `mode`: guaranteed, or calibrated by simulation. Features with the greatest effect on the most important come first.
+    """
 
     topic: ClassVar[str] = DRIFT
     type: Literal["DriftDetected"] = "DriftDetected"
@@ -111,6 +139,9 @@ class DriftDetected(Event, frozen=True):
     features: tuple[DriftedFeature, ...] = Field(min_length=1)
     also_moved: tuple[DriftedFeature, ...]
     budget: Finite
+    streams: int | None = Field(default=None, ge=1)
+    mode: Literal["guaranteed", "calibrated"] = "guaranteed"
+    reference_digest: Digest | None = None
     assumption: str
 
 

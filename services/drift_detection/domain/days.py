@@ -1,45 +1,82 @@
-"""Means of the last local days of a champion, against the range of the reference's days."""
+"""The last local days of a champion against the range of the reference's days."""
 
-from services.drift_detection.domain.jump_rule import PaneSums
+from collections.abc import Iterable
+
+import numpy as np
+
 from services.drift_detection.domain.state import Sums
 from services.drift_detection.domain.watched import Watched
+from shared.reference import CategoricalProfile, NumericProfile, Reference, Sketch
 from shared.reference.panes import local_day
 
 KEPT = 3  # today, the last whole day, and one more for late rows
+_SLACK = 0.01  # a share of missing rows below it is as good as none
 
 
-class Days:
-    """Sums by local day; changes `sums` in place."""
+def sums_of(sketch: Sketch) -> Sums:
+    """What a day adds up, of one pane."""
+    return Sums(
+        rows=sketch.rows,
+        present=sketch.counts[:, 1:].sum(axis=1).tolist(),
+        sums=sketch.sums[:, 1:].sum(axis=1).tolist(),
+        levels=sketch.levels.tolist(),
+    )
 
-    def __init__(self, sums: dict[int, Sums]) -> None:
-        self._sums = sums
 
-    def replace(self, watched: Watched, new: PaneSums, old: PaneSums | None) -> None:
-        """Count a pane's new sums in the place of its old ones."""
-        day = local_day(new.start, watched.reference.time_zone)
-        newest = max(self._sums, default=day)
-        if day <= newest - KEPT:
-            return
-        present, sums = new.present.tolist(), new.sums.tolist()
-        if old is not None:
-            present, sums = (new.present - old.present).tolist(), (new.sums - old.sums).tolist()
-        there = self._sums.setdefault(day, Sums(present=[0] * len(present), sums=[0] * len(sums)))
-        there.present = [a + b for a, b in zip(there.present, present, strict=True)]
-        there.sums = [a + b for a, b in zip(there.sums, sums, strict=True)]
-        for outdated in [known for known in self._sums if known <= max(newest, day) - KEPT]:
-            del self._sums[outdated]
+def add(total: Sums | None, more: Sums) -> Sums:
+    """Both together."""
+    if total is None:
+        return more
+    return Sums(
+        rows=total.rows + more.rows,
+        present=(np.array(total.present) + more.present).tolist(),
+        sums=[a + b for a, b in zip(total.sums, more.sums, strict=True)],
+        levels=(np.array(total.levels) + more.levels).tolist(),
+    )
 
-    def in_range(self, watched: Watched, name: str, now: int, since: int) -> bool:
-        """Whether the feature's mean over the last whole local day lies between those of the reference's days.
 
-        That day must begin after `since`, the last alarm: a mean of hours before and after a change says nothing.
-        """
-        zone = watched.reference.time_zone
-        yesterday = local_day(now, zone) - 1
-        last = self._sums.get(yesterday) if yesterday > local_day(since - 1, zone) else None
-        column = watched.definition.numeric.index(name)
-        if last is None or not last.present[column]:
-            return False
-        measure, profile = watched.reference.measure, watched.reference.numeric[column]
-        mean = float(measure.centre[column]) + float(measure.step[column]) * last.sums[column] / last.present[column]
-        return profile.day_low <= mean <= profile.day_high
+def count(days: dict[int, Sums], reference: Reference, start: int, sketch: Sketch) -> None:
+    """Add a pane that can't change any more to its day; outdated days are dropped. Changes `days` in place."""
+    day = local_day(start, reference.time_zone)
+    newest = max(days, default=day)
+    if day > newest - KEPT:
+        days[day] = add(days.get(day), sums_of(sketch))
+    for outdated in [known for known in days if known <= max(newest, day) - KEPT]:
+        del days[outdated]
+
+
+def in_range(watched: Watched, name: str, day: Iterable[Sums]) -> bool:
+    """Whether a feature's or score's mean (or mix of categories) over a day lies between those of the reference's days,
+    and no more of it is missing than on the worst of them.
+    """
+    total: Sums | None = None
+    for part in day:
+        total = add(total, part)
+    if total is None or not total.rows:
+        return False
+    reference = watched.reference
+    for column, profile in enumerate(reference.columns):
+        if profile.name == name:
+            return _number_in_range(reference, column, profile, total)
+    for column, levels in enumerate(reference.categorical):
+        if levels.name == name:
+            return _mix_in_range(levels, total.levels[column], total.rows)
+    return True  # not of this bundle's streams
+
+
+def _number_in_range(reference: Reference, column: int, profile: NumericProfile, day: Sums) -> bool:
+    present = day.present[column]
+    if not present or 1 - present / day.rows > max(profile.day_missing, _SLACK):
+        return False
+    measure = reference.measure
+    mean = float(measure.centre[column]) + float(measure.step[column]) * day.sums[column] / present
+    return profile.day_low <= mean <= profile.day_high
+
+
+def _mix_in_range(profile: CategoricalProfile, levels: list[int], rows: int) -> bool:
+    missing, *counts = [number / rows for number in levels[: len(profile.levels) + 1]]
+    within = all(
+        low - _SLACK <= share <= high + _SLACK
+        for low, share, high in zip(profile.day_low, counts, profile.day_high, strict=True)
+    )
+    return within and missing <= max(profile.day_missing, _SLACK)

@@ -83,6 +83,7 @@ class Engine:
             window = merge(key, parts, self.catalogue[key.digest])
             if window.sketch.rows:
                 watch.publish(window)
+        watch.judge(due[most].start if len(due) > most else None)
         return len(due) > most
 
     def _keys(self, model: str) -> set[WindowKey]:

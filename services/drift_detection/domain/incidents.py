@@ -4,27 +4,30 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from services.drift_detection.domain.jump_rule import ASSUMPTION, Verdict
+from services.drift_detection.domain.detector.changes import ASSUMPTION
 from services.drift_detection.domain.partition import WindowKey
 from services.drift_detection.domain.state import Incident
+from services.drift_detection.domain.terms import Terms
+from services.drift_detection.domain.trail import Verdict
 from shared.events import DriftDetected, DriftedFeature, DriftResolved, DriftRetracted, Event, stable_id
-from shared.reference.panes import MICROSECONDS, moment
+from shared.reference.panes import MICROSECONDS, moment, time_of
 
 HOUR = 3600 * MICROSECONDS
 QUIET = 24 * HOUR
+FAIR = "the reference is a fair sample of what is normal, its dispersion included"
 REMEMBERED = 50  # ended incidents kept to be looked at
 
 
 @dataclass(frozen=True)
 class Alarm:
-    """What alarmed in one window. `end` in microseconds; `major` by the jump rule; `budget` is A, panes per period."""
+    """What alarmed in one window. `end` in microseconds; `major` if some effect is; `terms` say by which budget."""
 
     key: WindowKey
     window_id: str
     end: int
     verdict: Verdict
     major: bool
-    budget: float
+    terms: Terms
 
     @property
     def severity(self) -> Literal["minor", "major"]:
@@ -60,7 +63,7 @@ class IncidentBook:
 
     def _to_join(self, alarm: Alarm) -> Incident | None:
         for incident in self.open_ones(alarm.key.digest):
-            shared = not alarm.verdict.names.isdisjoint(incident.features)
+            shared = not {one.name for one in alarm.verdict.alarms}.isdisjoint(_names(incident))
             if shared or alarm.key.start in incident.windows or abs(alarm.end - incident.opened) < HOUR:
                 return incident
         return None
@@ -75,7 +78,7 @@ class IncidentBook:
             incident_id=identity,
             digest=alarm.key.digest,
             opened=alarm.end,
-            onset=alarm.key.start,
+            onset=_onset(alarm),
             last_alarm=alarm.end,
             severity=alarm.severity,
             features={},
@@ -103,8 +106,8 @@ class IncidentBook:
             severity=incident.severity,
             features=tuple(incident.features.values()),
             also_moved=tuple(incident.also_moved.values()),
-            budget=alarm.budget,
-            assumption=ASSUMPTION,
+            assumption=ASSUMPTION if any(one.rule == "jump" for one in incident.features.values()) else FAIR,
+            **alarm.terms._asdict(),
         )
 
     def retract(self, key: WindowKey, window_id: str, end: int) -> list[Event]:
@@ -144,7 +147,7 @@ class IncidentBook:
             incident
             for incident in self.open_ones(digest)
             if now - incident.last_alarm >= QUIET
-            and all(in_range(name, incident.last_alarm) for name in incident.features)
+            and all(in_range(name, incident.last_alarm) for name in sorted(_names(incident)))
         ]
         return [self._resolve(incident, "quiet", now) for incident in over]
 
@@ -171,11 +174,22 @@ class IncidentBook:
             self.incidents.remove(one)
 
 
+def _names(incident: Incident) -> set[str]:
+    """The features that alarmed, in whatever segment."""
+    return {feature.name for feature in incident.features.values()}
+
+
+def _onset(alarm: Alarm) -> int:
+    """When it began: by the best bet of each stream, the earliest."""
+    known = [time_of(feature.onset) for feature in alarm.verdict.alarms if feature.onset is not None]
+    return min([alarm.key.start, *known])
+
+
 def _join(incident: Incident, alarm: Alarm) -> None:
-    incident.features |= {feature.name: feature for feature in alarm.verdict.alarms}
-    moved: dict[str, DriftedFeature] = {feature.name: feature for feature in alarm.verdict.also_moved}
+    incident.features |= {feature.stream: feature for feature in alarm.verdict.alarms}
+    moved: dict[str, DriftedFeature] = {feature.stream: feature for feature in alarm.verdict.also_moved}
     both = incident.also_moved | moved
-    incident.also_moved = {name: feature for name, feature in both.items() if name not in incident.features}
+    incident.also_moved = {stream: feature for stream, feature in both.items() if stream not in incident.features}
     incident.windows[alarm.key.start] = sorted(alarm.verdict.names)
-    incident.onset = min(incident.onset, alarm.key.start)
+    incident.onset = min(incident.onset, _onset(alarm))
     incident.last_alarm = max(incident.last_alarm, alarm.end)

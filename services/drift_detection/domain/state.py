@@ -14,9 +14,8 @@ class Stored(BaseModel):
 
 
 class PublishedWindow(Stored):
-    """The last word on a window that may still be revised: per numeric feature its rows and their sum on the grid.
-
-    `fingerprint` is that of its sketch and counts, `alarmed` the features that alarmed in it.
+    """The last word on a window that may still be revised: `fingerprint` is that of its sketch and counts, `alarmed`
+    the streams that alarmed in it.
     """
 
     start: int
@@ -24,24 +23,23 @@ class PublishedWindow(Stored):
     role: str
     revision: int
     fingerprint: str
-    present: list[int]
-    sums: list[int]
     alarmed: list[str] = []
 
 
 class Sums(Stored):
-    """Rows and their sum on the grid, per numeric feature; `start` of their pane, or none for more than one."""
+    """Of a local day: rows; per numeric column those not missing and their sum on the grid; rows per level."""
 
+    rows: int
     present: list[int]
     sums: list[int]
-    start: list[int] = []
+    levels: list[list[int]]
 
 
 class Incident(Stored):
     """An incident. `opened` is the end of its first alarmed window, `last_alarm` of its last.
 
     `windows` are the alarmed windows that may still be revised, by start, with what alarmed in each; `settled` are the
-    features that alarmed in windows which may not.
+    streams that alarmed in windows which may not. `features` and `also_moved` are by stream.
     """
 
     incident_id: str
@@ -68,7 +66,10 @@ class Outgoing(Stored):
 
 
 class ModelRecord(Stored):
-    """One model. `version` grows with each writing; `final` says, by digest, up to where windows can't change."""
+    """One model. `version` grows with each writing; `final` says, by digest, up to where windows can't change.
+
+    `memories` hold, by digest, the detector's memory before the windows that may still change, in base 64.
+    """
 
     model: str
     version: int = 0
@@ -77,7 +78,7 @@ class ModelRecord(Stored):
     deployment: int = 0
     windows: list[PublishedWindow] = []
     final: dict[str, int] = {}
-    last_seen: dict[str, Sums] = {}
+    memories: dict[str, str] = {}
     days: dict[str, dict[int, Sums]] = {}
     published: dict[str, dict[str, int]] = {}
     incidents: list[Incident] = []

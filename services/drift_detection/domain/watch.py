@@ -1,16 +1,16 @@
 """The watch over one model: publishes its windows, judges its champion, keeps its incidents."""
 
+from base64 import b64decode, b64encode
 from collections.abc import Iterable
 
-import numpy as np
-
-from services.drift_detection.domain.days import Days
+from services.drift_detection.domain.days import count
+from services.drift_detection.domain.detector.effects import is_major
+from services.drift_detection.domain.detector.memory import pack, unpack
 from services.drift_detection.domain.incidents import Alarm, IncidentBook
-from services.drift_detection.domain.jump_rule import LastSeen, PaneSums, Verdict
 from services.drift_detection.domain.partition import WindowKey
-from services.drift_detection.domain.state import ModelRecord, Outgoing, PublishedWindow, Sums
-from services.drift_detection.domain.trail import Trail
-from services.drift_detection.domain.watched import Watched
+from services.drift_detection.domain.state import ModelRecord, Outgoing, PublishedWindow
+from services.drift_detection.domain.trail import Trail, Verdict
+from services.drift_detection.domain.watched import SEGMENT, Watched
 from services.drift_detection.domain.windows import Merged, window_event, window_id
 from shared.events import EVENT_TYPES, DeploymentChanged, Event
 from shared.reference.panes import time_of
@@ -27,6 +27,7 @@ class ModelWatch:
         self._book = IncidentBook(record.model, record.incidents)
         self._windows = {WindowKey(one.start, one.digest, one.role): one for one in record.windows}
         self._trails: dict[str, Trail] = {}
+        self._unjudged: dict[str, int] = {}
 
     @property
     def watermark(self) -> int | None:
@@ -70,63 +71,76 @@ class ModelWatch:
         """Say the first word on a window, or the next one if its content has changed."""
         fingerprint = window.fingerprint
         old = self._windows.get(window.key)
-        if old is not None and old.fingerprint == fingerprint:
-            return
+        if old is None or old.fingerprint != fingerprint:
+            self._say(window, old, fingerprint)
+        if window.key.role == "champion":
+            self._put(window, changed=old is None or old.fingerprint != fingerprint)
+
+    def _say(self, window: Merged, old: PublishedWindow | None, fingerprint: str) -> None:
         revision = 0 if old is None else old.revision + 1
         self.outbox.append(window_event(window, revision))
         self._count(window.key, revision)
-        pane = _pane_sums(window)
         self._windows[window.key] = PublishedWindow(
             **window.key._asdict(),
             revision=revision,
             fingerprint=fingerprint,
-            present=pane.present.tolist(),
-            sums=pane.sums.tolist(),
             alarmed=[] if old is None else old.alarmed,
         )
-        if window.key.role == "champion":
-            self._judge(window, pane, None if old is None else _stored(old))
         self.changed = True
 
     def _count(self, key: WindowKey, revision: int) -> None:
         roles = self._record.published.setdefault(key.digest, {})
         roles[key.role] = roles.get(key.role, 0) + (revision == 0)
 
-    def _judge(self, window: Merged, pane: PaneSums, old: PaneSums | None) -> None:
-        digest, watched = window.key.digest, window.watched
-        days = Days(self._record.days.setdefault(digest, {}))
-        days.replace(watched, pane, old)
-        trail = self._trail(digest, len(pane.present))
-        trail.put(pane)
-        for start, verdict in trail.verdicts(watched.rule, pane.start).items():
-            self._heed(WindowKey(start, digest, window.key.role), verdict, watched)
+    def _put(self, window: Merged, *, changed: bool) -> None:
+        """Give a champion's pane to its trail; after a restart also one that was published before."""
+        key, trail = window.key, self._trail(window.watched)
+        if changed or not trail.has(key.start, SEGMENT):
+            trail.put(key.start, SEGMENT, window.sketch)
+            self._unjudged[key.digest] = min(key.start, self._unjudged.get(key.digest, key.start))
+
+    def judge(self, before: int | None = None) -> None:
+        """Say what alarmed in the panes published since the last time, and in all after those; of those that start
+        `before` a time only, if more are to be published from there on.
+        """
+        for digest, since in sorted(self._unjudged.items()):
+            trail = self._trails[digest]
+            for start, verdict in trail.verdicts(since, before):
+                self._heed(WindowKey(start, digest, "champion"), verdict, trail.watched)
+                self._end_quiet(trail, start)
+            if before is None or before <= since:
+                del self._unjudged[digest]
+            else:
+                self._unjudged[digest] = before
+            self.changed = True
+
+    def _end_quiet(self, trail: Trail, start: int) -> None:
+        watched = trail.watched
 
         def in_range(name: str, since: int) -> bool:
-            return days.in_range(watched, name, window.key.start, since)
+            return trail.yesterday_in_range(self._record.days.get(watched.digest, {}), name, start, since)
 
-        self.outbox += self._book.quiet(digest, window.end, in_range)
+        self.outbox += self._book.quiet(watched.digest, start + watched.pane, in_range)
 
     def _heed(self, key: WindowKey, verdict: Verdict, watched: Watched) -> None:
         """Alarms that are new or gone, compared with the last word on the window."""
-        window, names = self._windows[key], sorted(verdict.names)
-        if names == window.alarmed:
+        window, names = self._windows.get(key), sorted(verdict.names)
+        if window is None or names == window.alarmed:
             return
         window.alarmed = names
         identity, end = window_id(key, watched.pane), key.start + watched.pane
         if not names:
             self.outbox += self._book.retract(key, identity, end)
         elif self._record.champion in (None, key.digest):
-            alarm = Alarm(key, identity, end, verdict, watched.rule.is_major(verdict), watched.rule.panes)
-            self.outbox += self._book.alarm(alarm)
+            major = any(is_major(feature) for feature in verdict.alarms)
+            self.outbox += self._book.alarm(Alarm(key, identity, end, verdict, major, watched.terms))
 
-    def _trail(self, digest: str, features: int) -> Trail:
-        if digest not in self._trails:
-            base = self._record.last_seen.get(digest)
-            self._trails[digest] = Trail(LastSeen.nothing(features) if base is None else _last_seen(base))
-            for key, window in self._windows.items():
-                if key.digest == digest and key.role == "champion":
-                    self._trails[digest].put(_stored(window))
-        return self._trails[digest]
+    def _trail(self, watched: Watched) -> Trail:
+        if watched.digest not in self._trails:
+            stored = self._record.memories.get(watched.digest)
+            base = watched.bank.start() if stored is None else unpack(b64decode(stored), watched.bank)
+            self._trails[watched.digest] = Trail(watched, base)
+        return self._trails[watched.digest]
 
     def deployed(self, event: DeploymentChanged) -> None:
         """Another champion ends the incidents of the one before; an older word than the last is none."""
@@ -138,42 +152,28 @@ class ModelWatch:
 
     def finish(self, keys: Iterable[WindowKey]) -> None:
         """These windows can't change any more: keep of them only what later ones are judged by."""
+        ends: dict[str, int] = {}
         for key in sorted(keys):
-            window = self._windows.get(key)
             self._record.final[key.digest] = key.start + 1
-            if window is not None and key.role == "champion":
-                trail = self._trail(key.digest, len(window.present))
-                trail.forget(key.start + 1)
-                self._record.last_seen[key.digest] = _sums(trail.base)
-                self._book.settle(key.digest, key.start + 1)
-            self._windows.pop(key, None)
+            if self._windows.pop(key, None) is not None and key.role == "champion":
+                ends[key.digest] = key.start + 1
             self.changed = True
+        for digest, end in ends.items():
+            self._fold(digest, end)
         self._forget_replaced()
+
+    def _fold(self, digest: str, end: int) -> None:
+        trail, days = self._trails[digest], self._record.days.setdefault(digest, {})
+        for pane in trail.forget(end):
+            count(days, trail.watched.reference, pane.start, pane.sketches[SEGMENT])
+        self._record.memories[digest] = b64encode(pack(trail.base)).decode()
+        self._book.settle(digest, end)
 
     def _forget_replaced(self) -> None:
         """Bundles that serve no more and have no windows under way leave nothing to judge by."""
         live = {key.digest for key in self._windows} | {self._record.champion}
         if self._record.champion is not None:
-            for digest in set(self._record.last_seen) - live:
-                self._record.last_seen.pop(digest)
+            for digest in set(self._record.memories) - live:
+                self._record.memories.pop(digest)
                 self._record.days.pop(digest, None)
                 self._trails.pop(digest, None)
-
-
-def _pane_sums(window: Merged) -> PaneSums:
-    """Of the numeric features alone, which stand before the scores."""
-    features = len(window.watched.reference.numeric)
-    sketch = window.sketch
-    return PaneSums(window.key.start, sketch.counts[:features, 1:].sum(axis=1), sketch.sums[:features, 1:].sum(axis=1))
-
-
-def _stored(window: PublishedWindow) -> PaneSums:
-    return PaneSums(window.start, np.array(window.present, np.int64), np.array(window.sums, np.int64))
-
-
-def _last_seen(base: Sums) -> LastSeen:
-    return LastSeen(*(np.array(part, np.int64) for part in (base.start, base.present, base.sums)))
-
-
-def _sums(base: LastSeen) -> Sums:
-    return Sums(present=base.present.tolist(), sums=base.sums.tolist(), start=base.start.tolist())

@@ -4,11 +4,15 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from services.drift_detection.domain.describe import Describer
-from services.drift_detection.domain.jump_rule import JumpRule
+from services.drift_detection.domain.detector.bank import Bank
+from services.drift_detection.domain.detector.findings import Findings
+from services.drift_detection.domain.terms import Mode, Terms
 from shared.definition import ModelDefinition
 from shared.errors import InvalidInput
 from shared.reference import Reference
 from shared.reference.panes import MICROSECONDS
+
+SEGMENT = "all"
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,19 @@ class Watched:
         return Describer(self.reference)
 
     @cached_property
-    def rule(self) -> JumpRule:
-        """Judges the numeric features of successive panes."""
-        return JumpRule(self.reference, self.definition.monitoring.panes_per_period)
+    def bank(self) -> Bank:
+        """The detector of its champion's rows."""
+        monitoring = self.definition.monitoring
+        return Bank({SEGMENT: self.reference}, monitoring.panes_per_period, monitoring.nominal_rows)
+
+    @cached_property
+    def findings(self) -> Findings:
+        """Tells what the detector's alarms are about."""
+        return Findings(self.bank)
+
+    @cached_property
+    def terms(self) -> Terms:
+        """By which budget its alarms are."""
+        budget, rule = self.bank.budget, self.bank.detector.rule
+        mode: Mode = "guaranteed" if rule.ln_h is None else "calibrated"
+        return Terms(budget.steps, budget.streams, mode, self.reference.digest)

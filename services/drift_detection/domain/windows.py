@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.drift_detection.domain.partition import Partial, WindowKey
-from services.drift_detection.domain.watched import Watched
+from services.drift_detection.domain.watched import SEGMENT, Watched
 from shared.events import WindowClosed, WindowRevised, stable_id
 from shared.reference import Sketch
 from shared.reference.panes import MICROSECONDS, moment
-
-SEGMENT = "all"
 
 
 @dataclass(frozen=True)

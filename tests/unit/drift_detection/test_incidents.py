@@ -1,14 +1,16 @@
 import pytest
 
 from services.drift_detection.domain.incidents import HOUR, QUIET, REMEMBERED, Alarm, IncidentBook
-from services.drift_detection.domain.jump_rule import Verdict
 from services.drift_detection.domain.partition import WindowKey
+from services.drift_detection.domain.terms import Terms
+from services.drift_detection.domain.trail import Verdict
 from shared.events import DriftDetected, DriftedFeature, DriftResolved, DriftRetracted
 from shared.events.base import stable_id
 from tests.unit.drift_detection.pumps import DIGEST, START
 
 START_US = int(START.astype("int64"))
 OTHER = "b" * 64
+TERMS = Terms(720, 4, "guaranteed", "c" * 64)
 
 
 def moved(name: str) -> DriftedFeature:
@@ -22,7 +24,7 @@ def key(hour: float, digest: str = DIGEST) -> WindowKey:
 def alarm(hour: float, *names: str, beside: tuple[str, ...] = (), major: bool = True, digest: str = DIGEST) -> Alarm:
     where = key(hour, digest)
     verdict = Verdict(tuple(map(moved, names)), tuple(map(moved, beside)))
-    return Alarm(where, stable_id(*where), where.start + HOUR, verdict, major, 720)
+    return Alarm(where, stable_id(*where), where.start + HOUR, verdict, major, TERMS)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import numpy as np
 
 from services.drift_detection.domain.detector.budget import Budget
 from services.drift_detection.domain.detector.changes import Changes, Comparison, LastPane
-from services.drift_detection.domain.detector.detector import Alarm, Detector, State
+from services.drift_detection.domain.detector.detector import Alarm, Detector, Pane, State
 from services.drift_detection.domain.detector.group import Group, PaneCounts
 from services.drift_detection.domain.detector.rule import Rule
 from services.drift_detection.domain.detector.streams import level_stream, numeric_stream
@@ -28,12 +28,14 @@ class Memory:
 
 @dataclass(frozen=True)
 class Step:
-    """What a pane brought: what is remembered before an alarm's reset and `after` it, how the pane differed from the
-    last, and the alarm if it was one.
+    """What the pane at `start` brought: what is remembered before an alarm's reset and `after` it, its counts, how it
+    differed from the last, and the alarm if it was one.
     """
 
+    start: int
     stepped: Memory
     after: Memory
+    pane: Pane
     comparison: Comparison
     alarm: Alarm | None
 
@@ -61,6 +63,14 @@ class Bank:
         """Whether every φ is 1, so that thresholds may be calibrated."""
         return all(stream.bins.phi_any == 1 for group in self.detector.groups for stream in group.streams)
 
+    def segment_of(self, kind: int, row: int) -> str:
+        """The segment of a stream: number `row` of the numeric ones (kind 0) or of the categorical ones (1)."""
+        for segment, widths in zip(self.segments, self._widths, strict=True):
+            if row < widths[kind]:
+                return segment
+            row -= widths[kind]
+        raise IndexError(row)
+
     def start(self) -> Memory:
         """Before the first pane."""
         return Memory(self.detector.start(), LastPane.nothing(len(self.columns), FINE))
@@ -73,7 +83,7 @@ class Bank:
         pane = (self._numbers(parts, counts, comparison), self._levels(parts))
         stepped, after, alarm = self.detector.step(memory.state, pane, start)
         last = memory.last.after(start, counts[:, 1:], sums[:, 1:])
-        return Step(Memory(stepped, last), Memory(after, last), comparison, alarm)
+        return Step(start, Memory(stepped, last), Memory(after, last), pane, comparison, alarm)
 
     def _blocks(self, parts: Sequence[Sketch | None], name: str) -> Int64:
         blocks = [

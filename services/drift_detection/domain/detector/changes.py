@@ -54,8 +54,9 @@ class LastPane:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Of N columns: which could be `compared` with an earlier pane, and with the one just before, `adjacent`; which `jumped`, which are `flat`, bool [N]; which
-    jumped by enough to be named beside an alarm; `z` and the jump in the feature's unit, `effect`, float64 [N].
+    """Of N columns bool [N]: which could be `compared` with an earlier pane, and with the one just before, `adjacent`;
+    which `jumped`, by enough to alarm or to be named `beside` an alarm; which are `flat`. `z` and the jump in the
+    feature's unit, `effect`, float64 [N].
     """
 
     compared: Mask
@@ -79,8 +80,12 @@ class Changes:
         self._within = np.array([one.within for one in jumps])
         self._between = np.array([one.between for one in jumps])
         self._expected = np.array([[one.level if v is None else v for v in one.pane_levels] for one in jumps])
-        self.limit = _limits(profiles, jump_level(budget), _LEAST_ALARM)
+        self._limit = _limits(profiles, jump_level(budget), _LEAST_ALARM)
         self._beside = _limits(profiles, _BESIDE_BUDGET / budget.streams, _LEAST_BESIDE)
+
+    def limits(self, *, beside: bool = False) -> Float64:
+        """The z beyond which a column jumped, or beside another's alarm moved, float64 [N]."""
+        return self._beside if beside else self._limit
 
     def compare(self, start: int, counts: Int64, sums: Int64, last: LastPane) -> Comparison:
         """A pane's counts and sums int64 [N, 60] against the last pane of each column that had rows."""
@@ -94,7 +99,7 @@ class Changes:
         z = np.abs(effect) / np.sqrt(noise + self._between[np.arange(len(rows)), gap - 1])
         adjacent = compared & (start - before == self._seconds * MICROSECONDS)
         flat = adjacent & same_means(counts, sums, last.counts, last.sums)
-        return Comparison(compared, adjacent, z > self.limit, z > self._beside, flat, z, effect)
+        return Comparison(compared, adjacent, z > self._limit, z > self._beside, flat, z, effect)
 
     def _deviation(self, rows: Int64, sums: Int64, starts: Int64) -> Float64:
         """Means minus what the reference has in that pane of the day."""

@@ -12,7 +12,7 @@ from services.drift_detection.domain.detector.group import Mask
 from shared.reference import NumericProfile, Reference
 from shared.reference.flats import same_means
 from shared.reference.jumps import GAPS
-from shared.reference.panes import MICROSECONDS, Int64, pane_of_day
+from shared.reference.panes import DAY, MICROSECONDS, Int64, pane_of_day
 
 ASSUMPTION = "natural jumps between panes have a Pareto tail of index 4 or more"
 # A jump's part of the budget, 0.1: with its weight, evidence 1/alpha alone makes the sum over all streams reach it.
@@ -78,8 +78,9 @@ class Changes:
         self._centre = np.concatenate([reference.measure.centre for reference in references])
         self._step = np.concatenate([reference.measure.step for reference in references])
         self._within = np.array([one.within for one in jumps])
-        self._between = np.array([one.between for one in jumps])
-        self._expected = np.array([[one.level if v is None else v for v in one.pane_levels] for one in jumps])
+        self._between = np.array([one.between for one in jumps], np.float64).reshape(len(jumps), GAPS)
+        expected = [one.level if level is None else level for one in jumps for level in one.pane_levels]
+        self._expected = np.array(expected, np.float64).reshape(len(jumps), DAY // self._seconds)
         self._limit = _limits(profiles, jump_level(budget), _LEAST_ALARM)
         self._beside = _limits(profiles, _BESIDE_BUDGET / budget.streams, _LEAST_BESIDE)
 

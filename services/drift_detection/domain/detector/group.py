@@ -62,8 +62,8 @@ class Group:
         self._phi = np.array([stream.bins.phi for stream in streams])
         self._phi_any = np.array([stream.bins.phi_any for stream in streams])
         self._adaptive = np.array([stream.bins.adaptive or 0.0 for stream in streams])
-        self._rates = _Rates([stream.rates for stream in streams])
-        self._stuck = _Rates([(stream.stuck,) for stream in streams])
+        self._rates = _Rates([stream.rates for stream in streams], 3)
+        self._stuck = _Rates([(stream.stuck,) for stream in streams], 1)
         self._jump = np.array([stream.jump or 0.0 for stream in streams])
         self._real = self.p > 0
 
@@ -142,10 +142,10 @@ class Group:
 
 
 class _Rates:
-    """K rates of N streams, six bets each."""
+    """K rates of N streams, up to `MOST_RATES` bets each."""
 
-    def __init__(self, rates: Sequence[Sequence[RateBets | None]]) -> None:
-        shape = (len(rates), len(rates[0]) if rates else 0, MOST_RATES)
+    def __init__(self, rates: Sequence[Sequence[RateBets | None]], kinds: int) -> None:
+        shape = (len(rates), kinds, MOST_RATES)
         self._with: Float64 = np.zeros(shape)
         self._without: Float64 = np.zeros(shape)
         self._flipped: Mask = np.zeros(shape[:2], np.bool_)
@@ -157,7 +157,7 @@ class _Rates:
                     self._flipped[number, place] = bets.flipped
 
     def gains(self, events: Int64, trials: Int64) -> Float64:
-        """What events int64 [N, K] in so many trials add, float64 [N, 6·K]."""
+        """What events int64 [N, K] in so many trials add, float64 [N, MOST_RATES·K]."""
         k = np.where(self._flipped, trials - events, events)[:, :, None]
         found: Float64 = k * self._with + (trials[:, :, None] - k) * self._without
-        return found.reshape(len(events), -1)
+        return found.reshape(len(events), found.shape[1] * MOST_RATES)

@@ -106,7 +106,8 @@ def weather_late(hours: int) -> Fault:
         for code in np.unique(origin).tolist():
             rows = np.flatnonzero(origin == code)
             earlier = np.searchsorted(times[rows], times[rows] - hours * HOUR, side="right") - 1
-            numeric[np.ix_(rows, weather)] = was[np.ix_(rows[np.maximum(earlier, 0)], weather)]
+            then = rows[np.maximum(earlier, 0)]
+            numeric[rows[:, None], weather] = was[then[:, None], weather]
 
     return fault
 

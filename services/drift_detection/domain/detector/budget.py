@@ -9,6 +9,7 @@ from shared.reference.dispersion import Component, Dispersion
 
 MARGIN = 1.0  # g: at .75 some references gave 13 false alarms in 1,000 windows
 _LEVEL = 0.05
+_LESS_PROOF = 0.1
 
 
 @dataclass(frozen=True)
@@ -43,14 +44,13 @@ class Budget:
         return max((self._of(part, found) for part in found.components), default=1.0)
 
     def _of(self, part: Component, found: Dispersion) -> float:
-        beyond = 0.01 / (self.streams * max(2, len(found.components)))
-        if part.dependence > chi2.ppf(1 - beyond, found.lags):
-            freedom = 1.5 * found.windows / (found.lags + 1)
+        beyond, windows = 0.01 / (self.streams * max(2, len(found.components))), found.windows
+        varies = part.variance > chi2.ppf(1 - beyond, windows - 1) / (windows - 1)
+        # Rows that vary too much for certain are taken to depend on their past on less proof: few windows give little.
+        if part.dependence > chi2.ppf(1 - (_LESS_PROOF if varies else beyond), found.lags):
+            freedom = 1.5 * windows / (found.lags + 1)
             return max(1.0, float(part.long_run * freedom / chi2.ppf(_LEVEL, freedom)))
-        freedom = found.windows - 1
-        if part.variance > chi2.ppf(1 - beyond, freedom) / freedom:
-            return float(part.variance * freedom / chi2.ppf(_LEVEL, freedom))
-        return 1.0
+        return float(part.variance * (windows - 1) / chi2.ppf(_LEVEL, windows - 1)) if varies else 1.0
 
     def upper_rate(self, times: int, rows: int) -> float:
         """p⁺ of a rate that occurred so often (Clopper, Pearson 1934)."""

@@ -1,0 +1,1 @@
+"""The statistics of the drift detector: false alarms, delays, faults found."""

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmarks.drift_statistics.worlds import NOTHING, Change, Float64, Int64, Levels, Numeric, World
+from services.drift_detection.domain.detector.bets import Mask
 from services.drift_detection.domain.detector.budget import Budget
 from services.drift_detection.domain.detector.calibration import Sample, threshold
-from services.drift_detection.domain.detector.group import Group, Mask, PaneCounts
+from services.drift_detection.domain.detector.group import Group, PaneCounts, When
 from services.drift_detection.domain.detector.rule import Rule
 
 
@@ -29,7 +30,7 @@ class Fleet:
     def step(self, panes: Sequence[PaneCounts]) -> tuple[Mask, Mask]:
         """Which models alarmed, bool [M], and what they named, bool [M, F]."""
         parts = zip(self._groups, self._states, panes, strict=True)
-        self._states = [group.step(state, pane, 0) for group, state, pane in parts]
+        self._states = [group.step(state, pane, When(0)) for group, state, pane in parts]
         found = [group.ln_evidence(state) for group, state in zip(self._groups, self._states, strict=True)]
         evidence = np.concatenate([part.reshape(self.models, -1) for part in found], axis=1)
         alarmed = self.rule.alarms(evidence)

@@ -16,7 +16,7 @@ from services.drift_detection.domain.detector.budget import Budget
 from services.drift_detection.domain.detector.rates import missing_bets, range_bets, rate_bets
 from services.drift_detection.domain.detector.stream import Stream
 from shared.reference.bins import COARSE, kept_levels, pooled_counts
-from shared.reference.dispersion import Cut, Dispersion, bins_dispersion, numeric_dispersion, window_rows
+from shared.reference.dispersion import Cut, Dispersion, Split, bins_dispersion, numeric_dispersion, window_rows
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -79,11 +79,11 @@ class Numeric:
         bins = np.concatenate([rng.permutation(np.repeat(np.arange(COARSE), row)) for row in windows])
         counts = windows.sum(axis=0)
         cut = Cut(len(bins), window_rows(len(bins), nominal))
-        plain = cls(len(bins), counts, bounds)
+        plain, split = cls(len(bins), counts, bounds), Split(np.zeros(len(bins), np.int64), counts[None, :])
         return replace(
             plain,
-            dispersion=numeric_dispersion(bins, counts, cut),
-            bins_dispersion=bins_dispersion(bins, counts, cut),
+            dispersion=numeric_dispersion(bins, split, cut),
+            bins_dispersion=bins_dispersion(bins, split, cut),
         )
 
     def stream(self, budget: Budget) -> Stream:
@@ -91,7 +91,7 @@ class Numeric:
         known, phi = self.rows - self.missed, budget.dispersion(self.dispersion)
         return Stream(
             "",
-            numeric_bets(self.counts, phi, budget.dispersion(self.bins_dispersion), budget),
+            (numeric_bets(self.counts, phi, budget.dispersion(self.bins_dispersion), budget),),
             missing_bets(self.missed, self.rows, 1.0, budget),
             rate_bets(self.zeroed, known, 1.0, budget),
             range_bets(known, phi, budget),
@@ -121,7 +121,7 @@ class Levels:
 
     def stream(self, budget: Budget) -> Stream:
         """What the detector bets on it."""
-        return Stream("", level_bets(self.counts, 1.0, budget), missing_bets(0, self.rows, 1.0, budget))
+        return Stream("", (level_bets(self.counts, 1.0, budget),), missing_bets(0, self.rows, 1.0, budget))
 
     def cells(self, change: Change) -> Float64:
         """True shares of the bins."""

@@ -54,6 +54,7 @@ def build_reference(
         size=len(rows),
         pane_seconds=definition.monitoring.pane_seconds,
         time_zone=definition.monitoring.time_zone,
+        season=definition.monitoring.season,
         numeric=tuple(_numeric(name, column, rhythm) for name, column in numeric),
         categorical=_categoricals(rows, definition, categories, rhythm),
         scores=tuple(_score(name, column, rhythm) for name, column in _named(scores)),

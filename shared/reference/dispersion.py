@@ -4,6 +4,8 @@ Only sums of the reference are kept here. What they mean depends on how many str
 decides that.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
@@ -45,6 +47,13 @@ def window_rows(rows: int, nominal: int) -> int:
     return min(nominal, rows // LEAST_WINDOWS)
 
 
+class Split(NamedTuple):
+    """R rows by the bucket of their season: `buckets` int64 [R], and what is in each, `counts` int64 [K, B]."""
+
+    buckets: Int64
+    counts: Int64
+
+
 class Cut:
     """R rows in order of time cut into windows of equal length; what is left over at the end is not looked at."""
 
@@ -84,19 +93,24 @@ def _component(z: Float64, lags: int, inflation: float) -> Component:
     )
 
 
-def numeric_dispersion(bins: Int64, counts: Int64, cut: Cut) -> Dispersion:
-    """Of coarse bins int64 [R] (-1 is missing) along `basis.directions`; `counts` int64 [B] are the reference's."""
-    basis = directions(smoothed(counts))
-    there = cut.counts(bins, len(counts))
-    present = np.maximum(there.sum(axis=1, keepdims=True), 1)
-    return cut.assess(there @ basis.T / np.sqrt(present))
+def numeric_dispersion(bins: Int64, split: Split, cut: Cut) -> Dispersion:
+    """Of coarse bins int64 [R] (-1 is missing) along `basis.directions` of each bucket."""
+    bases = [directions(smoothed(counts)) for counts in split.counts]
+    values: Float64 = np.zeros((len(bins), min(len(basis) for basis in bases)))
+    for bucket, basis in enumerate(bases):
+        rows = (split.buckets == bucket) & (bins >= 0)
+        values[rows] = basis[: values.shape[1], bins[rows]].T
+    present = np.maximum(cut.counts(np.minimum(bins, 0), 1), 1)
+    sums = values[: cut.used].reshape(cut.windows, cut.length, values.shape[1]).sum(axis=1)
+    return cut.assess(sums / np.sqrt(present))
 
 
-def bins_dispersion(bins: Int64, counts: Int64, cut: Cut) -> Dispersion:
+def bins_dispersion(bins: Int64, split: Split, cut: Cut) -> Dispersion:
     """The same of each bin's share: for bets in any direction."""
-    there = cut.counts(bins, len(counts))
-    present = np.maximum(there.sum(axis=1, keepdims=True), 1)
-    return cut.assess(_standard(there, present, smoothed(counts)))
+    there = cut.counts(bins, split.counts.shape[1])
+    rows = cut.counts(np.where(bins >= 0, split.buckets, -1), len(split.counts))
+    shares = np.array([smoothed(counts) for counts in split.counts])
+    return cut.assess(_standard(there, rows @ shares, rows @ (shares * (1 - shares))))
 
 
 def level_dispersion(bins: Int64, pooled: Int64, cut: Cut) -> Dispersion:
@@ -104,7 +118,8 @@ def level_dispersion(bins: Int64, pooled: Int64, cut: Cut) -> Dispersion:
     most = np.argsort(-pooled, kind="stable")[:LEVELS]
     there = cut.counts(bins, len(pooled))
     present = np.maximum(there.sum(axis=1, keepdims=True), 1)
-    return cut.assess(_standard(there[:, most], present, smoothed(pooled)[most]))
+    shares = smoothed(pooled)[most]
+    return cut.assess(_standard(there[:, most], present * shares, present * (shares * (1 - shares))))
 
 
 def rate_dispersion(occurs: NDArray[np.bool_], cut: Cut) -> Dispersion | None:
@@ -112,11 +127,12 @@ def rate_dispersion(occurs: NDArray[np.bool_], cut: Cut) -> Dispersion | None:
     times = int(occurs.sum())
     if min(times, len(occurs) - times) < LEAST_OCCURRENCES:
         return None
-    share = np.array([times / len(occurs)])
-    return cut.assess(_standard(cut.counts(occurs.astype(np.int64), 2)[:, 1:], np.array([[cut.length]]), share))
+    share, counts = times / len(occurs), cut.counts(occurs.astype(np.int64), 2)[:, 1:]
+    expected = np.full(counts.shape, cut.length * share)
+    return cut.assess(_standard(counts, expected, expected * (1 - share)))
 
 
-def _standard(counts: Int64, rows: Int64, shares: Float64) -> Float64:
+def _standard(counts: Int64, expected: Float64, variance: Float64) -> Float64:
     """(c - n·p) / √(n·p·(1 - p)); 0 where p is 1."""
-    scale = np.sqrt(rows * shares * (1 - shares))
-    return np.divide(counts - rows * shares, scale, out=np.zeros(counts.shape), where=scale > 0)
+    scale = np.sqrt(variance)
+    return np.divide(counts - expected, scale, out=np.zeros(counts.shape), where=scale > 0)

@@ -11,6 +11,7 @@ from shared.features import Float32
 from shared.reference.bins import NUMERIC_WIDTH
 from shared.reference.dispersion import (
     Cut,
+    Split,
     bins_dispersion,
     level_dispersion,
     numeric_dispersion,
@@ -20,6 +21,7 @@ from shared.reference.dispersion import (
 from shared.reference.flats import find_flats
 from shared.reference.measure import Measure
 from shared.reference.panes import Int64, local_day, pane_starts
+from shared.reference.seasons import buckets, counts_by_bucket
 
 
 def numeric_habits(
@@ -31,11 +33,13 @@ def numeric_habits(
     block = values[known, None]
     bins = np.full(len(values), -1)
     bins[known] = np.searchsorted(coarse, values[known], side="right")
-    counts = np.bincount(bins[known], minlength=len(coarse) + 1)
+    of = buckets(times, monitoring.season, monitoring.time_zone)
+    split = Split(of, counts_by_bucket(bins, of, monitoring.season, len(coarse) + 1))
     fine, places = measure.bins(block)[:, 0], measure.grid(block)[:, 0]
     return {
-        "dispersion": numeric_dispersion(bins, counts, cut),
-        "bins_dispersion": bins_dispersion(bins, counts, cut),
+        "seasons": tuple(map(tuple, split.counts.tolist())) if monitoring.season != "none" else (),
+        "dispersion": numeric_dispersion(bins, split, cut),
+        "bins_dispersion": bins_dispersion(bins, split, cut),
         "missing_dispersion": rate_dispersion(~known, cut),
         "zero_dispersion": rate_dispersion(values[known] == 0, Cut(len(block), cut.length)),
         "flats": find_flats(times[known], fine, places, monitoring.pane_seconds, NUMERIC_WIDTH),

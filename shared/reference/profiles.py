@@ -21,7 +21,8 @@ class NumericProfile(Record):
     `counts` and `sums` per fine bin, the sums of whole numbers on the grid of `measure.Measure`; `squares` their
     squares' total. `low`, `high` are the 0.2 % and 99.8 % quantiles, `width` is w of `measure.Clip`. `day_low`,
     `day_high`: least and greatest mean of a local day, `day_missing` its greatest share of missing rows. Where all
-    rows are missing, all these are 0 and `rows` is 0. `importance`: see `habits.importance`.
+    rows are missing, all these are 0 and `rows` is 0. `importance`: see `habits.importance`. `seasons`: coarse counts
+    by bucket of the season, none if the reference has no season.
     """
 
     name: str
@@ -42,6 +43,7 @@ class NumericProfile(Record):
     day_high: Finite
     day_missing: Finite
     importance: Finite | None
+    seasons: tuple[tuple[int, ...], ...]
     dispersion: Dispersion
     bins_dispersion: Dispersion
     missing_dispersion: Dispersion | None

@@ -5,6 +5,7 @@ from functools import cached_property
 
 from pydantic import Field, ValidationError
 
+from shared.definition import Season
 from shared.errors import InvalidInput
 from shared.events.base import Record
 from shared.reference.measure import Measure
@@ -15,12 +16,13 @@ from shared.reference.sketch import Sketch
 class Reference(Record):
     """Profiles of all features and scores, over `size` rows, in the definition's order.
 
-    `pane_seconds` and `time_zone` are the definition's: the jumps are those of such panes.
+    `pane_seconds`, `time_zone` and `season` are the definition's: the jumps are those of such panes.
     """
 
     size: int = Field(ge=1)
     pane_seconds: int = Field(ge=1)
     time_zone: str
+    season: Season
     numeric: tuple[NumericProfile, ...]
     categorical: tuple[CategoricalProfile, ...]
     scores: tuple[NumericProfile, ...]

@@ -8,12 +8,13 @@ import numpy as np
 from services.drift_detection.domain.detector.budget import Budget
 from services.drift_detection.domain.detector.changes import Changes, Comparison, LastPane
 from services.drift_detection.domain.detector.detector import Alarm, Detector, Pane, State
-from services.drift_detection.domain.detector.group import Group, PaneCounts
+from services.drift_detection.domain.detector.group import Group, PaneCounts, When
 from services.drift_detection.domain.detector.rule import Rule
 from services.drift_detection.domain.detector.streams import level_stream, numeric_stream
 from shared.reference import NumericProfile, Reference, Sketch
 from shared.reference.bins import FINE
 from shared.reference.panes import Int64
+from shared.reference.seasons import bucket
 
 Sketches = Mapping[str, Sketch]
 
@@ -56,6 +57,7 @@ class Bank:
         levels = Group([level_stream(profile, self.budget) for profile in self.categorical], nominal)
         self.detector = Detector([numbers, levels], Rule(self.budget))
         self._widths = [(len(reference.columns), len(reference.categorical)) for reference in whole]
+        self._season, self._zone = whole[0].season, whole[0].time_zone
         self._coarse = _coarse_cells(self.columns, numbers.width)
 
     @property
@@ -81,9 +83,12 @@ class Bank:
         counts, sums = self._blocks(parts, "counts"), self._blocks(parts, "sums")
         comparison = self.changes.compare(start, counts[:, 1:], sums[:, 1:], memory.last)
         pane = (self._numbers(parts, counts, comparison), self._levels(parts))
-        stepped, after, alarm = self.detector.step(memory.state, pane, start)
+        stepped, after, alarm = self.detector.step(memory.state, pane, self._when(start))
         last = memory.last.after(start, counts[:, 1:], sums[:, 1:])
         return Step(start, Memory(stepped, last), Memory(after, last), pane, comparison, alarm)
+
+    def _when(self, start: int) -> When:
+        return When(start, bucket(start, self._season, self._zone))
 
     def _blocks(self, parts: Sequence[Sketch | None], name: str) -> Int64:
         blocks = [

@@ -10,6 +10,7 @@ from services.drift_detection.domain.detector.budget import MARGIN, Budget
 from shared.reference.basis import directions, smoothed
 
 Float64 = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 STEPS = (0.04, 0.08, 0.16, 0.32)
 SIZES = 2 * len(STEPS)  # of one direction, up and down
@@ -23,14 +24,16 @@ _LEAST_CHI = 1e-6  # a bet equal to p grows by one each step
 @dataclass(frozen=True)
 class BinBets:
     """The bets of one stream of B bins: shares `p` [B], `ratios` [J, B] and their `weights` [J], `margins` [J] to take
-    off per row, `adaptive` the margin of the bet that learns, per row and unit of its χ (None: no such bet). `phi` is
-    the dispersion along the fixed bets, `phi_any` that in any direction, where the adaptive one may turn.
+    off per row, whether each is `live` bool [J]: not equal to p. `adaptive` is the margin of the bet that learns, per
+    row and unit of its χ (None: no such bet), `phi` the dispersion along the fixed bets, `phi_any` that in any
+    direction, where the adaptive one may turn.
     """
 
     p: Float64
     ratios: Float64
     weights: Float64
     margins: Float64
+    live: Mask
     adaptive: float | None
     phi: float
     phi_any: float
@@ -87,6 +90,5 @@ class Unit(NamedTuple):
 def _bets(p: Float64, ratios: Float64, weights: Float64, reach: float, unit: Unit) -> BinBets:
     chi = np.sqrt(np.square(ratios - 1) @ p)
     adaptive = unit.per_row(unit.phi_any) * unit.budget.radius(len(p)) if len(p) > 1 else None
-    kept = chi >= _LEAST_CHI
     margins = reach * unit.per_row(unit.phi) * chi
-    return BinBets(p, ratios[kept], weights[kept], margins[kept], adaptive, unit.phi, unit.phi_any)
+    return BinBets(p, ratios, weights, margins, chi >= _LEAST_CHI, adaptive, unit.phi, unit.phi_any)

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from services.drift_detection.domain.detector.bets import Float64, numeric_bets
+from services.drift_detection.domain.detector.bets import Float64, Mask, numeric_bets
 from services.drift_detection.domain.detector.budget import Budget
-from services.drift_detection.domain.detector.group import Group, Mask, PaneCounts
+from services.drift_detection.domain.detector.group import Group, PaneCounts, When
 from services.drift_detection.domain.detector.rates import missing_bets, range_bets, rate_bets
 from services.drift_detection.domain.detector.stream import Stream
 from shared.reference.bins import COARSE
@@ -56,7 +56,7 @@ def _crossings(sample: Sample, steps: int) -> Int64:
     state, armed = group.start(), np.ones((_STREAMS, len(_GRID)), np.bool_)
     found: Int64 = np.zeros(len(_GRID), np.int64)
     for step in range(_SETTLING + steps):
-        state = group.step(state, truth.pane(random, sample.budget.nominal), step)
+        state = group.step(state, truth.pane(random, sample.budget.nominal), When(step))
         evidence = group.ln_evidence(state)[:, None]
         above = evidence >= _GRID
         if step >= _SETTLING:
@@ -71,7 +71,7 @@ def _group(sample: Sample) -> Group:
     counts = np.diff(np.arange(COARSE + 1) * known // COARSE)
     stream = Stream(
         "any",
-        numeric_bets(counts, 1.0, 1.0, budget),
+        (numeric_bets(counts, 1.0, 1.0, budget),),
         missing_bets(missed, sample.rows, 1.0, budget),
         rate_bets(0, known, 1.0, budget),
         range_bets(known, 1.0, budget),

@@ -6,9 +6,8 @@ from typing import Self
 
 import numpy as np
 
-from services.drift_detection.domain.detector.bets import Float64
+from services.drift_detection.domain.detector.bets import Float64, Mask
 from services.drift_detection.domain.detector.budget import Budget
-from services.drift_detection.domain.detector.group import Mask
 from shared.reference import NumericProfile, Reference
 from shared.reference.flats import same_means
 from shared.reference.jumps import GAPS

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.drift_detection.domain.detector.bets import Float64
-from services.drift_detection.domain.detector.group import Group, GroupState, Mask, PaneCounts
+from services.drift_detection.domain.detector.bets import Float64, Mask
+from services.drift_detection.domain.detector.group import Group, GroupState, PaneCounts, When
 from services.drift_detection.domain.detector.rule import Rule
 
 State = tuple[GroupState, ...]
@@ -33,10 +33,10 @@ class Detector:
         """Before the first pane."""
         return tuple(group.start() for group in self.groups)
 
-    def step(self, state: State, pane: Pane, time: int) -> tuple[State, State, Alarm | None]:
+    def step(self, state: State, pane: Pane, when: When) -> tuple[State, State, Alarm | None]:
         """The state that a pane gives, the same after the reset that its alarm asks for, and the alarm."""
         parts = zip(self.groups, state, pane, strict=True)
-        stepped = tuple(group.step(one, counts, time) for group, one, counts in parts)
+        stepped = tuple(group.step(one, counts, when) for group, one, counts in parts)
         evidence = np.concatenate([group.ln_evidence(one) for group, one in zip(self.groups, stepped, strict=True)])
         if not self.rule.alarms(evidence):
             return stepped, stepped, None

@@ -5,6 +5,7 @@ Sizes are Cohen's (Statistical Power Analysis, 1988): d, a difference of means i
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -36,24 +37,29 @@ def jump(change: float, profile: NumericProfile) -> Effect:
     return Effect(change, _in_deviations(change, profile), "d")
 
 
-def shift(profile: NumericProfile, recent: Float64) -> Effect:
-    """The mean of recent rows, by their coarse bins and the reference's mean in each, less the reference's."""
+class Mix(NamedTuple):
+    """Counts float64 [B] of recent rows, the latest weighing most, and what the reference has for as many."""
+
+    expected: Float64
+    recent: Float64
+
+
+def shift(profile: NumericProfile, mix: Mix) -> Effect:
+    """The mean of recent rows less the expected one, by coarse bins and the reference's mean in each."""
     low, high = profile.clip.bounds
     sums = np.bincount(profile.coarse, weights=profile.sums)
     counts = np.bincount(profile.coarse, weights=np.array(profile.counts, np.float64)).astype(np.float64)
     means = (low + high) / 2 + (high - low) / GRID * sums / np.maximum(counts, 1)
-    change = float(np.subtract(_shares(recent), _shares(counts)) @ means)
+    change = float(np.subtract(shares(mix.recent), shares(mix.expected)) @ means)
     return Effect(change, _in_deviations(change, profile), "d")
 
 
-def shape(profile: NumericProfile, recent: Float64) -> Effect:
-    """The total variation between recent rows and the reference, by coarse bins."""
-    return _mix(np.array(profile.coarse_counts), recent)
-
-
-def mixture(profile: CategoricalProfile, recent: Float64) -> Effect:
-    """The total variation between recent rows and the reference, by levels."""
-    return _mix(np.array(profile.pooled), recent)
+def shape(mix: Mix) -> Effect:
+    """The total variation between recent rows and what is expected."""
+    p, q = shares(mix.expected), shares(mix.recent)
+    noise = (len(p) - 1) / max(float(mix.recent.sum()), 1.0)  # what independent rows of the reference would give
+    terms = np.divide(np.square(q - p), p, out=np.zeros_like(p), where=p > 0)
+    return Effect(float(np.abs(q - p).sum() / 2), float(max(terms.sum() - noise, 0.0) ** 0.5), "w")
 
 
 def share(pane: PaneCounts, row: int, event: int, profile: NumericProfile | CategoricalProfile) -> Effect:
@@ -66,16 +72,10 @@ def share(pane: PaneCounts, row: int, event: int, profile: NumericProfile | Cate
     return Effect(now - then, float(abs(_angle(now) - _angle(then))), "h")
 
 
-def _mix(expected: Float64, recent: Float64) -> Effect:
-    p, q = (expected + 0.5) / (expected + 0.5).sum(), _shares(recent)
-    noise = (len(p) - 1) / max(float(recent.sum()), 1.0)  # what independent rows of the reference would give
-    w = np.sqrt(max(float((np.square(q - p) / p).sum()) - noise, 0.0))
-    return Effect(float(np.abs(q - p).sum() / 2), float(w), "w")
-
-
-def _shares(counts: Float64) -> Float64:
-    shares: Float64 = counts / max(float(counts.sum()), 1e-9)
-    return shares
+def shares(counts: Float64) -> Float64:
+    """Of counts; all 0 without any."""
+    found: Float64 = counts / max(float(counts.sum()), 1e-9)
+    return found
 
 
 def _angle(share_of: float) -> float:

@@ -7,8 +7,8 @@ import numpy as np
 
 from services.drift_detection.domain.detector import effects
 from services.drift_detection.domain.detector.bank import Bank, Step
-from services.drift_detection.domain.detector.bets import SIZES, Float64
-from services.drift_detection.domain.detector.effects import Effect
+from services.drift_detection.domain.detector.bets import SIZES
+from services.drift_detection.domain.detector.effects import Effect, Mix, shares
 from services.drift_detection.domain.detector.stream import MOST_RATES
 from shared.events import DriftedFeature, DriftRule
 from shared.reference import CategoricalProfile, NumericProfile
@@ -53,7 +53,8 @@ class Findings:
         bet = int(np.argmax(group.ln_weights[row] + state.ln_r[row]))
         jumped = kind == 0 and bool((step.comparison.beside if beside else step.comparison.jumped)[row])
         rule: DriftRule = "jump" if jumped and group.streams[row].persists else _rule(bet, group.fixed, kind)
-        recent = state.recent[row, : len(group.streams[row].bins.p)]
+        width = len(group.streams[row].bins.p)
+        mix = Mix(state.expected[row, :width], state.recent[row, :width])
         ln_evidence = float(group.ln_evidence(state)[row])
         jump = rule == "jump"
         return DriftedFeature(
@@ -65,22 +66,22 @@ class Findings:
             evidence=float(np.exp(min(ln_evidence, _MOST))),
             onset=moment(step.start if jump else int(state.since[row, bet])),
             importance=profile.importance,
-            **vars(self._effect(step, (kind, row), rule, recent)),
-            **_histograms(profile, recent),
+            **vars(self._effect(step, (kind, row), rule, mix)),
+            **_histograms(profile, mix),
         )
 
-    def _effect(self, step: Step, place: tuple[int, int], rule: DriftRule, recent: Float64) -> Effect:
+    def _effect(self, step: Step, place: tuple[int, int], rule: DriftRule, mix: Mix) -> Effect:
         kind, row = place
         profile = self._bank.columns[row] if kind == 0 else self._bank.categorical[row]
         if isinstance(profile, CategoricalProfile) and rule != "missing":
-            return effects.mixture(profile, recent)
+            return effects.shape(mix)
         pane = step.pane[kind]
         if rule in _RATES:
             return effects.share(pane, row, _RATES.index(rule), profile)
         assert isinstance(profile, NumericProfile)  # noqa: S101  # only these have the other rules
         if rule == "jump":
             return effects.jump(float(step.comparison.effect[row]), profile)
-        return effects.shift(profile, recent) if rule == "shift" else effects.shape(profile, recent)
+        return effects.shift(profile, mix) if rule == "shift" else effects.shape(mix)
 
 
 def _rule(bet: int, fixed: int, kind: int) -> DriftRule:
@@ -97,12 +98,10 @@ def _weight(feature: DriftedFeature) -> tuple[float, float]:
     return size * (feature.importance or 0.0), size
 
 
-def _histograms(profile: NumericProfile | CategoricalProfile, recent: Float64) -> dict[str, Any]:
-    counts = profile.coarse_counts if isinstance(profile, NumericProfile) else profile.level_counts
-    total, now = max(sum(counts), 1), max(float(recent.sum()), 1e-9)
+def _histograms(profile: NumericProfile | CategoricalProfile, mix: Mix) -> dict[str, Any]:
     return {
         "edges": profile.coarse_edges if isinstance(profile, NumericProfile) else (),
         "levels": profile.levels if isinstance(profile, CategoricalProfile) else (),
-        "expected": tuple(count / total for count in counts),
-        "recent": tuple((recent / now).tolist()),
+        "expected": tuple(shares(mix.expected).tolist()),
+        "recent": tuple(shares(mix.recent).tolist()),
     }

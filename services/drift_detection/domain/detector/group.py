@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from services.drift_detection.domain.detector.bets import Float64
-from services.drift_detection.domain.detector.rates import RateBets
+from services.drift_detection.domain.detector.bets import Float64, Mask
 from services.drift_detection.domain.detector.stream import MOST_RATES, Stream
+from services.drift_detection.domain.detector.tables import BinTable, RateTable
 from shared.reference.panes import Int64
 
-Mask = NDArray[np.bool_]
 _MEMORY = 0.8  # of the adaptive bet, over n0 rows
 _NEVER = -np.inf
 
@@ -19,8 +18,8 @@ _NEVER = -np.inf
 @dataclass(frozen=True)
 class PaneCounts:
     """One pane of N streams: `rows` int64 [N], `bins` int64 [N, B] of the rows not missing, `events` int64 [N, 3]:
-    missing, exact zeros, out of range. `compared`, `jumped`, `flat` bool [N]: whether there is an earlier pane to
-    compare with, and what came of it.
+    missing, exact zeros, out of range. `compared`, `adjacent`, `jumped`, `flat` bool [N]: whether there is an earlier
+    pane to compare with, and just before it, and what came of it.
     """
 
     rows: Int64
@@ -34,14 +33,23 @@ class PaneCounts:
 
 @dataclass(frozen=True)
 class GroupState:
-    """`ln_r` float64 [N, J], a bet a column. `recent` float64 [N, B]: counts that fade by .8 each n0 rows. `run`
-    float64 [N, J]: the greatest evidence of one beginning, which was the step at `since` int64 [N, J].
+    """`ln_r` float64 [N, J], a bet a column. `recent` float64 [N, B]: counts that fade by .8 each n0 rows; `expected`
+    those that the reference has for as many rows. `run` float64 [N, J]: the greatest evidence of one beginning, which
+    was the pane at `since` int64 [N, J].
     """
 
     ln_r: Float64
     recent: Float64
+    expected: Float64
     run: Float64
     since: Int64
+
+
+class When(NamedTuple):
+    """The start of a pane, and the bucket of the season it lies in."""
+
+    start: int
+    bucket: int = 0
 
 
 class Group:
@@ -50,71 +58,62 @@ class Group:
     def __init__(self, streams: Sequence[Stream], nominal: int) -> None:
         self.streams = tuple(streams)
         self.nominal = nominal
-        self.width = max((len(stream.bins.p) for stream in streams), default=1)
-        self.fixed = max((len(stream.bins.ratios) for stream in streams), default=0)
-        count = len(self.streams)
-        self.p: Float64 = np.zeros((count, self.width))
-        self._gains: Float64 = np.zeros((count, self.width, self.fixed))
-        self._margins: Float64 = np.zeros((count, self.fixed))
-        self.ln_weights: Float64 = np.full((count, self.fixed + 2 + 4 * MOST_RATES), _NEVER)
+        self._tables = [BinTable(streams, bucket) for bucket in range(_buckets(streams))]
+        self.p: Float64 = np.mean([table.p for table in self._tables], axis=0)
+        self.width, self.fixed = self.p.shape[1], self._tables[0].live.shape[1]
+        self.ln_weights: Float64 = np.full((len(self.streams), self.fixed + 2 + 4 * MOST_RATES), _NEVER)
         for number, stream in enumerate(self.streams):
-            self._fill(number, stream)
-        self._phi = np.array([stream.bins.phi for stream in streams])
-        self._phi_any = np.array([stream.bins.phi_any for stream in streams])
-        self._adaptive = np.array([stream.bins.adaptive or 0.0 for stream in streams])
-        self._rates = _Rates([stream.rates for stream in streams], 3)
-        self._stuck = _Rates([(stream.stuck,) for stream in streams], 1)
+            self.ln_weights[number] = stream.log_weights(self.fixed)
+        self._rates = RateTable([stream.rates for stream in streams], 3)
+        self._stuck = RateTable([(stream.stuck,) for stream in streams], 1)
         self._jump = np.array([stream.jump or 0.0 for stream in streams])
-        self._real = self.p > 0
-
-    def _fill(self, number: int, stream: Stream) -> None:
-        bins = stream.bins
-        self.p[number, : len(bins.p)] = bins.p
-        self._gains[number, : len(bins.p), : len(bins.ratios)] = np.log(bins.ratios).T
-        self._margins[number, : len(bins.ratios)] = bins.margins
-        self.ln_weights[number] = stream.log_weights(self.fixed)
 
     def start(self) -> GroupState:
         """Before the first pane."""
         shape = self.ln_weights.shape
         return GroupState(
-            np.full(shape, _NEVER), np.zeros(self.p.shape), np.full(shape, _NEVER), np.zeros(shape, np.int64)
+            np.full(shape, _NEVER),
+            np.zeros(self.p.shape),
+            np.zeros(self.p.shape),
+            np.full(shape, _NEVER),
+            np.zeros(shape, np.int64),
         )
 
-    def step(self, state: GroupState, pane: PaneCounts, time: int) -> GroupState:
+    def step(self, state: GroupState, pane: PaneCounts, when: When) -> GroupState:
         """Take in a pane; streams without rows in it stay as they are."""
-        there = (pane.rows > 0)[:, None]
-        gain = np.concatenate([self._bin_gains(state, pane), self._rate_gains(pane), self._change_gains(pane)], axis=1)
-        changes = 1 + MOST_RATES
-        start: Float64 = np.zeros(gain.shape)
-        with np.errstate(divide="ignore"):
-            start[:, :-changes] = np.log(np.minimum(1.0, pane.rows / self.nominal))[:, None]
-        stepped = np.broadcast_to(there, gain.shape).copy()
-        stepped[:, -changes] &= pane.compared
-        stepped[:, -MOST_RATES:] &= pane.adjacent[:, None]
-        since = np.where(stepped & ~(state.run > 0), time, state.since)
+        table = self._tables[when.bucket % len(self._tables)]
+        bins = [table.fixed_gains(pane.bins), table.adaptive_gains(pane.bins, self._learnt(state))]
+        gain = np.concatenate([*bins, self._rate_gains(pane), self._change_gains(pane)], axis=1)
+        stepped, start = self._stepped(pane, table), self._start(pane, gain.shape)
+        kept: Float64 = _MEMORY ** (pane.bins.sum(axis=1, keepdims=True) / self.nominal)
         return GroupState(
             np.where(stepped, np.logaddexp(start, state.ln_r) + gain, state.ln_r),
-            self._faded(state.recent, pane) + pane.bins,
+            state.recent * kept + pane.bins,
+            state.expected * kept + pane.bins.sum(axis=1, keepdims=True) * table.p,
             np.where(stepped, np.maximum(state.run, 0.0) + gain, state.run),
-            since,
+            np.where(stepped & ~(state.run > 0), when.start, state.since),
         )
 
-    def _faded(self, recent: Float64, pane: PaneCounts) -> Float64:
-        kept: Float64 = _MEMORY ** (pane.bins.sum(axis=1, keepdims=True) / self.nominal)
-        faded: Float64 = recent * kept
-        return faded
+    def _stepped(self, pane: PaneCounts, table: BinTable) -> Mask:
+        """Which bets the pane settles, bool [N, J]."""
+        stepped = np.repeat((pane.rows > 0)[:, None], self.ln_weights.shape[1], axis=1)
+        stepped[:, : self.fixed] &= table.live
+        stepped[:, -1 - MOST_RATES] &= pane.compared
+        stepped[:, -MOST_RATES:] &= pane.adjacent[:, None]
+        return stepped
 
-    def _bin_gains(self, state: GroupState, pane: PaneCounts) -> Float64:
-        present = pane.bins.sum(axis=1)
-        fixed = (pane.bins[:, None, :] @ self._gains)[:, 0, :] - present[:, None] * self._margins
-        before = state.recent
-        prior = 2 * self.nominal
-        ratio = (prior * self.p + before) / (prior + before.sum(axis=1, keepdims=True))
-        ratio = np.divide(ratio, self.p, out=np.ones_like(ratio), where=self._real)
-        chi = np.sqrt((np.square(ratio - 1) * self.p).sum(axis=1))
-        learnt = (pane.bins * np.log(ratio)).sum(axis=1) - present * self._adaptive * chi
-        return np.concatenate([fixed / self._phi[:, None], (learnt / self._phi_any)[:, None]], axis=1)
+    def _start(self, pane: PaneCounts, shape: tuple[int, ...]) -> Float64:
+        """ln π: a pane of few rows starts a bet in part only; changes from pane to pane start in full."""
+        start: Float64 = np.zeros(shape)
+        with np.errstate(divide="ignore"):
+            start[:, : -1 - MOST_RATES] = np.log(np.minimum(1.0, pane.rows / self.nominal))[:, None]
+        return start
+
+    def _learnt(self, state: GroupState) -> Float64:
+        """How much more frequent each bin was of late than the reference has it, float64 [N, B]."""
+        prior = 2 * self.nominal * self.p
+        below = prior + state.expected
+        return np.divide(prior + state.recent, below, out=np.ones_like(below), where=below > 0)
 
     def _rate_gains(self, pane: PaneCounts) -> Float64:
         present = pane.bins.sum(axis=1)
@@ -141,23 +140,5 @@ class Group:
             return np.asarray(safe + np.log(np.exp(weighted - safe[:, None]).sum(axis=1)))
 
 
-class _Rates:
-    """K rates of N streams, up to `MOST_RATES` bets each."""
-
-    def __init__(self, rates: Sequence[Sequence[RateBets | None]], kinds: int) -> None:
-        shape = (len(rates), kinds, MOST_RATES)
-        self._with: Float64 = np.zeros(shape)
-        self._without: Float64 = np.zeros(shape)
-        self._flipped: Mask = np.zeros(shape[:2], np.bool_)
-        for number, row in enumerate(rates):
-            for place, bets in enumerate(row):
-                if bets is not None:
-                    self._with[number, place, : len(bets.with_event)] = bets.with_event
-                    self._without[number, place, : len(bets.without)] = bets.without
-                    self._flipped[number, place] = bets.flipped
-
-    def gains(self, events: Int64, trials: Int64) -> Float64:
-        """What events int64 [N, K] in so many trials add, float64 [N, MOST_RATES·K]."""
-        k = np.where(self._flipped, trials - events, events)[:, :, None]
-        found: Float64 = k * self._with + (trials[:, :, None] - k) * self._without
-        return found.reshape(len(events), found.shape[1] * MOST_RATES)
+def _buckets(streams: Sequence[Stream]) -> int:
+    return max((len(stream.seasons) for stream in streams), default=1)

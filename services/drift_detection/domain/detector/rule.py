@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.drift_detection.domain.detector.bets import Float64
+from services.drift_detection.domain.detector.bets import Float64, Mask
 from services.drift_detection.domain.detector.budget import Budget
-from services.drift_detection.domain.detector.group import Mask
 
 _LN_ONE = float(np.log(1 - 1e-9))  # a jump alone gives just 1
 

@@ -21,17 +21,23 @@ _APPEARED = {1.25: 0.5, 1.5: 0.5, 2.0: 1.0, 4.0: 1.0, 16.0: 1.5, 64.0: 2.0, 256.
 
 @dataclass(frozen=True)
 class Stream:
-    """Bets of one feature. Of a categorical one `zeros` and `outside` are None. `jump` is what a jump beyond its limit
-    adds to ln R (None: no such bet), `stuck` the bets on panes that stand still; both only where it persists.
+    """Bets of one feature, those on its bins in each bucket of the season. Of a categorical one `zeros` and `outside`
+    are None. `jump` is what a jump beyond its limit adds to ln R (None: no such bet), `stuck` the bets on panes that
+    stand still; both only where it persists.
     """
 
     name: str
-    bins: BinBets
+    seasons: tuple[BinBets, ...]
     missing: RateBets
     zeros: RateBets | None = None
     outside: RateBets | None = None
     jump: float | None = None
     stuck: RateBets | None = None
+
+    @property
+    def bins(self) -> BinBets:
+        """The bets on its bins, in the first bucket."""
+        return self.seasons[0]
 
     @property
     def persists(self) -> bool:
@@ -50,7 +56,8 @@ class Stream:
         """
         levels, change = self.zeros is None, _CHANGE if self.persists else 0.0
         bins: Float64 = np.zeros(fixed)
-        bins[: len(self.bins.weights)] = self.bins.weights * (1 - 2 * change / (SHIFT + SPREAD))
+        live = np.any([one.live for one in self.seasons], axis=0)
+        bins[: len(live)] = self.bins.weights * live * (1 - 2 * change / (SHIFT + SPREAD))
         parts = [
             bins,
             np.array([(_LEVELS_ADAPTIVE if levels else _ADAPTIVE) if self.bins.adaptive is not None else 0.0]),

@@ -22,9 +22,11 @@ def numeric_stream(profile: NumericProfile, budget: Budget) -> Stream:
     missing = missing_bets(
         profile.missing, profile.rows + profile.missing, budget.dispersion(profile.missing_dispersion), budget
     )
+    phi_any = budget.dispersion(profile.bins_dispersion)
+    seasons = profile.seasons or (profile.coarse_counts,)
     return Stream(
         profile.name,
-        numeric_bets(np.array(profile.coarse_counts), phi, budget.dispersion(profile.bins_dispersion), budget),
+        tuple(numeric_bets(np.array(counts), phi, phi_any, budget) for counts in seasons),
         missing,
         rate_bets(profile.zeros, profile.rows, _zero_dispersion(profile, phi, budget), budget),
         range_bets(profile.rows, phi, budget),
@@ -51,4 +53,4 @@ def level_stream(profile: CategoricalProfile, budget: Budget) -> Stream:
         profile.missing, profile.rows + profile.missing, budget.dispersion(profile.missing_dispersion), budget
     )
     phi = budget.dispersion(profile.dispersion)
-    return Stream(profile.name, level_bets(np.array(profile.pooled), phi, budget), missing)
+    return Stream(profile.name, (level_bets(np.array(profile.pooled), phi, budget),), missing)

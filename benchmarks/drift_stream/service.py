@@ -121,7 +121,7 @@ async def delays(kafka: str, messages: Messages, first: int, count: int) -> Dela
                 await _until_told(consumer, time_of_window(number - 1))
                 found.append(time.monotonic() - began)
             await asyncio.sleep(pauses.uniform(0.05, 0.3))
-        return Delay(*(float(np.percentile(found, share)) for share in (50, 99)), len(found))
+        return Delay(float(np.percentile(found, 50)), float(np.percentile(found, 99)), len(found))
     finally:
         await producer.stop()
         await consumer.stop()

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-BENCHMARKS = {"prediction_batch": (), "flight_faults": (), "inference": ("--quick",)}
+BENCHMARKS = {"prediction_batch": (), "flight_faults": (), "inference": ("--quick",), "drift_stream": ("--quick",)}
 
 
 def main() -> int:

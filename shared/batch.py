@@ -3,6 +3,7 @@
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -22,7 +23,10 @@ _TEXTS = {"model": NAME, "digest": _DIGEST, "definition_digest": _DIGEST, "role"
 _TEXTS["producer"] = r"\S{1,200}"
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 # Python's datetime and pyarrow's dates hold no others; NaT lies outside, too.
-_FIRST, _LAST = np.datetime64("0001-01-01", "us"), np.datetime64("9999-12-31T23:59:59.999999", "us")
+_FIRST, _LAST = (
+    int(np.datetime64(time, "us").astype(np.int64)) for time in ("0001-01-01", "9999-12-31T23:59:59.999999")
+)
+_MOST_DIGITS = 18
 _KEY, _TIME = pa.binary(16), pa.timestamp("us", "UTC")
 Role = Literal["champion", "canary", "shadow"]
 
@@ -119,26 +123,40 @@ def decode_batch(value: bytes) -> PredictionBatch:
     """
     try:
         record = read_record(value)
-        columns = {name: record.column(name) for name in record.schema.names}
-        return _batch(_read_meta(record.schema.metadata), columns)
+        schema = record.schema
+        columns = dict(zip(schema.names, record.columns, strict=True))
+        if len(columns) != len(schema):
+            twice = sorted(name for name in columns if schema.names.count(name) > 1)
+            raise Unreadable(f"prediction batch: column {', '.join(twice)} is there twice")
+        return _batch(_read_meta(schema.metadata), columns)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise Unreadable(f"prediction batch: {error}") from error
     except KeyError as error:
-        raise Unreadable(f"prediction batch: column {error} is missing or there twice") from error
+        raise Unreadable(f"prediction batch: column {error} is missing") from error
 
 
 def _read_meta(metadata: dict[bytes, bytes] | None) -> Meta:
-    told = {key.decode(): value.decode() for key, value in (metadata or {}).items()}
-    if told.get("format") != FORMAT:
+    told = metadata or {}
+    if told.get(b"format") != FORMAT.encode():
         raise Unreadable(f"prediction batch: metadata `format` must be {FORMAT}")
+    texts = _read_texts(*(told.get(name.encode(), b"") for name in _TEXTS))
+    return Meta(**texts, sequence=_whole("sequence", told), rows_so_far=_whole("rows_so_far", told))
+
+
+@lru_cache(maxsize=1024)  # most messages have the texts of one before
+def _read_texts(*values: bytes) -> dict[str, Any]:
+    texts = {name: value.decode() for name, value in zip(_TEXTS, values, strict=True)}
     for name, pattern in _TEXTS.items():
-        if not re.fullmatch(pattern, told.get(name, "")):
+        if not re.fullmatch(pattern, texts[name]):
             raise Unreadable(f"prediction batch: metadata `{name}` must match {pattern}")
-    for name in ("sequence", "rows_so_far"):
-        if not re.fullmatch(r"[0-9]{1,18}", told.get(name, "")):
-            raise Unreadable(f"prediction batch: metadata `{name}` must be a whole number of at most 18 digits")
-    texts: dict[str, Any] = {name: told[name] for name in _TEXTS}
-    return Meta(**texts, sequence=int(told["sequence"]), rows_so_far=int(told["rows_so_far"]))
+    return texts
+
+
+def _whole(name: str, told: dict[bytes, bytes]) -> int:
+    text = told.get(name.encode(), b"")
+    if not (text.isdigit() and len(text) <= _MOST_DIGITS):  # bytes: these are 0 to 9 alone
+        raise Unreadable(f"prediction batch: metadata `{name}` must be a whole number of at most {_MOST_DIGITS} digits")
+    return int(text)
 
 
 def _batch(meta: Meta, columns: dict[str, pa.Array]) -> PredictionBatch:
@@ -166,25 +184,25 @@ def _batch(meta: Meta, columns: dict[str, pa.Array]) -> PredictionBatch:
 def _plain(name: str, column: pa.Array, kind: pa.DataType, *, nulls: bool = False) -> NDArray[Any]:
     if column.type != kind or (column.null_count and not nulls):
         raise Unreadable(f"prediction batch: column `{name}` must be {kind}{'' if nulls else ' without nulls'}")
-    return cast(NDArray[Any], column.to_numpy(zero_copy_only=False))
+    return cast("NDArray[Any]", column.to_numpy(zero_copy_only=False))
 
 
 def _block(name: str, column: pa.Array, kind: pa.DataType) -> NDArray[Any]:
     fixed = pa.types.is_fixed_size_list(column.type) and column.type.value_type == kind
-    flat = column.flatten() if fixed else None
+    flat = column.values if fixed else None  # what `flatten` gives, but that costs ten times as much
     if flat is None or column.null_count or flat.null_count:
         raise Unreadable(f"prediction batch: column `{name}` must be lists of fixed size of {kind} without nulls")
-    return cast(NDArray[Any], flat.to_numpy(zero_copy_only=False).reshape(len(column), column.type.list_size))
+    return cast("NDArray[Any]", flat.to_numpy(zero_copy_only=False).reshape(len(column), column.type.list_size))
 
 
 def _check_values(batch: PredictionBatch) -> None:
-    times, pairs = batch.event_time, batch.champion_scores
+    ticks, pairs = batch.event_time.view(np.int64), batch.champion_scores
     traces = {trace for trace in batch.traceparent or () if trace is not None}
     for name, wrong in (
-        ("row: must not be negative", np.any(batch.row < 0)),
-        ("event_time: must lie in the years 1 to 9999", not np.all((times >= _FIRST) & (times <= _LAST))),
-        ("numeric: must not be infinite", np.any(np.isinf(batch.rows.numeric))),
-        (f"categorical: codes are at least {MISSING}", np.any(batch.rows.categorical < MISSING)),
+        ("row: must not be negative", batch.row.min(initial=0) < 0),
+        ("event_time: must lie in the years 1 to 9999", ticks.min(initial=0) < _FIRST or ticks.max(initial=0) > _LAST),
+        ("numeric: must not be infinite", np.isinf(batch.rows.numeric).any()),
+        (f"categorical: codes are at least {MISSING}", batch.rows.categorical.min(initial=0) < MISSING),
         ("champion_scores: must be as many as scores", pairs is not None and pairs.shape != batch.scores.shape),
         ("traceparent: must be that of a W3C trace context", not all(map(_TRACEPARENT.fullmatch, traces))),
     ):

@@ -141,7 +141,7 @@ def _means(values: Float32, rhythm: _Rhythm, measure: Measure, scale: _Scale) ->
 
 def _panes(values: Float32, times: Int64, seconds: int, measure: Measure) -> PaneMeans:
     known = ~np.isnan(values)
-    places = measure.grid(values[known, None])[:, 0]
+    places = measure.grid(values[known, None])[:, 0].astype(np.float64)
     panes = pane_means(times[known], places, seconds)
     return panes.in_units(float(measure.centre[0]), float(measure.step[0]))
 

@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from shared.features import Float32, Int32
-from shared.reference.bins import LevelBinner, NumericBinner, unseen
+from shared.features import Float32
+from shared.reference.grid import GRID, Grid
+from shared.reference.levels import LevelCounter
 from shared.reference.panes import Int64
+from shared.reference.tally import Counter
 
-GRID = 1 << 20
-
-Float64 = NDArray[np.float64]
+__all__ = ["GRID", "Clip", "Column", "Measure"]
 
 
 @dataclass(frozen=True)
@@ -49,29 +48,20 @@ class Column(Protocol):
 class Measure:
     """Measures blocks of rows. Attributes float64 [N] or float32 [N], in the order of the columns:
 
-    `centre` and `step`: a value x lies on the grid at round((clip(x) - centre) / step), within ±2^19;
-    `minimum`, `maximum`: the reference's range.
+    `centre` and `step`: a value x lies on the grid at the whole number nearest to (clip(x) - centre) / step, within
+    ±2^19; `minimum`, `maximum`: the reference's range.
     """
 
     def __init__(self, columns: Sequence[Column], kept: Sequence[Sequence[int]]) -> None:
-        clips = [column.clip for column in columns]
-        self._low = np.array([clip.bounds[0] for clip in clips], dtype=np.float64)
-        self._high = np.array([clip.bounds[1] for clip in clips], dtype=np.float64)
-        self.centre = (self._low + self._high) / 2
-        self.step = (self._high - self._low) / GRID
+        bounds = np.array([column.clip.bounds for column in columns], dtype=np.float64).reshape(-1, 2)
+        self._grid = Grid(bounds[:, 0], bounds[:, 1])
+        self.centre, self.step = self._grid.centre, self._grid.step
         self.minimum = np.array([column.minimum for column in columns], dtype=np.float32)
         self.maximum = np.array([column.maximum for column in columns], dtype=np.float32)
         edges = [np.array(column.edges, dtype=np.float32) for column in columns]
-        self.bins = NumericBinner(edges, [(clip.low, clip.high) for clip in clips])
-        self.levels = LevelBinner(kept)
+        self.count = Counter(edges, self.minimum, self.maximum, self._grid)
+        self.count_levels = LevelCounter(kept)
 
-    def grid(self, block: Float32) -> Float64:
-        """Places on the grid float64 [n, N], whole numbers; 0 for a missing value."""
-        clipped = np.clip(block, self._low, self._high, dtype=np.float64)
-        places: Float64 = np.rint((clipped - self.centre) / self.step)
-        places[np.isnan(places)] = 0
-        return places
-
-    def unseen(self, codes: Int32) -> Int64:
-        """How many codes of each column are of no known category, int64 [C]."""
-        return unseen(codes)
+    def grid(self, block: Float32) -> Int64:
+        """Places on the grid int64 [n, N]; 0 for a missing value."""
+        return self._grid.places(block.T).T

@@ -19,7 +19,6 @@ Float64 = NDArray[np.float64]
 _VERSION = 1
 _HEADER = struct.Struct("<BIIQ")
 _WORD = 32
-_CHUNK = 1 << 10  # rows at once: stays in the cache, and sums of squares of 2^38 each are exact in float64
 
 
 @dataclass(frozen=True)
@@ -76,30 +75,17 @@ class Sketch:
 
     def add(self, rows: Rows, scores: Float32, measure: Measure) -> None:
         """Take in n rows with their scores float32 [n, k]."""
-        block = np.concatenate([rows.numeric, scores], axis=1, dtype=np.float32)
-        for begin in range(0, len(block), _CHUNK):
-            self._add_numeric(block[begin : begin + _CHUNK], measure)
-        if rows.categorical.shape[1]:
-            self._add_levels(rows, measure)
+        for tally in measure.count([rows.numeric, scores]):
+            self.counts += tally.counts
+            self.sums += tally.sums
+            _add_wide(self.squares, tally.squares)
+            self.outside += tally.outside
+            self.zeros += tally.zeros
+        if len(self.levels):
+            levels, unseen = measure.count_levels(rows.categorical)
+            self.levels += levels
+            self.unseen += unseen
         self.rows += len(rows)
-
-    def _add_numeric(self, block: Float32, measure: Measure) -> None:
-        places = measure.grid(block)
-        columns, width = self.counts.shape
-        cells = (measure.bins(block) + np.arange(columns) * width).reshape(-1)
-        self.counts += np.bincount(cells, minlength=self.counts.size).reshape(self.counts.shape)
-        sums = np.bincount(cells, weights=places.reshape(-1), minlength=self.sums.size)
-        self.sums += sums.reshape(self.sums.shape).astype(np.int64)
-        _add_wide(self.squares, np.einsum("ij,ij->j", places, places).astype(np.int64))
-        self.outside[0] += (block < measure.minimum).sum(axis=0)
-        self.outside[1] += (block > measure.maximum).sum(axis=0)
-        self.zeros += (block == 0).sum(axis=0)
-
-    def _add_levels(self, rows: Rows, measure: Measure) -> None:
-        columns, width = self.levels.shape
-        cells = (measure.levels(rows.categorical) + np.arange(columns) * width).reshape(-1)
-        self.levels += np.bincount(cells, minlength=self.levels.size).reshape(self.levels.shape)
-        self.unseen += measure.unseen(rows.categorical)
 
     def merge(self, other: "Sketch") -> None:
         """Take in all rows of another sketch on the same measure."""

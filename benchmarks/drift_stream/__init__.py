@@ -1,0 +1,1 @@
+"""How fast drift detection counts: the sketch beside plain scipy, and the whole service on a real Kafka."""

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from shared.features import Float32
+from shared.features import MISSING, Float32, Int32
+from shared.reference.panes import Int64
 
 FINE = 60
 COARSE = 20
@@ -49,3 +50,18 @@ def pooled_counts(counts: Sequence[int], kept: Sequence[int], unseen_rows: int =
     rest = sum(counts) + unseen_rows - sum(own)
     at_the_limit = own.count(LEAST_COUNT) if len(kept) < MOST_LEVELS else 0
     return (*own, rest + LEAST_COUNT * at_the_limit)
+
+
+def bins_of(values: Float32, edges: Sequence[float]) -> Int64:
+    """The bin int64 [R] of each value: the number of edges at or below it; -1 is missing."""
+    found = np.searchsorted(np.array(edges, dtype=np.float32), values, side="right").astype(np.int64)
+    return np.where(np.isnan(values), -1, found)
+
+
+def level_bins_of(codes: Int32, kept: Sequence[int]) -> Int64:
+    """The bin int64 [R] of each code: its position among the kept ones, or the one after them; -1 is missing."""
+    found = np.full(len(codes), len(kept), dtype=np.int64)
+    for position, code in enumerate(kept):
+        found[codes == code] = position
+    found[codes == MISSING] = -1
+    return found

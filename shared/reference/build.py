@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 from shared.definition import ModelDefinition, Monitoring
 from shared.errors import InvalidInput
 from shared.features import MISSING, UNSEEN, Float32, Int32, Rows
-from shared.reference.bins import COARSE, FINE, LevelBinner, kept_levels, pooled_counts, quantile, quantile_edges
+from shared.reference.bins import (
+    COARSE,
+    FINE,
+    bins_of,
+    kept_levels,
+    level_bins_of,
+    pooled_counts,
+    quantile,
+    quantile_edges,
+)
 from shared.reference.habits import day_shares, importance, level_habits, numeric_habits
 from shared.reference.jumps import PaneMeans, day_means, find_jumps, pane_means
 from shared.reference.measure import Clip, Measure
@@ -119,10 +128,10 @@ def _numeric(name: str, values: Float32, rhythm: _Rhythm) -> NumericProfile:
         width=scale.clip.width,
         edges=scale.edges,
         coarse_edges=scale.coarse_edges,
-        importance=importance(measure.bins(values[:, None])[:, 0], rhythm.score),
+        importance=importance(bins_of(values, scale.edges), rhythm.score),
         **_means(values, rhythm, measure, scale),
         **_sums(values, measure, len(scale.edges) + 1),
-        **numeric_habits(values, rhythm.times, measure, np.array(scale.coarse_edges, np.float32), rhythm.monitoring),
+        **numeric_habits(values, rhythm.times, measure, scale, rhythm.monitoring),
     )
 
 
@@ -172,8 +181,8 @@ def _categorical(name: str, codes: Int32, categories: tuple[str, ...], rhythm: _
         raise InvalidInput(name, f"codes from {MISSING} to {len(categories) - 1}, positions among its categories")
     counts = np.bincount(codes[codes >= 0], minlength=len(categories)).tolist()
     kept = kept_levels(counts)
-    bins = LevelBinner([kept])(codes[:, None])[:, 0]  # missing is 0
-    low, high = day_shares(bins[:, None] == np.arange(len(kept) + 2), rhythm.times, rhythm.monitoring.time_zone)
+    bins = level_bins_of(codes, kept)
+    low, high = day_shares(bins[:, None] == np.arange(-1, len(kept) + 1), rhythm.times, rhythm.monitoring.time_zone)
     return CategoricalProfile(
         name=name,
         rows=int((codes != MISSING).sum()),
@@ -186,5 +195,5 @@ def _categorical(name: str, codes: Int32, categories: tuple[str, ...], rhythm: _
         day_high=high[1:],
         day_missing=high[0],
         importance=importance(bins, rhythm.score),
-        **level_habits(bins - 1, pooled_counts(counts, kept, int((codes == UNSEEN).sum())), rhythm.monitoring),
+        **level_habits(bins, pooled_counts(counts, kept, int((codes == UNSEEN).sum())), rhythm.monitoring),
     )

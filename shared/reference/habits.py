@@ -1,14 +1,14 @@
 """What a column of the reference does by itself over time: how it varies, when it misses, how still it stands."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.definition import Monitoring
 from shared.features import Float32
-from shared.reference.bins import NUMERIC_WIDTH
+from shared.reference.bins import FINE, bins_of
 from shared.reference.dispersion import (
     Cut,
     Split,
@@ -24,25 +24,30 @@ from shared.reference.panes import Int64, local_day, pane_starts
 from shared.reference.seasons import buckets, counts_by_bucket
 
 
+class Scale(Protocol):
+    """The edges of a column's fine and coarse bins."""
+
+    edges: tuple[float, ...]
+    coarse_edges: tuple[float, ...]
+
+
 def numeric_habits(
-    values: Float32, times: Int64, measure: Measure, coarse: Float32, monitoring: Monitoring
+    values: Float32, times: Int64, measure: Measure, scale: Scale, monitoring: Monitoring
 ) -> dict[str, Any]:
-    """Of one column float32 [R] in order of its times; `measure` is that of the column alone, `coarse` its edges."""
+    """Of one column float32 [R] in order of its times; `measure` is that of the column alone."""
     cut = Cut(len(values), window_rows(len(values), monitoring.nominal_rows))
     known = ~np.isnan(values)
-    block = values[known, None]
-    bins = np.full(len(values), -1)
-    bins[known] = np.searchsorted(coarse, values[known], side="right")
+    coarse, fine = bins_of(values, scale.coarse_edges), bins_of(values, scale.edges)[known]
     of = buckets(times, monitoring.season, monitoring.time_zone)
-    split = Split(of, counts_by_bucket(bins, of, monitoring.season, len(coarse) + 1))
-    fine, places = measure.bins(block)[:, 0], measure.grid(block)[:, 0]
+    split = Split(of, counts_by_bucket(coarse, of, monitoring.season, len(scale.coarse_edges) + 1))
+    places = measure.grid(values[known, None])[:, 0].astype(np.float64)
     return {
         "seasons": tuple(map(tuple, split.counts.tolist())) if monitoring.season != "none" else (),
-        "dispersion": numeric_dispersion(bins, split, cut),
-        "bins_dispersion": bins_dispersion(bins, split, cut),
+        "dispersion": numeric_dispersion(coarse, split, cut),
+        "bins_dispersion": bins_dispersion(coarse, split, cut),
         "missing_dispersion": rate_dispersion(~known, cut),
-        "zero_dispersion": rate_dispersion(values[known] == 0, Cut(len(block), cut.length)),
-        "flats": find_flats(times[known], fine, places, monitoring.pane_seconds, NUMERIC_WIDTH),
+        "zero_dispersion": rate_dispersion(values[known] == 0, Cut(len(fine), cut.length)),
+        "flats": find_flats(times[known], fine, places, monitoring.pane_seconds, FINE),
     }
 
 
@@ -66,14 +71,14 @@ def day_shares(occurs: NDArray[np.bool_], times: Int64, zone: str) -> tuple[tupl
 
 
 def importance(bins: Int64, scores: Float32) -> float | None:
-    """η²: the share of the first score's variance that lies between the bins int64 [R] of a feature, from 0 to 1.
+    """η²: the share of the first score's variance that lies between the bins int64 [R] of a feature (-1: missing).
 
     (Pearson's correlation ratio, 1905.) It asks nothing of the model; None where the scores do not vary.
     """
     if not scores.shape[1]:
         return None
     known = ~np.isnan(scores[:, 0])
-    score, bins = scores[known, 0].astype(np.float64), bins[known]
+    score, bins = scores[known, 0].astype(np.float64), bins[known] + 1
     if len(score) < 2 or not (spread := float(np.square(score - score.mean()).sum())) > 0:
         return None
     rows = np.bincount(bins)

@@ -22,6 +22,7 @@ class PublishedWindow(Stored):
     start: int
     digest: str
     role: str
+    segment: str = "all"
     revision: int
     fingerprint: str
     present: list[int]

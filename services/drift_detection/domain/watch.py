@@ -25,7 +25,7 @@ class ModelWatch:
         self.outbox: list[Event] = [EVENT_TYPES[one.type].model_validate_json(one.value) for one in record.outbox]
         self._record = record
         self._book = IncidentBook(record.model, record.incidents)
-        self._windows = {WindowKey(one.start, one.digest, one.role): one for one in record.windows}
+        self._windows = {WindowKey(one.start, one.digest, one.role, one.segment): one for one in record.windows}
         self._trails: dict[str, Trail] = {}
 
     @property
@@ -55,7 +55,9 @@ class ModelWatch:
     def store(self) -> ModelRecord:
         """The record as it is to be stored now, the next version."""
         self._record.version += 1
-        self._record.windows = sorted(self._windows.values(), key=lambda one: (one.start, one.digest, one.role))
+        self._record.windows = sorted(
+            self._windows.values(), key=lambda one: (one.start, one.digest, one.role, one.segment)
+        )
         self._record.outbox = [Outgoing(type=event.type, value=event.model_dump_json()) for event in self.outbox]
         self.changed = False
         return self._record

@@ -11,8 +11,6 @@ from shared.events import WindowClosed, WindowRevised, stable_id
 from shared.reference import Sketch
 from shared.reference.panes import MICROSECONDS, moment
 
-SEGMENT = "all"
-
 
 @dataclass(frozen=True)
 class Merged:
@@ -47,7 +45,7 @@ def merge(key: WindowKey, partials: Iterable[Partial], watched: Watched) -> Merg
 
 def window_id(key: WindowKey, pane: int) -> str:
     """The id of a window, from what it is alone."""
-    return stable_id(key.digest, key.role, SEGMENT, moment(key.start).isoformat(), pane // MICROSECONDS)
+    return stable_id(key.digest, key.role, key.segment, moment(key.start).isoformat(), pane // MICROSECONDS)
 
 
 def window_event(window: Merged, revision: int) -> WindowClosed | WindowRevised:

@@ -180,8 +180,8 @@ def _word() -> Document:
         "name": "Word",
         "summary": "What one source partition has brought to a window, or how far it has come.",
         "description": (
-            "Internal to drift_detection, in a form that may change: a line of JSON, then the bytes of a sketch if it is "
-            "a part of a window. Of two words on the same, the one of the higher offset is right."
+            "Internal to drift_detection, in a form that may change: a line of JSON, then the bytes of a sketch if it "
+            "is a part of a window. Of two words on the same, the one of the higher offset is right."
         ),
         "contentType": "application/octet-stream",
         "payload": _BINARY,

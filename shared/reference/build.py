@@ -15,6 +15,7 @@ from shared.reference.measure import Clip, Measure
 from shared.reference.panes import Int64, microseconds
 from shared.reference.profiles import CategoricalProfile, NumericProfile
 from shared.reference.reference import Reference
+from shared.reference.segments import LEAST_ROWS, levels
 from shared.reference.sketch import Sketch
 
 Clock = tuple[str, int]
@@ -39,13 +40,42 @@ def build_reference(
     times = microseconds(event_time)
     clock = (definition.monitoring.time_zone, definition.monitoring.pane_seconds)
     numeric = zip(definition.numeric, rows.numeric.T, strict=True)
-    return Reference(
+    whole = Reference(
         size=len(rows),
         pane_seconds=clock[1],
         time_zone=clock[0],
         numeric=tuple(_numeric(name, column, times, clock) for name, column in numeric),
         categorical=_categoricals(rows, definition, categories),
         scores=tuple(_score(name, column, times, clock) for name, column in _named(scores)),
+    )
+    return _with_segments(whole, definition.monitoring.segments, rows, times, scores)
+
+
+def _with_segments(whole: Reference, names: Sequence[str], rows: Rows, times: Int64, scores: Float32) -> Reference:
+    parts: dict[str, Reference] = {}
+    left_out: dict[str, int] = {}
+    for level in levels(names, whole.categorical):
+        inside = rows.categorical[:, level.column] == level.code
+        if (count := int(inside.sum())) >= LEAST_ROWS:
+            parts[level.name] = _segment(whole, rows[inside], times[inside], scores[inside])
+        else:
+            left_out[level.name] = count
+    return whole.model_copy(update={"segments": parts, "left_out": left_out}) if names else whole
+
+
+def _segment(whole: Reference, rows: Rows, times: Int64, scores: Float32) -> Reference:
+    """Of these rows alone, on the measure of the whole."""
+    clock = (whole.time_zone, whole.pane_seconds)
+    numeric = zip(whole.numeric, rows.numeric.T, strict=True)
+    codes = zip(whole.categorical, rows.categorical.T, strict=True)
+    values = zip(whole.scores, scores.T, strict=True)
+    return Reference(
+        size=len(rows),
+        pane_seconds=whole.pane_seconds,
+        time_zone=whole.time_zone,
+        numeric=tuple(_numeric(known.name, column, times, clock, known) for known, column in numeric),
+        categorical=tuple(_categorical(known.name, column, known.categories, known.kept) for known, column in codes),
+        scores=tuple(_score(known.name, column, times, clock, known) for known, column in values),
     )
 
 
@@ -68,9 +98,11 @@ def _named(scores: Float32) -> list[tuple[str, Float32]]:
     return [("score" if count == 1 else f"score_{number}", scores[:, number]) for number in range(count)]
 
 
-def _score(name: str, values: Float32, times: Int64, clock: Clock) -> NumericProfile:
+def _score(
+    name: str, values: Float32, times: Int64, clock: Clock, whole: NumericProfile | None = None
+) -> NumericProfile:
     known = ~np.isnan(values)
-    return _numeric(name, values[known], times[known], clock)
+    return _numeric(name, values[known], times[known], clock, whole)
 
 
 def _clip(ordered: Float32) -> Clip:
@@ -93,10 +125,13 @@ class _Scale:
         self.maximum = float(ordered[-1]) if len(ordered) else 0.0
 
 
-def _numeric(name: str, values: Float32, times: Int64, clock: Clock) -> NumericProfile:
+def _numeric(
+    name: str, values: Float32, times: Int64, clock: Clock, whole: NumericProfile | None = None
+) -> NumericProfile:
+    """`whole`: a segment's values are measured as all values are."""
     if np.isinf(values).any():
         raise InvalidInput(name, "finite numbers or missing, no infinities")
-    scale = _Scale(values)
+    scale = _Scale(values) if whole is None else whole
     measure = Measure([scale], [])
     panes = _panes(values, times, clock[1], measure)
     days = day_means(panes, clock[0])
@@ -144,7 +179,9 @@ def _categoricals(
     return tuple(_categorical(name, codes, tuple(categories.get(name, ()))) for name, codes in columns)
 
 
-def _categorical(name: str, codes: Int32, categories: tuple[str, ...]) -> CategoricalProfile:
+def _categorical(
+    name: str, codes: Int32, categories: tuple[str, ...], kept: tuple[int, ...] | None = None
+) -> CategoricalProfile:
     if codes.min() < MISSING or codes.max() >= len(categories):
         raise InvalidInput(name, f"codes from {MISSING} to {len(categories) - 1}, positions among its categories")
     counts = np.bincount(codes[codes >= 0], minlength=len(categories)).tolist()
@@ -155,5 +192,5 @@ def _categorical(name: str, codes: Int32, categories: tuple[str, ...]) -> Catego
         unseen=int((codes == UNSEEN).sum()),
         categories=categories,
         counts=tuple(counts),
-        kept=kept_levels(counts),
+        kept=kept_levels(counts) if kept is None else kept,
     )

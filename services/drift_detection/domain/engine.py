@@ -10,6 +10,7 @@ from services.drift_detection.domain.watched import Watched
 from shared.batch import PredictionBatch
 from shared.events import DeploymentChanged
 
+_MOST = 1_000  # windows at once
 __all__ = ["Engine", "Place"]
 
 
@@ -63,7 +64,8 @@ class Engine:
         for state in self.partitions.values():
             state.changed.clear()  # nothing is stored here
         self._sources.finish()
-        self._merging.finish()
+        while self._merging.finish(_MOST).parts:
+            pass
 
     def tallies(self) -> dict[Source, Tally]:
         """Rows read, over all partitions."""

@@ -2,9 +2,11 @@
 
 import heapq
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from services.drift_detection.domain.clock import watermark
 from services.drift_detection.domain.partition import Partial, Source, Tally, WindowKey
+from services.drift_detection.domain.scales import Fold, ScaleKey, Scales
 from services.drift_detection.domain.state import ModelRecord
 from services.drift_detection.domain.watch import ModelWatch
 from services.drift_detection.domain.watched import Watched
@@ -39,11 +41,19 @@ class _Panes:
             heapq.heappush(self._by_start, key)
 
 
+class Ended(NamedTuple):
+    """What was let go of: parts of panes, by their source partition, and coarser windows."""
+
+    parts: list[tuple[WindowKey, int]]
+    scales: list[ScaleKey]
+
+
 class Merging:
     """One partition of the words: all models that are at home in it. State up to `offset` of it (-1: nothing).
 
     `heads` hold the last word of each source partition, `parts` those of each window under way; `changed` are what was
-    not stored yet. Words of each of the source's partitions come here, whoever holds it.
+    not stored yet. Words of each of the source's partitions come here, whoever holds it. `scales` are the windows
+    coarser than panes, by model.
     """
 
     def __init__(self, number: int, sources: int, catalogue: Mapping[str, Watched]) -> None:
@@ -54,6 +64,7 @@ class Merging:
         self.changed: set[tuple[WindowKey, int]] = set()
         self.watches: dict[str, ModelWatch] = {}
         self.models: dict[str, str] = {}  # by bundle digest
+        self.scales: dict[str, Scales] = {}
         self._catalogue = catalogue
         self._panes: dict[str, _Panes] = {}
 
@@ -90,6 +101,11 @@ class Merging:
             self.models[word.key.digest] = word.model
         self.changed.clear()
 
+    def restore_fold(self, model: str, key: ScaleKey, fold: Fold) -> None:
+        """Take in what was stored of a coarser window."""
+        self.models[key.window.digest] = model
+        self.scales_of(model).folds[key] = fold
+
     def begin(self, generation: int) -> None:
         """After a restart: what is stored from now on has a higher version than whatever a process could still write
         that held these models before, in a lower generation of the group.
@@ -103,6 +119,12 @@ class Merging:
         if model not in self.watches:
             self.watches[model] = ModelWatch(ModelRecord(model=model))
         return self.watches[model]
+
+    def scales_of(self, model: str) -> Scales:
+        """The coarser windows of a model."""
+        if model not in self.scales:
+            self.scales[model] = Scales(self.watch(model), self.parts, self._catalogue)
+        return self.scales[model]
 
     def deployed(self, event: DeploymentChanged) -> None:
         """What governance says that serves."""
@@ -126,37 +148,48 @@ class Merging:
     def _advance(self, watch: ModelWatch, panes: _Panes, most: int) -> bool:
         at_end = {number for number, head in self.heads.items() if head.at_end}
         watch.move_watermark(watermark(self._clocks(watch.model), at_end))
+        scales = self.scales_of(watch.model)
         due = sorted(key for key in panes.fresh if self._ends_by(key, watch.watermark))
         for key in due[:most]:
             panes.fresh.discard(key)
             window = merge(key, self.parts[key].values(), self._catalogue[key.digest])
             if window.sketch.rows:
                 watch.publish(window)
-        return len(due) > most
+            scales.touch(key)
+        return scales.advance(most - len(due[:most])) or len(due) > most
 
     def _ends_by(self, key: WindowKey, time: int | None) -> bool:
         watched = self._catalogue.get(key.digest)
         return watched is not None and time is not None and key.start + watched.pane <= time
 
-    def finish(self) -> list[tuple[WindowKey, int]]:
-        """Let go of the windows that no row can change any more, and say which parts they had.
+    def finish(self, most: int) -> Ended:
+        """Let go of the windows that no row can change any more, at most so many a model.
 
         To be called only when `advance` left nothing. A row is too late by the clock of its own partition, so the
         slowest partition decides, even one that is idle.
         """
-        over: list[tuple[WindowKey, int]] = []
+        over = Ended([], [])
         for model, watch in self._watches():
             known = [clock for clock in self._clocks(model).values() if clock is not None]
-            if len(known) == len(self.heads) and (ended := self._ended(model, min(known))):
-                watch.finish(key for key in ended if not watch.is_final(key))
-                over += [(key, source) for key in ended for source in self.parts.pop(key)]
+            if len(known) == len(self.heads):
+                self._finish(watch, min(known), most, over)
         return over
 
-    def _ended(self, model: str, slowest: int) -> list[WindowKey]:
+    def _finish(self, watch: ModelWatch, slowest: int, most: int, over: Ended) -> None:
+        scales = self.scales_of(watch.model)
+        ended = self._ended(watch.model, slowest, most)
+        if ended:
+            scales.finish(ended)
+            watch.finish(key for key in ended if not watch.is_final(key))
+            over.parts.extend((key, source) for key in ended for source in self.parts.pop(key))
+        if len(ended) < most:
+            over.scales.extend(scales.settle(slowest))
+
+    def _ended(self, model: str, slowest: int, most: int) -> list[WindowKey]:
         panes = self._panes.setdefault(model, _Panes())
         reach = min((bundle.pane + bundle.lateness for bundle in self._bundles(model)), default=0)
         candidates = panes.started_by(slowest - reach)
-        ended = [key for key in candidates if key not in panes.fresh and self._is_over(key, slowest)]
+        ended = [key for key in candidates if key not in panes.fresh and self._is_over(key, slowest)][:most]
         panes.put_back(set(candidates).difference(ended))
         return ended
 

@@ -1,6 +1,6 @@
 """What one source partition has brought so far: partial sketches, clocks and counts."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -12,8 +12,7 @@ from shared.batch import PredictionBatch
 from shared.errors import Unreadable
 from shared.reference import Sketch
 from shared.reference.panes import microseconds, pane_starts
-
-ALL = "all"
+from shared.reference.segments import ALL
 
 
 class WindowKey(NamedTuple):
@@ -126,7 +125,9 @@ class PartitionState:
         for start in np.unique(starts[rows.in_time]).tolist():
             late = clock is not None and start + watched.pane <= clock
             pane = rows.in_time & (starts == start)
-            self._fill(WindowKey(start, watched.digest, batch.meta.role), _Part(offset, pane, late), batch, watched)
+            for segment, inside in _segments(pane, batch, watched):
+                key = WindowKey(start, watched.digest, batch.meta.role, segment)
+                self._fill(key, _Part(offset, inside, late), batch, watched)
         if rows.highest is not None:
             self.clocks[watched.model] = rows.highest
         self.offset = offset
@@ -178,6 +179,16 @@ class _Part(NamedTuple):
     offset: int
     rows: Mask
     late: bool
+
+
+def _segments(rows: Mask, batch: PredictionBatch, watched: Watched) -> Iterator[tuple[str, Mask]]:
+    """The segments that some of these rows, bool [n], are in, and which: first that of all."""
+    yield ALL, rows
+    for column, names in watched.levels.items():
+        codes = batch.rows.categorical[:, column]
+        for code in np.unique(codes[rows]).tolist():
+            if code in names:
+                yield names[code], rows & (codes == code)
 
 
 def _check(batch: PredictionBatch, watched: Watched) -> None:

@@ -14,6 +14,7 @@ from services.drift_detection.domain.watched import Watched
 from services.drift_detection.domain.windows import Merged, window_event, window_id
 from shared.events import EVENT_TYPES, DeploymentChanged, Event
 from shared.reference.panes import time_of
+from shared.reference.segments import ALL
 
 
 class ModelWatch:
@@ -86,13 +87,13 @@ class ModelWatch:
             sums=pane.sums.tolist(),
             alarmed=[] if old is None else old.alarmed,
         )
-        if window.key.role == "champion":
+        if _is_judged(window.key):
             self._judge(window, pane, None if old is None else _stored(old))
         self.changed = True
 
     def _count(self, key: WindowKey, revision: int) -> None:
         roles = self._record.published.setdefault(key.digest, {})
-        roles[key.role] = roles.get(key.role, 0) + (revision == 0)
+        roles[key.role] = roles.get(key.role, 0) + (revision == 0 and key.segment == ALL)
 
     def _judge(self, window: Merged, pane: PaneSums, old: PaneSums | None) -> None:
         digest, watched = window.key.digest, window.watched
@@ -126,7 +127,7 @@ class ModelWatch:
             base = self._record.last_seen.get(digest)
             self._trails[digest] = Trail(LastSeen.nothing(features) if base is None else _last_seen(base))
             for key, window in self._windows.items():
-                if key.digest == digest and key.role == "champion":
+                if key.digest == digest and _is_judged(key):
                     self._trails[digest].put(_stored(window))
         return self._trails[digest]
 
@@ -143,7 +144,7 @@ class ModelWatch:
         for key in sorted(keys):
             window = self._windows.get(key)
             self._record.final[key.digest] = key.start + 1
-            if window is not None and key.role == "champion":
+            if window is not None and _is_judged(key):
                 trail = self._trail(key.digest, len(window.present))
                 trail.forget(key.start + 1)
                 self._record.last_seen[key.digest] = _sums(trail.base)
@@ -160,6 +161,10 @@ class ModelWatch:
                 self._record.last_seen.pop(digest)
                 self._record.days.pop(digest, None)
                 self._trails.pop(digest, None)
+
+
+def _is_judged(key: WindowKey) -> bool:
+    return key.role == "champion" and key.segment == ALL
 
 
 def _pane_sums(window: Merged) -> PaneSums:

@@ -9,6 +9,7 @@ from shared.definition import ModelDefinition
 from shared.errors import InvalidInput
 from shared.reference import Reference
 from shared.reference.panes import MICROSECONDS
+from shared.reference.segments import ALL, levels
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,26 @@ class Watched:
     def lateness(self) -> int:
         """How far a row may lie behind the highest event time before it in its partition."""
         return self.definition.monitoring.lateness_seconds * MICROSECONDS
+
+    @cached_property
+    def levels(self) -> dict[int, dict[int, str]]:
+        """Names of the segments, by the column of their categorical feature and the code in it."""
+        found: dict[int, dict[int, str]] = {}
+        for level in levels(self.definition.monitoring.segments, self.reference.categorical):
+            if level.name in self.reference.segments:
+                found.setdefault(level.column, {})[level.code] = level.name
+        return found
+
+    @cached_property
+    def _segments(self) -> dict[str, "Watched"]:
+        return {
+            name: Watched(self.digest, self.definition, reference)
+            for name, reference in self.reference.segments.items()
+        }
+
+    def of(self, segment: str) -> "Watched":
+        """What a segment's rows are measured against; raises KeyError if there is no such segment."""
+        return self if segment == ALL else self._segments[segment]
 
     @cached_property
     def describe(self) -> Describer:

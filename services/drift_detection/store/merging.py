@@ -1,11 +1,13 @@
 """What is stored of the models: the parts of windows under way, how far the sources have come, and the records."""
 
 import json
+import struct
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 
 from services.drift_detection.domain.merging import Merging
 from services.drift_detection.domain.partition import WindowKey
+from services.drift_detection.domain.scales import Fold, ScaleKey
 from services.drift_detection.domain.state import ModelRecord
 from services.drift_detection.domain.watch import ModelWatch
 from services.drift_detection.domain.words import HeadWord, PartWord
@@ -24,8 +26,11 @@ from services.drift_detection.store.entries import (
     with_version,
 )
 from shared.errors import Unreadable
+from shared.reference import Sketch
 
+_FOLD = struct.Struct(">qqqq")
 MODEL = "model"
+FOLD = "fold"
 
 
 def head_entry(merging: Merging) -> Entry:
@@ -54,6 +59,25 @@ def model_entry(number: int, record: ModelRecord) -> Entry:
     return f"{number}/{MODEL}/{record.model}".encode(), with_version(record.version, value)
 
 
+def fold_key(merging: Merging, key: ScaleKey) -> bytes:
+    """The key of what is final of a coarser window."""
+    model = merging.models[key.window.digest]
+    return f"{merging.number}/{FOLD}/{key.seconds}/{model}/{key_parts(key.window)}".encode()
+
+
+def fold_entries(merging: Merging) -> list[Entry]:
+    """What is final of the coarser windows that changed; to be stored after the models' records."""
+    return [
+        (fold_key(merging, key), with_version(scales.version, _fold_value(scales.folds[key])))
+        for scales in merging.scales.values()
+        for key in sorted(scales.changed)
+    ]
+
+
+def _fold_value(fold: Fold) -> bytes:
+    return _FOLD.pack(fold.until, fold.start, fold.repeats, fold.late_rows) + fold.sketch.to_bytes()
+
+
 def read_mergings(
     entries: Iterable[Entry], numbers: Iterable[int], make: Callable[[int], Merging]
 ) -> dict[int, Merging]:
@@ -63,30 +87,36 @@ def read_mergings(
         Unreadable: an entry is damaged.
     """
     mergings = {number: make(number) for number in numbers}
-    parts: list[tuple[Merging, PartWord]] = []
-    try:
-        for key, value in entries:
-            parts += _read(key, value, mergings)
+    try:  # records first: they say which windows are final
+        for key, value in sorted(entries, key=lambda entry: entry[0].split(b"/", 2)[1] != MODEL.encode()):
+            _read(key, value, mergings)
     except DAMAGED as error:
         raise Unreadable(f"state of the models: {error}") from error
-    for merging, word in parts:  # only the record says which windows are final
-        merging.restore(word)
+    for merging in mergings.values():
+        for scales in merging.scales.values():
+            scales.restored()
     return mergings
 
 
-def _read(key: bytes, value: bytes, mergings: Mapping[int, Merging]) -> list[tuple[Merging, PartWord]]:
+def _read(key: bytes, value: bytes, mergings: Mapping[int, Merging]) -> None:
     number, kind, *rest = key.decode().split("/", 7)
     if (merging := mergings.get(int(number))) is None:
-        return []
+        return
     if kind == MODEL:
         record = ModelRecord.model_validate_json(zlib.decompress(content_of(value)))
         merging.watches[record.model] = ModelWatch(record)
     elif kind == HEAD:
         _read_head(json.loads(content_of(value)), merging)
+    elif kind == FOLD:
+        seconds, model, *window = rest
+        merging.restore_fold(model, ScaleKey(int(seconds), key_of(*window)), _fold_of(content_of(value)))
     else:
         source, model, *window = rest
-        return [(merging, PartWord(model, int(source), key_of(*window), part_of(value)))]
-    return []
+        merging.restore(PartWord(model, int(source), key_of(*window), part_of(value)))
+
+
+def _fold_of(content: bytes) -> Fold:
+    return Fold(Sketch.from_bytes(content[_FOLD.size :]), *_FOLD.unpack_from(content))
 
 
 def _read_head(content: dict[str, object], merging: Merging) -> None:

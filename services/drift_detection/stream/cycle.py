@@ -22,6 +22,7 @@ from shared.signing import Signer
 
 log = get_logger()
 MOST_WINDOWS = 16  # of a model in one record: what is stored must stay below the broker's limit on a message
+MOST_ENDED = 64
 
 
 class Storage(Protocol):
@@ -127,17 +128,19 @@ class ModelCycle:
             handled, buried = self._intake.handed_over()
             entries = self._changed_entries()
             left = [merging.advance(MOST_WINDOWS) for merging in self._mergings.values()]
-            more = any(left)
-            over = [] if more else self._finished()
+            over = [] if any(left) else self._finished()
+            more = any(left) or bool(over)
             records, watches = self._changed_models()
+            folds = self._changed_folds()
             await self._voice.send(buried)
             self._voice.alive()
             await self._storage.write(entries)
             _release(handled)
             self._voice.alive()
             await self._storage.write(records)
+            await self._storage.write(folds)  # a record says what is final, and so what a fold may hold
             await self._publish(watches)
-            await self._storage.remove(over)  # only after the records say that these windows are final
+            await self._storage.remove(over)
 
     def _changed_entries(self) -> list[Entry]:
         """Parts first, then the head that vouches for them."""
@@ -151,11 +154,19 @@ class ModelCycle:
         return entries
 
     def _finished(self) -> list[bytes]:
-        return [
-            models.part_key(merging, key, source)
-            for merging in self._mergings.values()
-            for key, source in merging.finish()
-        ]
+        keys: list[bytes] = []
+        for merging in self._mergings.values():
+            over = merging.finish(MOST_ENDED)
+            keys += [models.part_key(merging, key, source) for key, source in over.parts]
+            keys += [models.fold_key(merging, key) for key in over.scales]
+        return keys
+
+    def _changed_folds(self) -> list[Entry]:
+        entries = [entry for merging in self._mergings.values() for entry in models.fold_entries(merging)]
+        for merging in self._mergings.values():
+            for scales in merging.scales.values():
+                scales.changed.clear()
+        return entries
 
     def _changed_models(self) -> tuple[list[Entry], list[tuple[ModelWatch, int]]]:
         entries: list[Entry] = []

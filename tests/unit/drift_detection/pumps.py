@@ -62,6 +62,17 @@ def watched(digest: str = DIGEST) -> Watched:
     return Watched(digest, definition(), reference())
 
 
+@cache
+def watched_with(
+    segments: tuple[str, ...] = (), scales: tuple[int, ...] = (), every_rows: int = 0, digest: str = DIGEST
+) -> Watched:
+    """The same model with windows of segments, and coarser ones."""
+    changed = {"segments": segments, "scales": scales, "every_rows": every_rows}
+    told = definition().model_copy(update={"monitoring": definition().monitoring.model_copy(update=changed)})
+    times, rows, scores = hours(-480, 480)
+    return Watched(digest, told, build_reference(rows, times, scores, told, {"site": SITES}))
+
+
 def batch(
     digest: str,
     times: NDArray[np.datetime64],

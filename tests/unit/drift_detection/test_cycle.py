@@ -1,5 +1,6 @@
 """The rule that makes a crash harmless: dead-letters, then state, then offsets, then the word that depends on it."""
 
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -20,14 +21,16 @@ from services.drift_detection.stream.intake import BatchIntake, WordIntake
 from shared.batch import encode_batch
 from shared.cloudevents import decode
 from shared.errors import Unreadable
-from shared.events import DriftDetected, Event, WindowClosed, WindowRevised
+from shared.events import DriftDetected, Event, WindowClosed
 from shared.kafka.admin import DRIFT, PARTIALS, PREDICTIONS
 from shared.kafka.message import InMessage, OutMessage
 from shared.signing import Signer
-from tests.unit.drift_detection.pumps import DIGEST, HOUR, START, batch, hours, watched
+from tests.unit.drift_detection.offline import Content, content, last_words
+from tests.unit.drift_detection.pumps import DIGEST, HOUR, START, batch, hours, watched_with
 
 SIGNER = Signer("drift_detection", Ed25519PrivateKey.generate())
 
+BUNDLE = watched_with((), (7_200,), 50)
 PARTITIONS = 3
 HOMES = 2
 EVERY = 9  # one in so many steps of a life is tried as its last, others with each seed
@@ -103,7 +106,7 @@ class Shelf:
     async def get(self, digest: str) -> Watched:
         if digest != DIGEST:
             raise Unreadable(f"bundle {digest}: none")
-        return watched()
+        return BUNDLE
 
 
 def make_world(unreadable: bool = True) -> World:
@@ -127,7 +130,7 @@ class Sides:
 
     def __init__(self, world: World, sources: Collection[int], homes: Collection[int]) -> None:
         self.world = world
-        catalogue = {DIGEST: watched()}
+        catalogue = {DIGEST: BUNDLE}
         partitions = read_partitions(list(world.sources.entries.items()), sources)
         mergings = read_mergings(
             list(world.models.entries.items()), homes, lambda number: Merging(number, PARTITIONS, catalogue)
@@ -179,17 +182,13 @@ def said(world: World) -> list[Event]:
     return events
 
 
-def last_words(events: list[Event]) -> dict[str, object]:
-    """Of each window; fails if two events of one id differ."""
-    by_id: dict[str, Event] = {}
-    last: dict[str, WindowClosed | WindowRevised] = {}
-    for event in events:
-        assert by_id.setdefault(event.id, event) == event
-        if isinstance(event, WindowClosed | WindowRevised):
-            before = last.get(event.window_id)
-            if before is None or event.revision > before.revision:
-                last[event.window_id] = event
-    return {name: (word.rows, word.numeric, word.categorical, word.scores) for name, word in last.items()}
+def contents(world: World) -> dict[str, Content]:
+    """Of each window, by its last word."""
+    return {name: content(word) for name, word in last_words(said(world)).items()}
+
+
+def incidents(world: World) -> set[str]:
+    return {event.incident_id for event in said(world) if isinstance(event, DriftDetected)}
 
 
 async def uninterrupted() -> World:
@@ -200,7 +199,12 @@ async def uninterrupted() -> World:
 
 async def test_all_is_said_once_and_nothing_is_left_to_commit() -> None:
     world = await uninterrupted()
-    assert len(last_words(said(world))) == 7
+    words = [event for event in said(world) if isinstance(event, WindowClosed)]
+    assert Counter((word.scale_seconds, word.scale_rows) for word in words) == {
+        (None, None): 7,
+        (7200, None): 3,
+        (None, 50): 3,
+    }
     assert sum(isinstance(event, DriftDetected) for event in said(world)) == 1
     assert world.committed == {
         (topic, number): len(messages)
@@ -225,10 +229,8 @@ async def test_a_crash_at_any_step_changes_no_last_word(seed: int) -> None:
         assert_offsets_are_behind_the_state(world)
         world.steps_left = 10**9
         await live(world, seed + 100)
-        events = said(world)
-        assert last_words(events) == last_words(expected_events := said(expected))
-        detected = {event.incident_id for event in events if isinstance(event, DriftDetected)}
-        assert detected == {event.incident_id for event in expected_events if isinstance(event, DriftDetected)}
+        assert contents(world) == contents(expected)
+        assert incidents(world) == incidents(expected)
         letters = [message for message in world.sent if message.topic == "driftline.dead-letters"]
         assert 1 <= len(letters) <= 2
         assert {letter.value for letter in letters} == {b"rubbish"}
@@ -262,7 +264,7 @@ async def test_workers_that_share_the_partitions_say_what_one_says(seed: int) ->
             await sides.take(place)
     for sides in workers:
         await sides.cycle()
-    assert last_words(said(world)) == last_words(said(await uninterrupted()))
+    assert contents(world) == contents(await uninterrupted())
 
 
 async def test_one_that_was_replaced_says_and_stores_nothing_more() -> None:

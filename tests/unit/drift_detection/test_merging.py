@@ -105,11 +105,11 @@ def test_windows_are_let_go_when_no_partition_can_change_them() -> None:
     merging = Merging(0, 2, CATALOGUE)
     slow = side(1)
     heard(merging, said(side(0), *((hour, ALL_ROWS) for hour in range(6))) + said(slow, (0, ALL_ROWS)))
-    assert merging.finish() == []
+    assert merging.finish(9).parts == []
     heard(merging, said(slow, (3, slice(0, 1)), first=1))
-    assert {key.start for key, _ in merging.finish()} == {FIRST, FIRST + HOUR}
+    assert {key.start for key, _ in merging.finish(9).parts} == {FIRST, FIRST + HOUR}
     assert {key.start for key in merging.parts} == {FIRST + hour * HOUR for hour in (2, 3, 4)}
-    assert merging.finish() == []
+    assert merging.finish(9).parts == []
     key = WindowKey(FIRST, DIGEST, "champion")
     assert merging.watch("pumps").is_final(key)
     again = said(side(0), (0, ALL_ROWS), at_end=True)

@@ -31,6 +31,7 @@ from shared.events.retraining import (
     Score,
     SnapshotPin,
 )
+from shared.events.too_late import MissedWindow, RowsTooLate
 
 EVENT_TYPES: dict[str, type[Event]] = {
     kind.__name__: kind
@@ -38,6 +39,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         LabelsReceived,
         WindowClosed,
         WindowRevised,
+        RowsTooLate,
         DriftDetected,
         DriftRetracted,
         DriftResolved,
@@ -70,6 +72,7 @@ __all__ = [
     "Gate",
     "LabelItem",
     "LabelsReceived",
+    "MissedWindow",
     "ModelPromoted",
     "ModelRegistered",
     "NumericDrift",
@@ -77,6 +80,7 @@ __all__ = [
     "RetrainingDecided",
     "RetrainingFailed",
     "RetrainingStarted",
+    "RowsTooLate",
     "Score",
     "SnapshotPin",
     "Window",

@@ -86,11 +86,15 @@ class Tally:
 
 
 class Taken(NamedTuple):
-    """What became of a message's rows: the tally, and which of them came too late or lie in the future, bool [n]."""
+    """What became of a message's rows: the tally, and which of them came too late or lie in the future, bool [n].
+
+    `highest` is the model's highest event time in the partition up to the message, None if there is none.
+    """
 
     tally: Tally
     too_late: Mask
     future: Mask
+    highest: int | None
 
 
 @dataclass
@@ -156,7 +160,7 @@ class PartitionState:
         repeats = batch.repeat & ~rows.future
         new = Tally(len(batch), int(repeats.sum()), int(too_late.sum()), int(rows.future.sum()))
         self.tallies[source] = self.tallies.get(source, Tally()) + new
-        return Taken(new, too_late, rows.future)
+        return Taken(new, too_late, rows.future, rows.highest)
 
     def models(self) -> dict[str, str]:
         """The model of each bundle digest that was read here."""

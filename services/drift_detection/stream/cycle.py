@@ -76,10 +76,12 @@ class SourceCycle:
             KafkaError: the state could not be stored.
         """
         handled, buried = self._intake.handed_over()
+        too_late, self._intake.too_late = self._intake.too_late, []
         words = self._sources.words(self._quiet(at_end))
         messages = [encode_word(home, word) for home, word in words]
         entries = self._changed_entries()
         await self._voice.send(buried)
+        await self._voice.say(too_late)  # depends on no state, and would not be said again once this is stored
         self._voice.alive()
         await self._storage.write(entries)
         _release(handled)

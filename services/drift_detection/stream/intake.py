@@ -1,18 +1,22 @@
 """One message: a batch of predictions or a word of another worker, into the state or to the dead-letters."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from structlog import get_logger
 
 from services.drift_detection.domain.merging import Merging
+from services.drift_detection.domain.partition import Taken
 from services.drift_detection.domain.sources import Place, Sources
+from services.drift_detection.domain.too_late import rows_too_late
 from services.drift_detection.domain.watched import Watched
 from services.drift_detection.models import Bundles
 from services.drift_detection.store.wire import decode_word
 from services.drift_detection.stream.metrics import MESSAGES, count_rows
-from shared.batch import decode_batch
+from shared.batch import PredictionBatch, decode_batch, encode_batch
 from shared.errors import Unreadable
+from shared.events import RowsTooLate
 from shared.kafka.dead_letters import dead_letter
 from shared.kafka.message import InMessage, OutMessage
 
@@ -53,7 +57,11 @@ class Intake:
         log.warning("dead letter", topic=message.topic, partition=message.partition, offset=message.offset, why=reason)
         MESSAGES.labels(message.topic, "dead_letter").inc()
         if not known:
-            self._buried.append(dead_letter(message, reason, SERVICE))
+            self.put_aside(message, reason)
+
+    def put_aside(self, message: InMessage, reason: str) -> None:
+        """Send it to the dead-letters."""
+        self._buried.append(dead_letter(message, reason, SERVICE))
 
     def handed_over(self) -> tuple[list[Any], list[OutMessage]]:
         """What was handled and buried since the last time."""
@@ -63,11 +71,14 @@ class Intake:
 
 
 class BatchIntake(Intake):
-    """Takes batches of predictions into the source partitions."""
+    """Takes batches of predictions into the source partitions. Rows in the future go to the dead-letters as a batch;
+    `too_late` tells of rows that came too late, to be said before the state is stored.
+    """
 
     def __init__(self, sources: Sources, bundles: Bundles) -> None:
         super().__init__()
         self.sources = sources
+        self.too_late: list[RowsTooLate] = []
         self._bundles = bundles
 
     async def take(self, event: Any) -> None:
@@ -80,12 +91,20 @@ class BatchIntake(Intake):
             taken = self.sources.take(place, batch, watched)
             if taken is not None:
                 count_rows(taken.tally)
+                self.too_late += rows_too_late(place, batch, watched, taken)
+                self._put_future_aside(message, batch, taken)
             MESSAGES.labels(message.topic, "handled" if taken else "repeat").inc()
         except Unreadable as error:
             known = place.offset <= self.sources.partitions[place.partition].offset
             self.bury(message, str(error), known=known)
             self.sources.skip(place)
         self.handled(event)
+
+    def _put_future_aside(self, message: InMessage, batch: PredictionBatch, taken: Taken) -> None:
+        if count := taken.tally.future:
+            reason = f"event_time: {count} rows lie more than 5 minutes after the time at which Kafka appended them"
+            log.warning("rows in the future", partition=message.partition, offset=message.offset, rows=count)
+            self.put_aside(replace(message, value=encode_batch(batch[taken.future])), reason)
 
 
 class WordIntake(Intake):

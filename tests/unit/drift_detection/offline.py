@@ -1,7 +1,6 @@
 """What was said of windows, compared with a recomputation from all rows at once."""
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -55,6 +54,11 @@ class Offline:
         codes: NDArray[np.bool_] = self._rows.categorical[:, 0] == SITES.index(segment.removeprefix("site="))
         return codes
 
+    @property
+    def newest(self) -> int:
+        """The highest event time."""
+        return int(self._times.max())
+
     def panes(self, segment: str = "all") -> list[int]:
         """The starts of the panes that have rows of a segment."""
         size = self._watched.pane
@@ -89,10 +93,10 @@ class Offline:
         open_ones = {place(pane) for pane in self.panes(segment) if place(pane) >= place(until)}
         assert set(told) == wanted - open_ones
 
-    def _place(self, seconds: int | None) -> Callable[[int], int | date]:
+    def _place(self, seconds: int | None) -> Callable[[int], int]:
         """Which window of a scale a pane is in."""
         if seconds == 86_400:
             zone = ZoneInfo(self._watched.definition.monitoring.time_zone)
-            return lambda start: moment(start).astimezone(zone).date()
+            return lambda start: moment(start).astimezone(zone).toordinal()
         size = seconds * MICROSECONDS if seconds else self._watched.pane
         return lambda start: start // size

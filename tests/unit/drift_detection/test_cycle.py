@@ -18,11 +18,11 @@ from services.drift_detection.store.merging import read_mergings
 from services.drift_detection.store.sources import read_partitions
 from services.drift_detection.stream.cycle import ModelCycle, SourceCycle, Voice
 from services.drift_detection.stream.intake import BatchIntake, WordIntake
-from shared.batch import encode_batch
+from shared.batch import decode_batch, encode_batch
 from shared.cloudevents import decode
 from shared.errors import Unreadable
-from shared.events import DriftDetected, Event, WindowClosed
-from shared.kafka.admin import DRIFT, PARTIALS, PREDICTIONS
+from shared.events import DriftDetected, Event, RowsTooLate, WindowClosed
+from shared.kafka.admin import DEAD_LETTERS, DRIFT, PARTIALS, PREDICTIONS
 from shared.kafka.message import InMessage, OutMessage
 from shared.signing import Signer
 from tests.unit.drift_detection.offline import Content, content, last_words
@@ -279,3 +279,24 @@ async def test_one_that_was_replaced_says_and_stores_nothing_more() -> None:
     with pytest.raises(Crash):
         await sides.cycle()
     assert (world.sources.entries, world.sent, world.committed) == ({}, [], {})
+
+
+async def test_rows_too_late_are_told_by_window_and_rows_in_the_future_are_put_aside_as_a_batch() -> None:
+    world = make_world(unreadable=False)
+    times, rows, scores = hours(0, 1)
+    late = batch(DIGEST, times, rows, scores)
+    far = times + np.timedelta64(8 * HOUR, "us")
+    far[:4] = np.datetime64("2100-01-01T00:00:00", "us")
+    world.log[PREDICTIONS][0] += [encode_batch(late), encode_batch(batch(DIGEST, far, rows, scores, role="shadow"))]
+    world.steps_left = 10**9
+    await live(world, seed=1)
+    [told] = [event for event in said(world) if isinstance(event, RowsTooLate)]
+    first = next(word for word in said(world) if isinstance(word, WindowClosed) and word.is_pane)
+    assert [(one.start, one.rows, one.window_id) for one in told.windows] == [(first.start, 30, first.window_id)]
+    assert (told.role, told.partition, told.offset) == ("champion", 0, len(world.log[PREDICTIONS][0]) - 2)
+    [letter] = [message for message in world.sent if message.topic == DEAD_LETTERS]
+    kept = decode_batch(letter.value)
+    assert (len(kept), kept.meta.role) == (4, "shadow")
+    assert dict(letter.headers)["driftline-reason"].startswith(b"event_time: 4 rows")
+    words = [word for word in last_words(said(world)).values() if word.is_pane]
+    assert sum(word.rows for word in words if word.role == "champion") == 8 * 30

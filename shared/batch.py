@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal, cast
 
@@ -74,6 +74,24 @@ class PredictionBatch:
 
     def __len__(self) -> int:
         return len(self.row)
+
+    def __getitem__(self, chosen: NDArray[np.bool_]) -> "PredictionBatch":
+        """The rows chosen, bool [n], with the metadata of all."""
+        kept = np.flatnonzero(chosen).tolist()
+        shadow, traces = self.champion_scores, self.traceparent
+        return replace(
+            self,
+            request_id=[self.request_id[at] for at in kept],
+            row=self.row[chosen],
+            entity=[self.entity[at] for at in kept],
+            event_time=self.event_time[chosen],
+            repeat=self.repeat[chosen],
+            rows=self.rows[chosen],
+            scores=self.scores[chosen],
+            latency_us=self.latency_us[chosen],
+            champion_scores=None if shadow is None else shadow[chosen],
+            traceparent=None if traces is None else [traces[at] for at in kept],
+        )
 
 
 def _fixed(block: Float32 | Int32) -> pa.FixedSizeListArray:

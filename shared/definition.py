@@ -7,7 +7,6 @@ from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
-from zoneinfo import ZoneInfo
 
 from pydantic import (
     Field,
@@ -21,11 +20,10 @@ from pydantic import (
 from shared.batches import Batch, Section
 from shared.errors import InvalidInput, first_problem
 from shared.feature_log.columns import RESERVED
+from shared.monitoring import MOST_DAYS, Monitoring
 
 LabelKind = Literal["binary", "regression"]
-Season = Literal["none", "hour_of_day", "day_of_week"]
 NAME = r"^[a-z][a-z0-9_]{0,62}$"
-MOST_DAYS = 3_660  # ten years: what is longer was mistyped, and a datetime can't hold any length
 MOST_HOURS = MOST_DAYS * 24
 
 
@@ -89,49 +87,6 @@ class Serving(Section):
         return told
 
 
-class Monitoring(Section):
-    """Panes of `pane_seconds` of event time; at most one false alarm in `period_days`.
-
-    `nominal_rows`: rows of a step that the detector is tuned for. `season`: what the reference is split by, for
-    features that go up and down with it.
-    """
-
-    pane_seconds: int = Field(default=60, ge=1, le=86_400)
-    time_zone: str = "UTC"
-    period_days: float = Field(default=30, gt=0, le=MOST_DAYS)
-    lateness_seconds: int = Field(default=3_600, ge=0, le=MOST_DAYS * 86_400)
-    nominal_rows: int = Field(default=1_000, ge=10, le=1_000_000)
-    season: Season = "none"
-
-    @model_serializer(mode="wrap")
-    def _without_defaults_that_came_later(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        told: dict[str, Any] = handler(self)
-        for name in ("nominal_rows", "season"):  # definitions from before there were these keep their digest
-            if getattr(self, name) == type(self).model_fields[name].default:
-                del told[name]
-        return told
-
-    @model_validator(mode="after")
-    def _panes_fill_the_day(self) -> Self:
-        if 86_400 % self.pane_seconds:
-            raise ValueError("pane_seconds must divide a day of 86400 s")
-        return self
-
-    @field_validator("time_zone")
-    @classmethod
-    def _is_known(cls, zone: str) -> str:
-        try:
-            ZoneInfo(zone)
-        except (KeyError, ValueError, OSError) as error:  # unknown; a path; a folder such as America
-            raise ValueError(f"{zone!r} is no time zone of the tz database, such as America/New_York") from error
-        return zone
-
-    @property
-    def panes_per_period(self) -> float:
-        """A of the detector: steps of one stream in the budget period."""
-        return self.period_days * 86_400 / self.pane_seconds
-
-
 class Retraining(Section):
     """When a drift retrains, and on what.
 
@@ -184,6 +139,13 @@ class ModelDefinition(Section):
         if twice:
             raise ValueError(f"two features have the same name: {', '.join(twice)}")
         return features
+
+    @model_validator(mode="after")
+    def _segments_are_categorical(self) -> Self:
+        for name in self.monitoring.segments:
+            if name not in self.categorical:
+                raise ValueError(f"monitoring.segments: {name} is no categorical feature")
+        return self
 
     @cached_property
     def numeric(self) -> tuple[str, ...]:

@@ -61,9 +61,14 @@ class Chronicle:
         return [event for event in self.all(kind) if getattr(event, "run_id", None) == run_id]
 
     @property
+    def panes(self) -> list[WindowClosed]:
+        """The finest windows, of all rows."""
+        return [window for window in self.all(WindowClosed) if window.is_pane and window.is_whole]
+
+    @property
     def last_window_end(self) -> "WindowClosed | None":
         """The closed window with the latest end."""
-        return max(self.all(WindowClosed), key=lambda window: window.end, default=None)
+        return max(self.panes, key=lambda window: window.end, default=None)
 
     def open_runs(self) -> Iterator[RetrainingDecided]:
         """The latest decision of each run that is neither skipped, failed, refused by its gate, nor promoted."""

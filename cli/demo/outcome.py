@@ -12,7 +12,7 @@ from cli.demo.chronicle import Chronicle
 from cli.demo.replay import Record
 from cli.demo.story import Story
 from shared.cloudevents import rfc3339
-from shared.events import ChallengerEvaluated, DriftDetected, ModelPromoted, RetrainingStarted, WindowClosed
+from shared.events import ChallengerEvaluated, DriftDetected, ModelPromoted, RetrainingStarted
 from shared.feature_log.snapshot import Bounds, pin_snapshot
 
 
@@ -50,7 +50,7 @@ def drift_figures(chronicle: Chronicle, story: Story) -> dict[str, Any]:
     runs = chronicle.all(RetrainingStarted)
     ours = [run for run in runs if found and run.incident_id == found.incident_id]
     return {
-        "windows": len(chronicle.all(WindowClosed)),
+        "windows": len(chronicle.panes),
         "injection": rfc3339(story.injection),
         "drift_found": rfc3339(found.end) if found else None,
         "drift_delay_hours": (found.end - story.injection) / timedelta(hours=1) if found else None,

@@ -9,7 +9,7 @@ from scripts.contracts import arrow, inference
 from scripts.contracts.events import description, event_schema, summary
 from shared.definition import NAME
 from shared.events import EVENT_TYPES, Event, LabelsReceived
-from shared.kafka.admin import DEAD_LETTERS, PREDICTIONS, REQUESTS, SCORES, TOPICS, Topic
+from shared.kafka.admin import DEAD_LETTERS, PARTIALS, PREDICTIONS, REQUESTS, SCORES, TOPICS, Topic
 from shared.kafka.dead_letters import dead_letter
 from shared.kafka.message import InMessage
 from shared.signing import KEY, SIGNATURE
@@ -68,6 +68,8 @@ def message_names(topic: Topic) -> list[str]:
     """The types of messages on a topic."""
     if topic.name == PREDICTIONS:
         return ["PredictionBatch"]
+    if topic.name == PARTIALS:
+        return ["Word"]
     if topic.name == DEAD_LETTERS:
         return ["DeadLetter"]
     if topic.name in (REQUESTS, SCORES):
@@ -113,7 +115,13 @@ def _operations(topic: Topic) -> Document:
 def _messages() -> Document:
     topics = {topic.name: topic for topic in TOPICS}
     events = {name: _event(kind, topics[kind.topic]) for name, kind in EVENT_TYPES.items()}
-    return {"PredictionBatch": _batch(), **inference.messages(), **events, "DeadLetter": _dead_letter()}
+    return {
+        "PredictionBatch": _batch(),
+        "Word": _word(),
+        **inference.messages(),
+        **events,
+        "DeadLetter": _dead_letter(),
+    }
 
 
 def _event(kind: type[Event], topic: Topic) -> Document:
@@ -164,6 +172,20 @@ def _batch() -> Document:
         "contentType": arrow.CONTENT_TYPE,
         "payload": {**_BINARY, "x-arrow-columns": arrow.columns(), "x-arrow-metadata": arrow.metadata()},
         "bindings": {"kafka": _BINDING},
+    }
+
+
+def _word() -> Document:
+    return {
+        "name": "Word",
+        "summary": "What one source partition has brought to a window, or how far it has come.",
+        "description": (
+            "Internal to drift_detection, in a form that may change: a line of JSON, then the bytes of a sketch if it "
+            "is a part of a window. Of two words on the same, the one of the higher offset is right."
+        ),
+        "contentType": "application/octet-stream",
+        "payload": _BINARY,
+        "bindings": {"kafka": {"key": {**_TEXT, "description": "The model of a part; heads have none."}, **_BINDING}},
     }
 
 

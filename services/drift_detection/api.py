@@ -7,7 +7,6 @@ from typing import Annotated, Literal, Protocol
 from fastapi import Depends, FastAPI
 from pydantic import BaseModel
 
-from services.drift_detection.domain.engine import Engine
 from services.drift_detection.domain.progress import Progress
 from services.drift_detection.domain.state import Incident
 from services.drift_detection.domain.watch import ModelWatch
@@ -38,12 +37,14 @@ class IncidentView(BaseModel):
 
 
 class Watching(Protocol):
-    """What the API looks at: what was told so far, and the state, None while there is none."""
+    """What the API looks at, of the models that are at home with this worker: how far they have come, and the watches
+    over them, none while there is no state.
+    """
 
     @property
     def progress(self) -> Progress: ...
     @property
-    def engine(self) -> Engine | None: ...
+    def watches(self) -> Mapping[str, ModelWatch]: ...
 
 
 def build_app(settings: Settings, health: Health, watching: Watching) -> FastAPI:
@@ -58,7 +59,7 @@ def build_app(settings: Settings, health: Health, watching: Watching) -> FastAPI
     @app.get("/v1/incidents")
     async def show_incidents(_: Viewer) -> list[IncidentView]:
         """Open incidents and the last that ended, the newest first."""
-        return [] if watching.engine is None else incidents(watching.engine.watches)
+        return incidents(watching.watches)
 
     return app
 

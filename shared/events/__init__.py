@@ -33,6 +33,7 @@ from shared.events.retraining import (
     Score,
     SnapshotPin,
 )
+from shared.events.too_late import MissedWindow, RowsTooLate
 
 EVENT_TYPES: dict[str, type[Event]] = {
     kind.__name__: kind
@@ -40,6 +41,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         LabelsReceived,
         WindowClosed,
         WindowRevised,
+        RowsTooLate,
         DriftDetected,
         DriftRetracted,
         DriftResolved,
@@ -74,6 +76,7 @@ __all__ = [
     "Gate",
     "LabelItem",
     "LabelsReceived",
+    "MissedWindow",
     "ModelPromoted",
     "ModelRegistered",
     "NumericDrift",
@@ -81,6 +84,7 @@ __all__ = [
     "RetrainingDecided",
     "RetrainingFailed",
     "RetrainingStarted",
+    "RowsTooLate",
     "Score",
     "SnapshotPin",
     "Window",

@@ -49,7 +49,13 @@ class CategoricalDrift(Record):
 
 
 class Window(Event, frozen=True):
-    """One tumbling window [start, end) in event time of one (bundle digest, role); `time` is its end."""
+    """One tumbling window [start, end) in event time of one (bundle digest, role, segment); `time` is its end.
+
+    `segment` is "all", or the rows in which a feature has one level, such as `origin=JFK`; `reference_digest` is that
+    of the segment's own reference. A pane, the finest window, has neither `scale_seconds` nor `scale_rows`. The others
+    are panes merged: all that begin in so many seconds (86,400: a local day), or successive ones until they hold so
+    many rows, and these are published once all their panes can't change any more.
+    """
 
     topic: ClassVar[str] = DRIFT
     window_id: EventId
@@ -62,9 +68,22 @@ class Window(Event, frozen=True):
     rows: int = Field(ge=0)
     repeats: int = Field(ge=0)
     late_rows: int = Field(ge=0)
+    segment: str = "all"
+    scale_seconds: int | None = Field(default=None, ge=1)
+    scale_rows: int | None = Field(default=None, ge=1)
     numeric: tuple[NumericDrift, ...]
     categorical: tuple[CategoricalDrift, ...]
     scores: tuple[NumericDrift, ...]
+
+    @property
+    def is_pane(self) -> bool:
+        """Whether it is of the finest windows, which alarms look at."""
+        return self.scale_seconds is None and self.scale_rows is None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is of all rows, not of a segment."""
+        return self.segment == "all"
 
 
 class WindowClosed(Window, frozen=True):

@@ -11,6 +11,7 @@ PREDICTIONS = "driftline.predictions"
 LABELS = "driftline.labels"
 REQUESTS = "driftline.requests"
 SCORES = "driftline.scores"
+PARTIALS = "driftline.partials"
 DRIFT = "driftline.drift"
 RETRAINING = "driftline.retraining"
 GOVERNANCE = "driftline.governance"
@@ -69,6 +70,15 @@ TOPICS: tuple[Topic, ...] = (
         "The answers to driftline.requests, with the same keys, kept a day.",
         3,
         _kept(1) | _LARGE,
+    ),
+    Topic(
+        PARTIALS,
+        ("drift_detection",),
+        ("drift_detection",),
+        "Between the workers of drift_detection: parts of windows, of one source partition each, on their way to the"
+        " worker that holds the model. Internal, kept 7 days, as long as what they were made of.",
+        3,
+        _kept(7),
     ),
     Topic(
         DRIFT,

@@ -28,9 +28,10 @@ class InMessage:
 
 @dataclass(frozen=True)
 class OutMessage:
-    """A record to be sent; without a key it is spread over the partitions."""
+    """A record to be sent; without a key or a partition it is spread over the partitions."""
 
     topic: str
     value: bytes
     key: bytes | None = None
     headers: Headers = ()
+    partition: int | None = None

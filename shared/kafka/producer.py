@@ -72,8 +72,8 @@ class Producer:
         futures: list[asyncio.Future[Any]] = []
         try:
             for message in messages:
-                headers = list(message.headers)
-                futures.append(await producer.send(message.topic, message.value, key=message.key, headers=headers))
+                told = {"key": message.key, "partition": message.partition, "headers": list(message.headers)}
+                futures.append(await producer.send(message.topic, message.value, **told))
             await asyncio.gather(*futures)
         except KafkaError:
             await self._discard(producer)

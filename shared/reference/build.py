@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.definition import ModelDefinition, Monitoring
+from shared.definition import ModelDefinition
 from shared.errors import InvalidInput
 from shared.features import MISSING, UNSEEN, Float32, Int32, Rows
+from shared.monitoring import Monitoring
 from shared.reference.bins import (
     COARSE,
     FINE,
@@ -26,6 +27,7 @@ from shared.reference.measure import Clip, Measure
 from shared.reference.panes import Int64, microseconds
 from shared.reference.profiles import CategoricalProfile, NumericProfile
 from shared.reference.reference import Reference
+from shared.reference.segments import LEAST_ROWS, levels
 from shared.reference.sketch import Sketch
 
 
@@ -59,7 +61,7 @@ def build_reference(
     _check(rows, event_time, scores, definition)
     rhythm = _Rhythm(microseconds(event_time), scores[:, :1], definition.monitoring)
     numeric = zip(definition.numeric, rows.numeric.T, strict=True)
-    return Reference(
+    whole = Reference(
         size=len(rows),
         pane_seconds=definition.monitoring.pane_seconds,
         time_zone=definition.monitoring.time_zone,
@@ -67,6 +69,36 @@ def build_reference(
         numeric=tuple(_numeric(name, column, rhythm) for name, column in numeric),
         categorical=_categoricals(rows, definition, categories, rhythm),
         scores=tuple(_score(name, column, rhythm) for name, column in _named(scores)),
+    )
+    return _with_segments(whole, rows, scores, rhythm)
+
+
+def _with_segments(whole: Reference, rows: Rows, scores: Float32, rhythm: _Rhythm) -> Reference:
+    parts: dict[str, Reference] = {}
+    left_out: dict[str, int] = {}
+    names = rhythm.monitoring.segments
+    for level in levels(names, whole.categorical):
+        inside = rows.categorical[:, level.column] == level.code
+        if (count := int(inside.sum())) >= LEAST_ROWS:
+            parts[level.name] = _segment(whole, rows[inside], scores[inside], rhythm.of(inside))
+        else:
+            left_out[level.name] = count
+    return whole.model_copy(update={"segments": parts, "left_out": left_out}) if names else whole
+
+
+def _segment(whole: Reference, rows: Rows, scores: Float32, rhythm: _Rhythm) -> Reference:
+    """Of these rows alone, on the measure of the whole."""
+    numeric = zip(whole.numeric, rows.numeric.T, strict=True)
+    codes = zip(whole.categorical, rows.categorical.T, strict=True)
+    values = zip(whole.scores, scores.T, strict=True)
+    return Reference(
+        size=len(rows),
+        pane_seconds=whole.pane_seconds,
+        time_zone=whole.time_zone,
+        season=whole.season,
+        numeric=tuple(_numeric(known.name, column, rhythm, known) for known, column in numeric),
+        categorical=tuple(_categorical(one.name, column, one.categories, rhythm, one.kept) for one, column in codes),
+        scores=tuple(_score(known.name, column, rhythm, known) for known, column in values),
     )
 
 
@@ -89,9 +121,9 @@ def _named(scores: Float32) -> list[tuple[str, Float32]]:
     return [("score" if count == 1 else f"score_{number}", scores[:, number]) for number in range(count)]
 
 
-def _score(name: str, values: Float32, rhythm: _Rhythm) -> NumericProfile:
+def _score(name: str, values: Float32, rhythm: _Rhythm, whole: NumericProfile | None = None) -> NumericProfile:
     known = ~np.isnan(values)
-    return _numeric(name, values[known], rhythm.of(known))
+    return _numeric(name, values[known], rhythm.of(known), whole)
 
 
 def _clip(ordered: Float32) -> Clip:
@@ -114,10 +146,11 @@ class _Scale:
         self.maximum = float(ordered[-1]) if len(ordered) else 0.0
 
 
-def _numeric(name: str, values: Float32, rhythm: _Rhythm) -> NumericProfile:
+def _numeric(name: str, values: Float32, rhythm: _Rhythm, whole: NumericProfile | None = None) -> NumericProfile:
+    """`whole`: a segment's values are measured as all values are."""
     if np.isinf(values).any():
         raise InvalidInput(name, "finite numbers or missing, no infinities")
-    scale = _Scale(values)
+    scale = _Scale(values) if whole is None else whole
     measure = Measure([scale], [])
     return NumericProfile(
         name=name,
@@ -135,7 +168,7 @@ def _numeric(name: str, values: Float32, rhythm: _Rhythm) -> NumericProfile:
     )
 
 
-def _means(values: Float32, rhythm: _Rhythm, measure: Measure, scale: _Scale) -> dict[str, Any]:
+def _means(values: Float32, rhythm: _Rhythm, measure: Measure, scale: _Scale | NumericProfile) -> dict[str, Any]:
     zone, seconds = rhythm.monitoring.time_zone, rhythm.monitoring.pane_seconds
     panes = _panes(values, rhythm.times, seconds, measure)
     days = day_means(panes, zone)
@@ -176,11 +209,13 @@ def _categoricals(
     return tuple(_categorical(name, codes, tuple(categories.get(name, ())), rhythm) for name, codes in columns)
 
 
-def _categorical(name: str, codes: Int32, categories: tuple[str, ...], rhythm: _Rhythm) -> CategoricalProfile:
+def _categorical(
+    name: str, codes: Int32, categories: tuple[str, ...], rhythm: _Rhythm, kept: tuple[int, ...] | None = None
+) -> CategoricalProfile:
     if codes.min() < MISSING or codes.max() >= len(categories):
         raise InvalidInput(name, f"codes from {MISSING} to {len(categories) - 1}, positions among its categories")
     counts = np.bincount(codes[codes >= 0], minlength=len(categories)).tolist()
-    kept = kept_levels(counts)
+    kept = kept_levels(counts) if kept is None else kept
     bins = level_bins_of(codes, kept)
     low, high = day_shares(bins[:, None] == np.arange(-1, len(kept) + 1), rhythm.times, rhythm.monitoring.time_zone)
     return CategoricalProfile(

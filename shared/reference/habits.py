@@ -6,8 +6,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.definition import Monitoring
 from shared.features import Float32
+from shared.monitoring import Monitoring
 from shared.reference.bins import FINE, bins_of
 from shared.reference.dispersion import (
     Cut,
@@ -27,8 +27,10 @@ from shared.reference.seasons import buckets, counts_by_bucket
 class Scale(Protocol):
     """The edges of a column's fine and coarse bins."""
 
-    edges: tuple[float, ...]
-    coarse_edges: tuple[float, ...]
+    @property
+    def edges(self) -> tuple[float, ...]: ...
+    @property
+    def coarse_edges(self) -> tuple[float, ...]: ...
 
 
 def numeric_habits(

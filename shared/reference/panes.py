@@ -47,6 +47,18 @@ def pane_of_day(start: int, zone: str, seconds: int) -> int:
     return (clock.hour * 3600 + clock.minute * 60 + clock.second) // seconds
 
 
+@lru_cache(maxsize=1 << 10)
+def day_bounds(day: int, zone: str, seconds: int) -> tuple[int, int]:
+    """Where the panes of a local day begin and end: those that start within it. `day` as `local_day` gives it."""
+    first, after = (_midnight(number, zone) for number in (day, day + 1))
+    size = seconds * MICROSECONDS
+    return -(-first // size) * size, -(-after // size) * size
+
+
+def _midnight(day: int, zone: str) -> int:
+    return time_of(datetime.fromordinal(day).replace(tzinfo=ZoneInfo(zone)))
+
+
 def local_day(start: int, zone: str) -> int:
     """The local calendar day of a pane, as the proleptic ordinal of its date."""
     return local(start, zone).toordinal()

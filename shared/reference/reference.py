@@ -2,12 +2,13 @@
 
 import hashlib
 from functools import cached_property
+from typing import Any, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer, model_validator
 
-from shared.definition import Season
 from shared.errors import InvalidInput
 from shared.events.base import Record
+from shared.monitoring import Season
 from shared.reference.measure import Measure
 from shared.reference.profiles import CategoricalProfile, NumericProfile
 from shared.reference.sketch import Sketch
@@ -16,7 +17,9 @@ from shared.reference.sketch import Sketch
 class Reference(Record):
     """Profiles of all features and scores, over `size` rows, in the definition's order.
 
-    `pane_seconds`, `time_zone` and `season` are the definition's: the jumps are those of such panes.
+    `pane_seconds`, `time_zone` and `season` are the definition's: the jumps are those of such panes. `segments` hold
+    the references of parts of the rows by name, such as `origin=JFK`, all on the measure of the whole, so that
+    sketches of segments and of the whole merge; `left_out` says how many rows a segment has that has too few for one.
     """
 
     size: int = Field(ge=1)
@@ -26,6 +29,26 @@ class Reference(Record):
     numeric: tuple[NumericProfile, ...]
     categorical: tuple[CategoricalProfile, ...]
     scores: tuple[NumericProfile, ...]
+    segments: dict[str, "Reference"] = Field(default_factory=dict)
+    left_out: dict[str, int] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _segments_share_the_measure(self) -> Self:
+        for name, segment in self.segments.items():
+            if segment.scale != self.scale or segment.segments:
+                raise ValueError(f"segment {name} is on another measure than the whole, or has segments itself")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_known(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        told: dict[str, Any] = handler(self)  # a reference from before some part existed keeps its digest
+        return {name: part for name, part in told.items() if part not in (None, {})}
+
+    @property
+    def scale(self) -> tuple[Any, ...]:
+        """All that its measure depends on."""
+        numbers = tuple((one.name, one.clip, one.edges, one.minimum, one.maximum) for one in self.columns)
+        return numbers, tuple((one.name, one.categories, one.kept) for one in self.categorical)
 
     @cached_property
     def categories(self) -> dict[str, tuple[str, ...]]:

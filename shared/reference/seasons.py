@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from shared.definition import Season
+from shared.monitoring import Season
 from shared.reference.panes import Int64, local, pane_starts
 
 BUCKETS: dict[Season, int] = {"none": 1, "hour_of_day": 24, "day_of_week": 7}

@@ -19,6 +19,7 @@ from shared.kafka.admin import DRIFT, ensure_topics
 from shared.kafka.message import InMessage
 from shared.kafka.reading import from_record
 from shared.keys import make_keys
+from shared.reference import Reference
 from tests.bundles import small_lineage
 from tests.integration.kafka_helpers import free_port
 from tests.integration.stack_helpers import broker_alone
@@ -27,12 +28,11 @@ from tests.unit.drift_detection.pumps import DEFINITION, reference
 ROOT = Path(__file__).parents[2]
 
 
-def make_bundle(state: Path, name: str = "pumps") -> str:
-    """Write a signed bundle and return its digest."""
+def make_bundle(state: Path, name: str = "pumps", told: tuple[str, Reference] | None = None) -> str:
+    """Write a signed bundle, of the definition and reference told if there are any, and return its digest."""
     make_keys(state)
-    contents = BundleContents(
-        b"no graph is needed here", DEFINITION.format(name=name), reference(name), small_lineage(), {}
-    )
+    text, known = told or (DEFINITION.format(name=name), reference(name))
+    contents = BundleContents(b"no graph is needed here", text, known, small_lineage(), {})
     return write_bundle(state / "bundles", contents, state / "keys", "operator")
 
 
@@ -85,6 +85,10 @@ class Service:
         """Send a signal and return the exit code."""
         if self.process.returncode is None:
             self.process.send_signal(number)
+        return await self.wait()
+
+    async def wait(self) -> int:
+        """The exit code, when it has ended."""
         try:
             return await asyncio.wait_for(self.process.wait(), 40)
         except TimeoutError as error:

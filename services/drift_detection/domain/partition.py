@@ -1,5 +1,6 @@
 """What one source partition has brought so far: partial sketches, clocks and counts."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -11,14 +12,16 @@ from shared.batch import PredictionBatch
 from shared.errors import Unreadable
 from shared.reference import Sketch
 from shared.reference.panes import microseconds, pane_starts
+from shared.reference.segments import ALL
 
 
 class WindowKey(NamedTuple):
-    """One window of one (bundle digest, role), by its start in microseconds since 1970 UTC."""
+    """One window of one (bundle digest, role, segment), by its start in microseconds since 1970 UTC."""
 
     start: int
     digest: str
     role: str
+    segment: str = ALL
 
 
 class Source(NamedTuple):
@@ -29,18 +32,39 @@ class Source(NamedTuple):
     role: str
 
 
-@dataclass
 class Partial:
     """One partition's part of a window.
 
     `repeats` are kept out of the sketch; `late_rows` are in it, though the partition's clock had passed the window's
-    end before they came. `offset` is that of the last message applied.
+    end before they came. `offset` is that of the last message applied: of two of one window and partition the one with
+    the higher offset is the newer, and holds all that the other does.
     """
 
-    sketch: Sketch
-    offset: int
-    repeats: int = 0
-    late_rows: int = 0
+    def __init__(self, content: Sketch | bytes, offset: int, repeats: int = 0, late_rows: int = 0) -> None:
+        """`content` is the sketch, or its bytes: most windows are not looked at again, and bytes take less memory."""
+        self.offset = offset
+        self.repeats = repeats
+        self.late_rows = late_rows
+        self._content = content
+
+    @property
+    def sketch(self) -> Sketch:
+        """To look at."""
+        return Sketch.from_bytes(self._content) if isinstance(self._content, bytes) else self._content
+
+    @property
+    def packed(self) -> bytes:
+        """The sketch's bytes."""
+        return self._content if isinstance(self._content, bytes) else self._content.to_bytes()
+
+    def to_change(self) -> Sketch:
+        """The sketch, to add rows to it."""
+        self._content = self.sketch
+        return self._content
+
+    def rest(self) -> None:
+        """Keep bytes alone, as no rows are expected."""
+        self._content = self.packed
 
 
 @dataclass(frozen=True)
@@ -61,12 +85,25 @@ class Tally:
         )
 
 
+class Taken(NamedTuple):
+    """What became of a message's rows: the tally, and which of them came too late or lie in the future, bool [n].
+
+    `highest` is the model's highest event time in the partition up to the message, None if there is none.
+    """
+
+    tally: Tally
+    too_late: Mask
+    future: Mask
+    highest: int | None
+
+
 @dataclass
 class PartitionState:
     """The state of one source partition up to `offset` (-1: nothing). A message at or below it is skipped.
 
     `clocks` hold each model's highest event time. A partial may be ahead of `offset` after a restart: its own offset
-    says which messages it has taken in. `changed` are the partials not stored yet, `touched` those of the last message.
+    says which messages it has taken in. `changed` are the partials not stored yet, `unsent` those not told to the
+    models' side, `told` what was said last of how far it has come.
     """
 
     number: int
@@ -75,9 +112,10 @@ class PartitionState:
     tallies: dict[Source, Tally] = field(default_factory=dict)
     partials: dict[WindowKey, Partial] = field(default_factory=dict)
     changed: set[WindowKey] = field(default_factory=set)
-    touched: set[WindowKey] = field(default_factory=set)
+    unsent: set[WindowKey] = field(default_factory=set)
+    told: dict[int, object] = field(default_factory=dict)
 
-    def take(self, offset: int, batch: PredictionBatch, watched: Watched, appended: int) -> Tally:
+    def take(self, offset: int, batch: PredictionBatch, watched: Watched, appended: int) -> Taken:
         """Take in a message appended at `appended` (LogAppendTime in microseconds) and say what became of its rows.
 
         Raises:
@@ -88,11 +126,12 @@ class PartitionState:
         clock = self.clocks.get(watched.model)
         rows = sort_rows(times, batch.repeat, clock, watched.lateness, appended)
         starts = pane_starts(times, watched.definition.monitoring.pane_seconds)
-        self.touched.clear()
         for start in np.unique(starts[rows.in_time]).tolist():
             late = clock is not None and start + watched.pane <= clock
             pane = rows.in_time & (starts == start)
-            self._fill(WindowKey(start, watched.digest, batch.meta.role), _Part(offset, pane, late), batch, watched)
+            for segment, inside in _segments(pane, batch, watched):
+                key = WindowKey(start, watched.digest, batch.meta.role, segment)
+                self._fill(key, _Part(offset, inside, late), batch, watched)
         if rows.highest is not None:
             self.clocks[watched.model] = rows.highest
         self.offset = offset
@@ -107,20 +146,35 @@ class PartitionState:
         counted = part.rows & ~batch.repeat
         number = int(counted.sum())
         everything = slice(None) if number == len(batch) else counted  # a slice copies nothing
-        partial.sketch.add(batch.rows[everything], batch.scores[everything], watched.reference.measure)
+        sketch = partial.to_change()
+        sketch.add(batch.rows[everything], batch.scores[everything], watched.reference.measure)
         partial.repeats += int(part.rows.sum()) - number
         partial.late_rows += number if part.late else 0
         partial.offset = part.offset
         self.changed.add(key)
-        self.touched.add(key)
+        self.unsent.add(key)
 
-    def _count(self, batch: PredictionBatch, rows: Sorted) -> Tally:
+    def _count(self, batch: PredictionBatch, rows: Sorted) -> Taken:
         source = Source(batch.meta.model, batch.meta.digest, batch.meta.role)
         too_late = ~(rows.in_time | rows.future | batch.repeat)
         repeats = batch.repeat & ~rows.future
         new = Tally(len(batch), int(repeats.sum()), int(too_late.sum()), int(rows.future.sum()))
         self.tallies[source] = self.tallies.get(source, Tally()) + new
-        return new
+        return Taken(new, too_late, rows.future, rows.highest)
+
+    def models(self) -> dict[str, str]:
+        """The model of each bundle digest that was read here."""
+        return {source.digest: source.model for source in self.tallies}
+
+    def over(self, catalogue: Mapping[str, Watched]) -> list[WindowKey]:
+        """The windows that no row of this partition can change any more, and that were stored and told."""
+        found = []
+        for key in self.partials.keys() - self.unsent - self.changed:
+            watched = catalogue.get(key.digest)
+            clock = None if watched is None else self.clocks.get(watched.model)
+            if watched is not None and clock is not None and key.start + watched.pane <= clock - watched.lateness:
+                found.append(key)
+        return found
 
 
 class _Part(NamedTuple):
@@ -129,6 +183,16 @@ class _Part(NamedTuple):
     offset: int
     rows: Mask
     late: bool
+
+
+def _segments(rows: Mask, batch: PredictionBatch, watched: Watched) -> Iterator[tuple[str, Mask]]:
+    """The segments that some of these rows, bool [n], are in, and which: first that of all."""
+    yield ALL, rows
+    for column, names in watched.levels.items():
+        codes = batch.rows.categorical[:, column]
+        for code in np.unique(codes[rows]).tolist():
+            if code in names:
+                yield names[code], rows & (codes == code)
 
 
 def _check(batch: PredictionBatch, watched: Watched) -> None:

@@ -1,10 +1,11 @@
 """How far the stream has come."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from pydantic import BaseModel
 
-from services.drift_detection.domain.engine import Engine
+from services.drift_detection.domain.merging import Merging
 from shared.reference.panes import moment
 
 
@@ -25,14 +26,15 @@ class SourceProgress(BaseModel):
 Progress = dict[str, dict[str, dict[str, SourceProgress]]]
 
 
-def progress(engine: Engine) -> Progress:
-    """The progress of all that was read."""
+def progress(mergings: Iterable[Merging]) -> Progress:
+    """The progress of all models that are at home here, as far as they were told of the rows read."""
     shown: Progress = {}
-    for source, tally in engine.tallies().items():
-        record = engine.watch(source.model).record
-        shown.setdefault(source.model, {}).setdefault(source.digest, {})[source.role] = SourceProgress(
-            watermark=None if record.watermark is None else moment(record.watermark),
-            windows=record.published.get(source.digest, {}).get(source.role, 0),
-            **vars(tally),
-        )
+    for merging in mergings:
+        for source, tally in merging.tallies().items():
+            record = merging.watch(source.model).record
+            shown.setdefault(source.model, {}).setdefault(source.digest, {})[source.role] = SourceProgress(
+                watermark=None if record.watermark is None else moment(record.watermark),
+                windows=record.published.get(source.digest, {}).get(source.role, 0),
+                **vars(tally),
+            )
     return shown

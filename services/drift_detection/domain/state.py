@@ -21,6 +21,7 @@ class PublishedWindow(Stored):
     start: int
     digest: str
     role: str
+    segment: str = "all"
     revision: int
     fingerprint: str
     alarmed: list[str] = []
@@ -65,10 +66,19 @@ class Outgoing(Stored):
     value: str
 
 
+class Said(Stored):
+    """The last word on a window coarser than a pane."""
+
+    revision: int
+    fingerprint: str
+
+
 class ModelRecord(Stored):
     """One model. `version` grows with each writing; `final` says, by digest, up to where windows can't change.
 
     `memories` hold, by digest, the detector's memory before the windows that may still change, in base 64.
+    `scales` hold what was said of windows coarser than panes, by what they are; those that end by `settled`, by
+    digest, can't change any more and are forgotten.
     """
 
     model: str
@@ -82,4 +92,6 @@ class ModelRecord(Stored):
     days: dict[str, dict[int, Sums]] = {}
     published: dict[str, dict[str, int]] = {}
     incidents: list[Incident] = []
+    scales: dict[str, Said] = {}
+    settled: dict[str, int] = {}
     outbox: list[Outgoing] = []

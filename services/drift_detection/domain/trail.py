@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from services.drift_detection.domain.days import in_range, sums_of
 from services.drift_detection.domain.detector.bank import Memory, Step
 from services.drift_detection.domain.state import Sums
-from services.drift_detection.domain.watched import SEGMENT, Watched
+from services.drift_detection.domain.watched import Watched
 from shared.events import DriftedFeature
 from shared.reference import Sketch
 from shared.reference.panes import local_day
+from shared.reference.segments import ALL
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Trail:
         yesterday = local_day(now, zone) - 1
         if yesterday <= local_day(since - 1, zone):
             return False
-        parts = [sums_of(pane.sketches[SEGMENT]) for pane in self._panes if local_day(pane.start, zone) == yesterday]
+        parts = [sums_of(pane.sketches[ALL]) for pane in self._panes if local_day(pane.start, zone) == yesterday]
         return in_range(self.watched, name, [*parts, *([days[yesterday]] if yesterday in days else [])])
 
     def forget(self, before: int) -> list[Pane]:

@@ -10,10 +10,11 @@ from services.drift_detection.domain.incidents import Alarm, IncidentBook
 from services.drift_detection.domain.partition import WindowKey
 from services.drift_detection.domain.state import ModelRecord, Outgoing, PublishedWindow
 from services.drift_detection.domain.trail import Trail, Verdict
-from services.drift_detection.domain.watched import SEGMENT, Watched
+from services.drift_detection.domain.watched import Watched
 from services.drift_detection.domain.windows import Merged, window_event, window_id
 from shared.events import EVENT_TYPES, DeploymentChanged, Event
 from shared.reference.panes import time_of
+from shared.reference.segments import ALL
 
 
 class ModelWatch:
@@ -25,7 +26,7 @@ class ModelWatch:
         self.outbox: list[Event] = [EVENT_TYPES[one.type].model_validate_json(one.value) for one in record.outbox]
         self._record = record
         self._book = IncidentBook(record.model, record.incidents)
-        self._windows = {WindowKey(one.start, one.digest, one.role): one for one in record.windows}
+        self._windows = {WindowKey(one.start, one.digest, one.role, one.segment): one for one in record.windows}
         self._trails: dict[str, Trail] = {}
         self._unjudged: dict[str, int] = {}
 
@@ -56,7 +57,9 @@ class ModelWatch:
     def store(self) -> ModelRecord:
         """The record as it is to be stored now, the next version."""
         self._record.version += 1
-        self._record.windows = sorted(self._windows.values(), key=lambda one: (one.start, one.digest, one.role))
+        self._record.windows = sorted(
+            self._windows.values(), key=lambda one: (one.start, one.digest, one.role, one.segment)
+        )
         self._record.outbox = [Outgoing(type=event.type, value=event.model_dump_json()) for event in self.outbox]
         self.changed = False
         return self._record
@@ -90,13 +93,15 @@ class ModelWatch:
 
     def _count(self, key: WindowKey, revision: int) -> None:
         roles = self._record.published.setdefault(key.digest, {})
-        roles[key.role] = roles.get(key.role, 0) + (revision == 0)
+        roles[key.role] = roles.get(key.role, 0) + (revision == 0 and key.segment == ALL)
 
     def _put(self, window: Merged, *, changed: bool) -> None:
         """Give a champion's pane to its trail; after a restart also one that was published before."""
-        key, trail = window.key, self._trail(window.watched)
-        if changed or not trail.has(key.start, SEGMENT):
-            trail.put(key.start, SEGMENT, window.sketch)
+        key, trail = window.key, self._trail(window.watched.bundle)
+        if key.start < self._record.final.get(key.digest, key.start):
+            return  # folded already; the rest of its segments are let go of next
+        if changed or not trail.has(key.start, key.segment):
+            trail.put(key.start, key.segment, window.sketch)
             self._unjudged[key.digest] = min(key.start, self._unjudged.get(key.digest, key.start))
 
     def judge(self, before: int | None = None) -> None:
@@ -165,7 +170,7 @@ class ModelWatch:
     def _fold(self, digest: str, end: int) -> None:
         trail, days = self._trails[digest], self._record.days.setdefault(digest, {})
         for pane in trail.forget(end):
-            count(days, trail.watched.reference, pane.start, pane.sketches[SEGMENT])
+            count(days, trail.watched.reference, pane.start, pane.sketches[ALL])
         self._record.memories[digest] = b64encode(pack(trail.base)).decode()
         self._book.settle(digest, end)
 

@@ -11,13 +11,12 @@ from shared.definition import ModelDefinition
 from shared.errors import InvalidInput
 from shared.reference import Reference
 from shared.reference.panes import MICROSECONDS
-
-SEGMENT = "all"
+from shared.reference.segments import ALL, levels
 
 
 @dataclass(frozen=True)
 class Watched:
-    """A bundle by its digest. Times are microseconds.
+    """A bundle by its digest, or a segment of one (`whole`). Times are microseconds.
 
     Raises:
         InvalidInput: definition and reference do not fit together.
@@ -26,6 +25,7 @@ class Watched:
     digest: str
     definition: ModelDefinition
     reference: Reference
+    whole: "Watched | None" = None
 
     def __post_init__(self) -> None:
         if self.reference.pane_seconds != self.definition.monitoring.pane_seconds:
@@ -33,6 +33,11 @@ class Watched:
         names = tuple(profile.name for profile in self.reference.numeric)
         if names != self.definition.numeric or tuple(self.reference.categories) != self.definition.categorical:
             raise InvalidInput("reference", "its features are not those of the definition")
+
+    @property
+    def bundle(self) -> "Watched":
+        """All of it, if this is a segment."""
+        return self.whole or self
 
     @property
     def model(self) -> str:
@@ -50,6 +55,26 @@ class Watched:
         return self.definition.monitoring.lateness_seconds * MICROSECONDS
 
     @cached_property
+    def levels(self) -> dict[int, dict[int, str]]:
+        """Names of the segments, by the column of their categorical feature and the code in it."""
+        found: dict[int, dict[int, str]] = {}
+        for level in levels(self.definition.monitoring.segments, self.reference.categorical):
+            if level.name in self.reference.segments:
+                found.setdefault(level.column, {})[level.code] = level.name
+        return found
+
+    @cached_property
+    def _segments(self) -> dict[str, "Watched"]:
+        return {
+            name: Watched(self.digest, self.definition, reference, self)
+            for name, reference in self.reference.segments.items()
+        }
+
+    def of(self, segment: str) -> "Watched":
+        """What a segment's rows are measured against; raises KeyError if there is no such segment."""
+        return self if segment == ALL else self._segments[segment]
+
+    @cached_property
     def describe(self) -> Describer:
         """Shows windows."""
         return Describer(self.reference)
@@ -57,8 +82,8 @@ class Watched:
     @cached_property
     def bank(self) -> Bank:
         """The detector of its champion's rows."""
-        monitoring = self.definition.monitoring
-        return Bank({SEGMENT: self.reference}, monitoring.panes_per_period, monitoring.nominal_rows)
+        monitoring, references = self.definition.monitoring, {ALL: self.reference, **self.reference.segments}
+        return Bank(references, monitoring.panes_per_period, monitoring.nominal_rows)
 
     @cached_property
     def findings(self) -> Findings:

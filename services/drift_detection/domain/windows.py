@@ -3,29 +3,48 @@
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from services.drift_detection.domain.partition import Partial, WindowKey
-from services.drift_detection.domain.watched import SEGMENT, Watched
+from services.drift_detection.domain.watched import Watched
 from shared.events import WindowClosed, WindowRevised, stable_id
 from shared.reference import Sketch
 from shared.reference.panes import MICROSECONDS, moment
 
 
+class Span(NamedTuple):
+    """Of a window coarser than a pane: its end in microseconds, and its `seconds` or how many `rows` it needs."""
+
+    end: int
+    seconds: int | None = None
+    rows: int | None = None
+
+
 @dataclass(frozen=True)
 class Merged:
-    """All that is known of a window."""
+    """All that is known of a window; `span` is None for a pane. `watched` is what its segment is measured against."""
 
     key: WindowKey
     watched: Watched
     sketch: Sketch
     repeats: int
     late_rows: int
+    span: Span | None = None
 
     @property
     def end(self) -> int:
         """Where it ends, in microseconds."""
-        return self.key.start + self.watched.pane
+        return self.span.end if self.span else self.key.start + self.watched.pane
+
+    @property
+    def identity(self) -> str:
+        """Its id, from what it is alone."""
+        if self.span is None:
+            return window_id(self.key, self.watched.pane)
+        if self.span.seconds is not None:
+            return window_id(self.key, self.span.seconds * MICROSECONDS)
+        key = self.key
+        return stable_id(key.digest, key.role, key.segment, moment(key.start).isoformat(), f"{self.span.rows} rows")
 
     @property
     def fingerprint(self) -> str:
@@ -35,24 +54,26 @@ class Merged:
 
 
 def merge(key: WindowKey, partials: Iterable[Partial], watched: Watched) -> Merged:
-    """A window from the parts of all partitions, in any order."""
+    """A window from the parts of all partitions, in any order; `watched` is its bundle, whatever its segment."""
     parts = list(partials)
     sketch = watched.reference.empty_sketch()
     for part in parts:
         sketch.merge(part.sketch)
-    return Merged(key, watched, sketch, sum(part.repeats for part in parts), sum(part.late_rows for part in parts))
+    return Merged(
+        key, watched.of(key.segment), sketch, sum(part.repeats for part in parts), sum(part.late_rows for part in parts)
+    )
 
 
-def window_id(key: WindowKey, pane: int) -> str:
-    """The id of a window, from what it is alone."""
-    return stable_id(key.digest, key.role, SEGMENT, moment(key.start).isoformat(), pane // MICROSECONDS)
+def window_id(key: WindowKey, size: int) -> str:
+    """The id of a window of a fixed size in microseconds, from what it is alone."""
+    return stable_id(key.digest, key.role, key.segment, moment(key.start).isoformat(), size // MICROSECONDS)
 
 
 def window_event(window: Merged, revision: int) -> WindowClosed | WindowRevised:
     """The first word on a window, or a later one."""
     kind = WindowRevised if revision else WindowClosed
     key, watched = window.key, window.watched
-    identity = window_id(key, watched.pane)
+    identity, span = window.identity, window.span or Span(window.end)
     numeric, categorical, scores = watched.describe(window.sketch.result(watched.reference.measure))
     content: dict[str, Any] = {
         "id": stable_id(identity, kind.__name__, revision),
@@ -68,6 +89,9 @@ def window_event(window: Merged, revision: int) -> WindowClosed | WindowRevised:
         "rows": window.sketch.rows,
         "repeats": window.repeats,
         "late_rows": window.late_rows,
+        "segment": key.segment,
+        "scale_seconds": span.seconds,
+        "scale_rows": span.rows,
         "numeric": numeric,
         "categorical": categorical,
         "scores": scores,

@@ -1,18 +1,20 @@
 """A Faust table that is written from outside a stream's iteration, and survives a writer that should be gone."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import faust
 from faust.stores import memory
 from faust.tables.table import Table
 
-from services.drift_detection.store.codec import Entry, partition_of, version_of
+from services.drift_detection.store.entries import Entry, partition_of, version_of
 
 # Heads are written four times a second: only segments that are closed are compacted, so they are closed early.
+MOST_BYTES = 16 * 2**20  # of one entry: a model's record is one, so that all of it is stored or none
 CHANGELOG = {
     "message.timestamp.type": "LogAppendTime",
+    "max.message.bytes": str(MOST_BYTES),
     "segment.bytes": str(32 * 1024 * 1024),
     "min.cleanable.dirty.ratio": "0.2",
 }
@@ -77,17 +79,22 @@ class StateTable(Table[bytes, bytes]):
         """All that is stored."""
         return list(self.data.items())
 
+    def keep(self, numbers: Collection[int]) -> None:
+        """Drop from memory what belongs in other changelog partitions: other workers change it."""
+        for key in [key for key in self.data if partition_of(key) not in numbers]:
+            del self.data[key]
 
-def add_table(app: faust.App, partitions: int) -> StateTable:
-    """The table of the app's state, with as many partitions as the source topic."""
+
+def add_table(app: faust.App, name: str, partitions: int, told: str) -> StateTable:
+    """A table with as many partitions as the topic it goes with."""
     table = StateTable(
         app,
-        name="state",
+        name=name,
         key_type=bytes,
         value_type=bytes,
         partitions=partitions,
         extra_topic_configs=CHANGELOG,
-        help="Partial sketches, clocks and offsets per source partition; windows and incidents per model.",
+        help=told,
     )
     app.tables.add(table)
     return table

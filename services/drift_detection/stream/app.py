@@ -1,6 +1,7 @@
-"""The Faust app: one agent over the predictions, one table of state."""
+"""The Faust app: an agent and a table over the predictions, and an agent and a table over the partials."""
 
 import asyncio
+from typing import Any
 
 import faust
 from aiokafka.admin import AIOKafkaAdminClient
@@ -9,17 +10,18 @@ from mode.supervisors import CrashingSupervisor
 from structlog import get_logger
 
 from services.drift_detection.settings import Settings
-from services.drift_detection.store.table import StateTable, add_table
+from services.drift_detection.store.table import MOST_BYTES, StateTable, add_table
 from services.drift_detection.stream.transport import use_careful_transport
 from services.drift_detection.stream.worker import SESSION_SECONDS, Worker
-from shared.kafka.admin import PREDICTIONS
+from shared.kafka.admin import PARTIALS, PREDICTIONS
 
 log = get_logger()
-APP_ID = "driftline.drift_detection"  # names the consumer group and the changelog of the table
+APP_ID = "driftline.drift_detection"  # names the consumer group and the changelogs of the tables
 
 
-def build(settings: Settings, worker: Worker, partitions: int) -> faust.App:
-    """An app that feeds the predictions, a topic of so many partitions, to the worker and keeps its state.
+def build(settings: Settings, worker: Worker, sources: int, homes: int) -> faust.App:
+    """An app that feeds the predictions and the partials, topics of so many partitions, to the worker and keeps its
+    state.
 
     At least once, never exactly_once: offsets lie in the state, so that a message is applied once whatever is read
     again. Faust's windows and its own web server are not used.
@@ -37,20 +39,24 @@ def build(settings: Settings, worker: Worker, partitions: int) -> faust.App:
         broker_session_timeout=SESSION_SECONDS,
         broker_heartbeat_interval=2.0,
         producer_acks=-1,
+        producer_max_request_size=MOST_BYTES,
+        table_standby_replicas=0,
         stream_buffer_maxsize=512,
         stream_wait_empty=False,  # else a rebalance waits for offsets that only a cycle releases, and that for it
         agent_supervisor=CrashingSupervisor,
     )
-    table = add_table(app, partitions)
-    _take_predictions(app, worker, partitions)
-    _restore(app, table, worker)
+    use_careful_transport(app)
+    _take(app, worker, PREDICTIONS, sources)
+    _take(app, worker, PARTIALS, homes)
+    parts = add_table(app, "sources", sources, "Partial sketches, clocks and offset of each source partition.")
+    models = add_table(app, "models", homes, "What all source partitions told of each model; its windows, incidents.")
+    _follow_assignments(app, worker, parts, models)
     return app
 
 
-def _take_predictions(app: faust.App, worker: Worker, partitions: int) -> None:
-    use_careful_transport(app)
-    predictions = app.topic(
-        PREDICTIONS,
+def _take(app: faust.App, worker: Worker, name: str, partitions: int) -> None:
+    topic = app.topic(
+        name,
         key_type=bytes,
         value_type=bytes,
         key_serializer="raw",
@@ -58,17 +64,21 @@ def _take_predictions(app: faust.App, worker: Worker, partitions: int) -> None:
         partitions=partitions,
     )
 
-    @app.agent(predictions, name="predictions", supervisor_strategy=CrashingSupervisor)
+    @app.agent(topic, name=name, supervisor_strategy=CrashingSupervisor)
     async def take(stream: faust.StreamT[bytes]) -> None:
-        await worker.take(stream)
+        await worker.take(name, stream)
 
 
-def _restore(app: faust.App, table: StateTable, worker: Worker) -> None:
-    @table.on_recover
+def _follow_assignments(app: faust.App, worker: Worker, sources: StateTable, models: StateTable) -> None:
+    @app.on_partitions_revoked.connect
+    async def revoked(*_: Any, **__: Any) -> None:
+        await worker.revoked()
+
+    @models.on_recover  # called when all tables are restored
     async def restore() -> None:
         # Faust drops what this raises: it has to be told
         try:
-            await worker.restore(app, table)
+            await worker.restore(app, sources, models)
         except Exception as error:  # noqa: BLE001  # whatever it is, working on would lose rows
             await app.crash(error)
 
@@ -97,7 +107,8 @@ async def run(worker: Worker, settings: Settings) -> None:
     Raises:
         Exception: what crashed it.
     """
-    app = build(settings, worker, await count_partitions(settings.kafka_bootstrap, PREDICTIONS))
+    counts = [await count_partitions(settings.kafka_bootstrap, topic) for topic in (PREDICTIONS, PARTIALS)]
+    app = build(settings, worker, *counts)
     tasks = [asyncio.create_task(coroutine) for coroutine in (worker.work(app, settings.cycle_seconds), worker.beat())]
     try:
         await app.start()

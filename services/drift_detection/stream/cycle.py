@@ -7,11 +7,12 @@ from typing import Any, Protocol
 from aiokafka.errors import KafkaError
 from structlog import get_logger
 
-from services.drift_detection.domain.engine import Engine
-from services.drift_detection.domain.partition import WindowKey
 from services.drift_detection.domain.watch import ModelWatch
-from services.drift_detection.store.codec import Entry, head_entry, model_entry, partial_entry, partial_key
-from services.drift_detection.stream.intake import SERVICE, Intake
+from services.drift_detection.store import merging as models
+from services.drift_detection.store import sources as parts
+from services.drift_detection.store.entries import Entry
+from services.drift_detection.store.wire import encode_word
+from services.drift_detection.stream.intake import SERVICE, BatchIntake, WordIntake
 from services.drift_detection.stream.metrics import EVENTS, OPEN
 from shared.cloudevents import encode
 from shared.events import DriftDetected, DriftResolved, DriftRetracted, Event
@@ -21,6 +22,7 @@ from shared.signing import Signer
 
 log = get_logger()
 MOST_WINDOWS = 16  # of a model in one record: what is stored must stay below the broker's limit on a message
+MOST_ENDED = 64
 
 
 class Storage(Protocol):
@@ -30,67 +32,18 @@ class Storage(Protocol):
     async def remove(self, keys: Collection[bytes]) -> None: ...
 
 
-class Cycle:
-    """Stores and publishes for one engine. Without `speaks` it only stores: another worker has some partitions."""
+class Voice:
+    """Sends; `alive` raises when this process may have been replaced, and what it has to say is no longer true."""
 
-    def __init__(self, intake: Intake, storage: Storage, producer: Producer, signer: Signer, *, speaks: bool) -> None:
-        self.engine: Engine = intake.engine
-        self.speaks = speaks
-        self._intake = intake
-        self._storage = storage
+    def __init__(self, producer: Producer, signer: Signer, alive: Callable[[], None]) -> None:
         self._producer = producer
         self._signer = signer
-        self._stored = {number: state.offset for number, state in self.engine.partitions.items()}
+        self.alive = alive
 
-    async def run(self, at_end: Callable[[], Collection[int]]) -> None:
-        """One round, or as many as it takes until nothing is due. `at_end` says the partitions read to their end.
-
-        Raises:
-            KafkaError: the state could not be stored.
-        """
-        more = True
-        while more:
-            handled, buried = self._intake.handed_over()
-            entries = self._changed_entries()
-            more = self.speaks and self.engine.advance(at_end(), MOST_WINDOWS)
-            over = self.engine.finish() if self.speaks and not more else set()
-            records, watches = self._changed_models()
-            await self._send(buried)
-            await self._storage.write(entries)
-            _release(handled)
-            await self._storage.write(records)
-            await self._publish(watches)
-            await self._forget(over)
-
-    def _changed_entries(self) -> list[Entry]:
-        """Partials first, then the head that vouches for them: a head without its partials would lose rows."""
-        entries: list[Entry] = []
-        for number, state in self.engine.partitions.items():
-            entries += [partial_entry(number, key, state.partials[key]) for key in sorted(state.changed)]
-            state.changed.clear()
-            if state.offset > self._stored[number]:
-                entries.append(head_entry(state))
-                self._stored[number] = state.offset
-        return entries
-
-    def _changed_models(self) -> tuple[list[Entry], list[tuple[ModelWatch, int]]]:
-        changed = [watch for watch in self.engine.watches.values() if watch.changed or watch.outbox]
-        if not self.speaks:
-            return [], []
-        return [model_entry(watch.store()) for watch in changed], [(watch, len(watch.outbox)) for watch in changed]
-
-    async def _publish(self, watches: Collection[tuple[ModelWatch, int]]) -> None:
-        for watch, count in watches:
-            events = watch.outbox[:count]
-            await self._send([encode(event, SERVICE, self._signer) for event in events])
-            watch.sent(count)
-            for event in events:
-                _tell(event)
-            OPEN.labels(watch.model).set(sum(one.state == "open" for one in watch.record.incidents))
-
-    async def _send(self, messages: list[OutMessage]) -> None:
+    async def send(self, messages: list[OutMessage]) -> None:
         """Send until it is acknowledged: a broker that is away for a while must not end the service."""
         while messages:
+            self.alive()
             try:
                 await self._producer.send(messages)
                 messages = []
@@ -98,9 +51,140 @@ class Cycle:
                 log.warning("send failed, trying again", error=str(error))
                 await asyncio.sleep(1)
 
-    async def _forget(self, over: Collection[WindowKey]) -> None:
-        """Only after the models' records say that these windows are final."""
-        await self._storage.remove([partial_key(number, key) for number in self.engine.partitions for key in over])
+    async def say(self, events: Collection[Event]) -> None:
+        """Publish events, signed."""
+        await self.send([encode(event, SERVICE, self._signer) for event in events])
+        for event in events:
+            _tell(event)
+
+
+class SourceCycle:
+    """Stores the source partitions that are held here, and tells the models' side of them."""
+
+    def __init__(self, intake: BatchIntake, storage: Storage, voice: Voice) -> None:
+        self._intake = intake
+        self._sources = intake.sources
+        self._storage = storage
+        self._voice = voice
+        self._stored = {number: state.offset for number, state in self._sources.partitions.items()}
+        self._told = dict.fromkeys(self._stored, -2)
+
+    async def run(self, at_end: Collection[int]) -> None:
+        """One round. `at_end` are the partitions read to their end.
+
+        Raises:
+            KafkaError: the state could not be stored.
+        """
+        handled, buried = self._intake.handed_over()
+        too_late, self._intake.too_late = self._intake.too_late, []
+        words = self._sources.words(self._quiet(at_end))
+        messages = [encode_word(home, word) for home, word in words]
+        entries = self._changed_entries()
+        await self._voice.send(buried)
+        await self._voice.say(too_late)  # depends on no state, and would not be said again once this is stored
+        self._voice.alive()
+        await self._storage.write(entries)
+        _release(handled)
+        await self._voice.send(messages)
+        over = self._sources.finish()
+        await self._storage.remove([parts.partial_key(number, key) for number, key in over])
+
+    def _quiet(self, at_end: Collection[int]) -> set[int]:
+        """Of these, those of which nothing came since the last round: what runs is told less often."""
+        offsets = {number: state.offset for number, state in self._sources.partitions.items()}
+        quiet = {number for number in at_end if offsets[number] == self._told[number]}
+        self._told = offsets
+        return quiet
+
+    def _changed_entries(self) -> list[Entry]:
+        """Partials first, then the head that vouches for them: a head without its partials would lose rows."""
+        entries: list[Entry] = []
+        for number, state in self._sources.partitions.items():
+            entries += [parts.partial_entry(number, key, state.partials[key]) for key in sorted(state.changed)]
+            state.changed.clear()
+            if state.offset > self._stored[number]:
+                entries.append(parts.head_entry(state))
+                self._stored[number] = state.offset
+        return entries
+
+
+class ModelCycle:
+    """Stores and publishes for the models that are at home here."""
+
+    def __init__(self, intake: WordIntake, storage: Storage, voice: Voice) -> None:
+        self._intake = intake
+        self._mergings = intake.mergings
+        self._storage = storage
+        self._voice = voice
+        self._stored = {number: merging.offset for number, merging in self._mergings.items()}
+
+    async def run(self) -> None:
+        """One round, or as many as it takes until nothing is due.
+
+        Raises:
+            KafkaError: the state could not be stored.
+        """
+        await self._intake.load_missing()
+        more = True
+        while more:
+            handled, buried = self._intake.handed_over()
+            entries = self._changed_entries()
+            left = [merging.advance(MOST_WINDOWS) for merging in self._mergings.values()]
+            over = [] if any(left) else self._finished()
+            more = any(left) or bool(over)
+            records, watches = self._changed_models()
+            folds = self._changed_folds()
+            await self._voice.send(buried)
+            self._voice.alive()
+            await self._storage.write(entries)
+            _release(handled)
+            self._voice.alive()
+            await self._storage.write(records)
+            await self._storage.write(folds)  # a record says what is final, and so what a fold may hold
+            await self._publish(watches)
+            await self._storage.remove(over)
+
+    def _changed_entries(self) -> list[Entry]:
+        """Parts first, then the head that vouches for them."""
+        entries: list[Entry] = []
+        for number, merging in self._mergings.items():
+            entries += [models.part_entry(merging, key, source) for key, source in sorted(merging.changed)]
+            merging.changed.clear()
+            if merging.offset > self._stored[number]:
+                entries.append(models.head_entry(merging))
+                self._stored[number] = merging.offset
+        return entries
+
+    def _finished(self) -> list[bytes]:
+        keys: list[bytes] = []
+        for merging in self._mergings.values():
+            over = merging.finish(MOST_ENDED)
+            keys += [models.part_key(merging, key, source) for key, source in over.parts]
+            keys += [models.fold_key(merging, key) for key in over.scales]
+        return keys
+
+    def _changed_folds(self) -> list[Entry]:
+        entries = [entry for merging in self._mergings.values() for entry in models.fold_entries(merging)]
+        for merging in self._mergings.values():
+            for scales in merging.scales.values():
+                scales.changed.clear()
+        return entries
+
+    def _changed_models(self) -> tuple[list[Entry], list[tuple[ModelWatch, int]]]:
+        entries: list[Entry] = []
+        changed: list[tuple[ModelWatch, int]] = []
+        for number, merging in self._mergings.items():
+            for watch in merging.watches.values():
+                if watch.changed or watch.outbox:
+                    entries.append(models.model_entry(number, watch.store()))
+                    changed.append((watch, len(watch.outbox)))
+        return entries, changed
+
+    async def _publish(self, watches: Collection[tuple[ModelWatch, int]]) -> None:
+        for watch, count in watches:
+            await self._voice.say(watch.outbox[:count])
+            watch.sent(count)
+            OPEN.labels(watch.model).set(sum(one.state == "open" for one in watch.record.incidents))
 
 
 def _release(handled: Collection[Any]) -> None:

@@ -1,14 +1,22 @@
-"""One message of the predictions: into the state, or to the dead-letters."""
+"""One message: a batch of predictions or a word of another worker, into the state or to the dead-letters."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from structlog import get_logger
 
-from services.drift_detection.domain.engine import Engine, Place
+from services.drift_detection.domain.merging import Merging
+from services.drift_detection.domain.partition import Taken
+from services.drift_detection.domain.sources import Place, Sources
+from services.drift_detection.domain.too_late import rows_too_late
+from services.drift_detection.domain.watched import Watched
 from services.drift_detection.models import Bundles
+from services.drift_detection.store.wire import decode_word
 from services.drift_detection.stream.metrics import MESSAGES, count_rows
-from shared.batch import decode_batch
+from shared.batch import PredictionBatch, decode_batch, encode_batch
 from shared.errors import Unreadable
+from shared.events import RowsTooLate
 from shared.kafka.dead_letters import dead_letter
 from shared.kafka.message import InMessage, OutMessage
 
@@ -32,14 +40,45 @@ def from_event(event: Any) -> InMessage:
 
 
 class Intake:
-    """Takes messages into an engine. `handled` are events whose offsets may be committed once the state is stored,
+    """What was taken in and not yet stored: `handled` are events whose offsets may be committed once the state is,
     `buried` the dead-letters that must be sent before.
     """
 
-    def __init__(self, engine: Engine, bundles: Bundles) -> None:
-        self.engine = engine
-        self.handled: list[Any] = []
-        self.buried: list[OutMessage] = []
+    def __init__(self) -> None:
+        self._handled: list[Any] = []
+        self._buried: list[OutMessage] = []
+
+    def handled(self, event: Any) -> None:
+        """It is in the state."""
+        self._handled.append(event)
+
+    def bury(self, message: InMessage, reason: str, *, known: bool) -> None:
+        """It can't be read; of one that is `known` that was said before."""
+        log.warning("dead letter", topic=message.topic, partition=message.partition, offset=message.offset, why=reason)
+        MESSAGES.labels(message.topic, "dead_letter").inc()
+        if not known:
+            self.put_aside(message, reason)
+
+    def put_aside(self, message: InMessage, reason: str) -> None:
+        """Send it to the dead-letters."""
+        self._buried.append(dead_letter(message, reason, SERVICE))
+
+    def handed_over(self) -> tuple[list[Any], list[OutMessage]]:
+        """What was handled and buried since the last time."""
+        handled, self._handled = self._handled, []
+        buried, self._buried = self._buried, []
+        return handled, buried
+
+
+class BatchIntake(Intake):
+    """Takes batches of predictions into the source partitions. Rows in the future go to the dead-letters as a batch;
+    `too_late` tells of rows that came too late, to be said before the state is stored.
+    """
+
+    def __init__(self, sources: Sources, bundles: Bundles) -> None:
+        super().__init__()
+        self.sources = sources
+        self.too_late: list[RowsTooLate] = []
         self._bundles = bundles
 
     async def take(self, event: Any) -> None:
@@ -49,23 +88,51 @@ class Intake:
         try:
             batch = decode_batch(message.value or b"")
             watched = await self._bundles.get(batch.meta.digest)
-            tally = self.engine.take(place, batch, watched)
-            if tally is not None:
-                count_rows(tally)
-            MESSAGES.labels(message.topic, "handled" if tally else "repeat").inc()
+            taken = self.sources.take(place, batch, watched)
+            if taken is not None:
+                count_rows(taken.tally)
+                self.too_late += rows_too_late(place, batch, watched, taken)
+                self._put_future_aside(message, batch, taken)
+            MESSAGES.labels(message.topic, "handled" if taken else "repeat").inc()
         except Unreadable as error:
-            self._bury(message, place, str(error))
-        self.handled.append(event)
+            known = place.offset <= self.sources.partitions[place.partition].offset
+            self.bury(message, str(error), known=known)
+            self.sources.skip(place)
+        self.handled(event)
 
-    def _bury(self, message: InMessage, place: Place, reason: str) -> None:
-        log.warning("dead letter", topic=message.topic, partition=message.partition, offset=message.offset, why=reason)
-        MESSAGES.labels(message.topic, "dead_letter").inc()
-        if self.engine.partitions[place.partition].offset < place.offset:
-            self.buried.append(dead_letter(message, reason, SERVICE))
-        self.engine.skip(place)
+    def _put_future_aside(self, message: InMessage, batch: PredictionBatch, taken: Taken) -> None:
+        if count := taken.tally.future:
+            reason = f"event_time: {count} rows lie more than 5 minutes after the time at which Kafka appended them"
+            log.warning("rows in the future", partition=message.partition, offset=message.offset, rows=count)
+            self.put_aside(replace(message, value=encode_batch(batch[taken.future])), reason)
 
-    def handed_over(self) -> tuple[list[Any], list[OutMessage]]:
-        """What was handled and buried since the last time."""
-        handled, self.handled = self.handled, []
-        buried, self.buried = self.buried, []
-        return handled, buried
+
+class WordIntake(Intake):
+    """Takes words into the partitions of models that are held here."""
+
+    def __init__(self, mergings: Mapping[int, Merging], catalogue: dict[str, Watched], bundles: Bundles) -> None:
+        super().__init__()
+        self.mergings = mergings
+        self._catalogue = catalogue
+        self._bundles = bundles
+
+    async def take(self, event: Any) -> None:
+        """Take in one event of Faust's."""
+        message = from_event(event)
+        merging = self.mergings[message.partition]
+        known = message.offset <= merging.offset
+        try:
+            merging.take(decode_word(message.value or b"", len(merging.heads)))
+            MESSAGES.labels(message.topic, "repeat" if known else "handled").inc()
+        except Unreadable as error:
+            self.bury(message, str(error), known=known)
+        merging.offset = max(merging.offset, message.offset)
+        self.handled(event)
+
+    async def load_missing(self) -> None:
+        """Get the bundles of windows under way that are not at hand; those that can't be read are waited for."""
+        for digest in sorted({digest for merging in self.mergings.values() for digest in merging.missing()}):
+            try:
+                self._catalogue[digest] = await self._bundles.get(digest)
+            except Unreadable as error:
+                log.warning("windows under way wait for their bundle", why=str(error))

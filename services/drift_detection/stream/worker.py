@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -10,25 +10,24 @@ import faust
 from faust.types import TP
 from structlog import get_logger
 
-from services.drift_detection.domain.engine import Engine
 from services.drift_detection.domain.progress import Progress, progress
 from services.drift_detection.domain.watch import ModelWatch
 from services.drift_detection.models import Bundles
-from services.drift_detection.store.codec import read_state
 from services.drift_detection.store.table import StateTable
-from services.drift_detection.stream.cycle import Cycle
+from services.drift_detection.stream.cycle import Voice
 from services.drift_detection.stream.following import Following
-from services.drift_detection.stream.intake import Intake
+from services.drift_detection.stream.holding import Holding
 from shared.deployments import Newest
-from shared.errors import DriftlineError, Unreadable
+from shared.errors import DriftlineError
 from shared.events import DeploymentChanged
 from shared.http import Health
-from shared.kafka.admin import PREDICTIONS
+from shared.kafka.admin import PARTIALS, PREDICTIONS
 from shared.kafka.producer import Producer
 from shared.signing import Signer
 
 log = get_logger()
 SESSION_SECONDS = 10
+PARTING_SECONDS = 5.0  # what a rebalance waits for a cycle: less than a session
 
 
 class Stalled(DriftlineError):
@@ -36,8 +35,9 @@ class Stalled(DriftlineError):
 
 
 class Worker:
-    """Holds the engine while its partitions are assigned; None before and between.
+    """Holds the state of its partitions while they are assigned; nothing before and between.
 
+    Any worker holds any partitions of the predictions, and any of the partials with the models at home there.
     `progress` is that of the last cycle: all events up to there are sent.
     """
 
@@ -49,76 +49,70 @@ class Worker:
         health: Health,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.intake: Intake | None = None
         self.progress: Progress = {}
         self._bundles = bundles
-        self._producer = producer
-        self._signer = signer
+        self._voice = Voice(producer, signer, self._check_pulse)
         self._health = health
-        self._cycle: Cycle | None = None
-        self._reader: Following | None = None
-        self._first: dict[int, int] = {}
+        self._holding: Holding | None = None
+        self._readers: dict[str, Following] = {}
+        self._first: dict[TP, int] = {}
         self._busy = asyncio.Lock()
         self._clock = clock
         self._beat = clock()
         self._deployments = Newest()
 
     @property
-    def engine(self) -> Engine | None:
-        """The state, if there is one."""
-        return self.intake.engine if self.intake else None
+    def watches(self) -> Mapping[str, ModelWatch]:
+        """The models that are at home here."""
+        return self._holding.watches if self._holding else {}
 
-    async def restore(self, app: faust.App, table: StateTable) -> None:
-        """Read the state from the table once Faust has restored it.
+    async def restore(self, app: faust.App, sources: StateTable, models: StateTable) -> None:
+        """Read the state from the tables once Faust has restored them.
 
         Raises:
             Unreadable: it is damaged.
         """
         async with self._busy:
-            assigned = [tp for tp in app.consumer.assignment() if tp.topic == PREDICTIONS]
-            earliest = await app.consumer.earliest_offsets(*assigned)
-            self._first = {tp.partition: offset for tp, offset in earliest.items()}
-            states, records = read_state(table.entries(), sorted(tp.partition for tp in assigned))
-            engine = Engine(states, {record.model: ModelWatch(record) for record in records})
-            await self._load_bundles(engine)
-            engine.drop_final()
+            assigned = {topic: [tp for tp in app.consumer.assignment() if tp.topic == topic] for topic in _TOPICS}
+            earliest = await app.consumer.earliest_offsets(*(tp for places in assigned.values() for tp in places))
+            self._first = {TP(*place): offset for place, offset in earliest.items()}
+            numbers = {topic: sorted(tp.partition for tp in places) for topic, places in assigned.items()}
+            holding = Holding(self._bundles, self._voice, sources, models)
+            await holding.restore(numbers[PREDICTIONS], numbers[PARTIALS], app.consumer_generation_id)
             for event in self._deployments.all():
-                engine.deployed(event)
-            self._reader = Following(partial(_seek, app))
-            self.intake = Intake(engine, self._bundles)
-            complete = len(assigned) == table.partitions
-            self._cycle = Cycle(self.intake, table, self._producer, self._signer, speaks=complete)
-        self._tell_health(complete)
+                holding.deployed(event)
+            self._readers = {topic: Following(partial(_seek, app, topic)) for topic in _TOPICS}
+            self._holding = holding
+        log.info("state restored", sources=numbers[PREDICTIONS], models=numbers[PARTIALS])
+        self._health.ready()
 
-    def _tell_health(self, complete: bool) -> None:
-        if complete:
-            self._health.ready()
-        else:
-            self._health.not_ready(f"another worker holds some partitions of {PREDICTIONS}; windows need them all")
+    async def revoked(self) -> None:
+        """Before a rebalance: let the cycle end, and take in and say nothing until the state is restored."""
+        holding, self._holding = self._holding, None
+        if holding is None:
+            return
+        try:
+            async with asyncio.timeout(PARTING_SECONDS), self._busy:
+                self._health.not_ready("restoring state")
+        except TimeoutError:
+            log.warning("a cycle goes on during a rebalance")
 
-    async def _load_bundles(self, engine: Engine) -> None:
-        for digest in sorted(engine.digests()):
-            try:
-                engine.catalogue[digest] = await self._bundles.get(digest)
-            except Unreadable as error:
-                log.warning("windows under way wait for their bundle", why=str(error))
-
-    async def take(self, stream: Any) -> None:
+    async def take(self, topic: str, stream: Any) -> None:
         """Take in the stream's events; their offsets are released by the cycle, after the state is stored."""
         async for event in stream.noack().events():
             place = event.message
-            intake, reader, following = self.intake, self._reader, self._following()
+            holding = self._holding
             # Between assignments, or for a partition that has gone, there is nothing to take it into.
-            if intake is None or reader is None or place.partition not in following:
+            if holding is None or place.partition not in (following := self._following(topic, holding)):
                 continue
-            if await reader.admits(place.partition, place.offset, following[place.partition]):
-                await intake.take(event)
+            if await self._readers[topic].admits(place.partition, place.offset, following[place.partition]):
+                await holding.take(topic, event)
 
     async def deployed(self, event: DeploymentChanged) -> None:
         """What serves now. Remembered, since the state may not be there yet."""
         self._deployments.take(event)
-        if self.engine is not None:
-            self.engine.deployed(event)
+        if self._holding is not None:
+            self._holding.deployed(event)
 
     async def work(self, app: faust.App, seconds: float) -> None:
         """Run a cycle every so often, while the partitions are this worker's.
@@ -130,10 +124,12 @@ class Worker:
             await asyncio.sleep(seconds)
             self._check_pulse()
             async with self._busy:
-                if self._cycle is not None and self._reader is not None and not app.rebalancing:
-                    await self._cycle.run(lambda: self._at_end(app))
-                    self.progress = progress(self._cycle.engine)
-                    await self._reader.nudge(self._following(), self._ends(app), self._clock())
+                if (holding := self._holding) is not None and not app.rebalancing:
+                    await holding.cycle(lambda held: self._at_end(app, held))
+                    self.progress = progress(holding.mergings.values())
+                    for topic, reader in self._readers.items():
+                        following = self._following(topic, holding)
+                        await reader.nudge(following, _ends(app, topic, following), self._clock())
 
     def _check_pulse(self) -> None:
         stood = self._clock() - self._beat
@@ -147,24 +143,29 @@ class Worker:
             self._beat = self._clock()
             await asyncio.sleep(0.5)
 
-    def _following(self) -> dict[int, int]:
+    def _following(self, topic: str, holding: Holding) -> dict[int, int]:
         """The offset that comes next, by partition."""
-        states = self.engine.partitions if self.engine else {}
-        return {number: max(state.offset + 1, self._first.get(number, 0)) for number, state in states.items()}
+        offsets = holding.offsets(topic)
+        return {number: max(offset + 1, self._first.get(TP(topic, number), 0)) for number, offset in offsets.items()}
 
-    def _ends(self, app: faust.App) -> dict[int, int | None]:
-        """The offset after the last one, as far as the broker has told, by partition."""
-        return {number: app.consumer.highwater(TP(PREDICTIONS, number)) for number in self._following()}
+    def _at_end(self, app: faust.App, holding: Holding) -> set[int]:
+        """Source partitions all of whose messages are in the state."""
+        following = self._following(PREDICTIONS, holding)
+        ends = _ends(app, PREDICTIONS, following)
+        return {number for number, next_one in following.items() if _reached(next_one, ends[number])}
 
-    def _at_end(self, app: faust.App) -> set[int]:
-        """Partitions all of whose messages are in the state."""
-        ends = self._ends(app)
-        return {number for number, next_one in self._following().items() if _reached(next_one, ends[number])}
+
+_TOPICS = (PREDICTIONS, PARTIALS)
+
+
+def _ends(app: faust.App, topic: str, following: Mapping[int, int]) -> dict[int, int | None]:
+    """The offset after the last one, as far as the broker has told, by partition."""
+    return {number: app.consumer.highwater(TP(topic, number)) for number in following}
 
 
 def _reached(following: int, end: int | None) -> bool:
     return end is not None and following >= end
 
 
-async def _seek(app: faust.App, partition: int, offset: int) -> None:
-    await app.consumer.seek(TP(PREDICTIONS, partition), offset)
+async def _seek(app: faust.App, topic: str, partition: int, offset: int) -> None:
+    await app.consumer.seek(TP(topic, partition), offset)

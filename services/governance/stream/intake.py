@@ -63,6 +63,8 @@ class Intake:
         elif isinstance(event, NOTED):
             if isinstance(event, Window):
                 check_shapes(event)
+                if not (event.is_pane and event.is_whole):
+                    return  # people are shown the panes of all rows
             self._desk.registrar.note(event)
 
     def _challenger(self, event: ChallengerEvaluated) -> None:

@@ -1,5 +1,6 @@
 """A model with natural hours: its reference, and messages of predictions."""
 
+import json
 import os
 from functools import cache
 
@@ -60,6 +61,22 @@ def reference(name: str = "pumps") -> Reference:
 def watched(digest: str = DIGEST) -> Watched:
     """The model's bundle as drift detection sees it."""
     return Watched(digest, definition(), reference())
+
+
+def definition_with(segments: tuple[str, ...] = (), scales: tuple[int, ...] = (), every_rows: int = 0) -> str:
+    """The TOML of the same model with windows of segments, and coarser ones."""
+    told = f"segments = {json.dumps(segments)}, scales = {json.dumps(scales)}, every_rows = {every_rows}"
+    return DEFINITION.format(name="pumps").replace("monitoring = {", f"monitoring = {{ {told},")
+
+
+@cache
+def watched_with(
+    segments: tuple[str, ...] = (), scales: tuple[int, ...] = (), every_rows: int = 0, digest: str = DIGEST
+) -> Watched:
+    """That model's bundle."""
+    told = parse_definition(definition_with(segments, scales, every_rows))
+    times, rows, scores = hours(-480, 480)
+    return Watched(digest, told, build_reference(rows, times, scores, told, {"site": SITES}))
 
 
 def batch(

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from services.drift_detection.api import build_app
-from services.drift_detection.domain.engine import Engine, Place
+from services.drift_detection.domain.merging import Merging
 from services.drift_detection.domain.partition import PartitionState
 from services.drift_detection.domain.progress import Progress, progress
+from services.drift_detection.domain.sources import Place, Sources
+from services.drift_detection.domain.watch import ModelWatch
 from services.drift_detection.settings import Settings
 from shared.http import Health
 from shared.keys import make_keys
@@ -19,13 +21,16 @@ from tests.unit.drift_detection.pumps import DIGEST, HOUR, START, batch, hours, 
 FIRST = int(START.astype(np.int64))
 
 
-def engine() -> Engine:
+def merging() -> Merging:
     """Twelve hours read, a jump in the sixth."""
-    state = Engine({0: PartitionState(0)}, {})
+    catalogue = {DIGEST: watched()}
+    sources, state = Sources({0: PartitionState(0)}, catalogue, 1), Merging(0, 1, catalogue)
     times, rows, scores = hours(0, 12)
     rows.numeric[times >= START + np.timedelta64(6 * HOUR, "us"), 0] -= 20
-    state.take(Place(0, 0, FIRST + 100 * HOUR), batch(DIGEST, times, rows, scores), watched())
-    state.advance({0}, 100)
+    sources.take(Place(0, 0, FIRST + 100 * HOUR), batch(DIGEST, times, rows, scores), watched())
+    for _, word in sources.words({0}):
+        state.take(word)
+    state.advance(100)
     return state
 
 
@@ -33,15 +38,20 @@ def engine() -> Engine:
 class Watched:
     """What the service has come to."""
 
-    engine: Engine | None
+    merging: Merging | None
 
     @property
     def progress(self) -> Progress:
         """Now."""
-        return progress(self.engine) if self.engine else {}
+        return progress([self.merging]) if self.merging else {}
+
+    @property
+    def watches(self) -> dict[str, ModelWatch]:
+        """Of all models."""
+        return self.merging.watches if self.merging else {}
 
 
-def client(state: Path, role: str | None, there: Engine | None) -> httpx.AsyncClient:
+def client(state: Path, role: str | None, there: Merging | None) -> httpx.AsyncClient:
     make_keys(state)
     app = build_app(Settings(state=state), Health(), Watched(there))
     headers = {} if role is None else {"Authorization": f"Bearer {(state / 'tokens' / f'{role}.jwt').read_text()}"}
@@ -49,7 +59,7 @@ def client(state: Path, role: str | None, there: Engine | None) -> httpx.AsyncCl
 
 
 async def test_progress_is_told_by_model_bundle_and_role(tmp_path: Path) -> None:
-    async with client(tmp_path, "viewer", engine()) as http:
+    async with client(tmp_path, "viewer", merging()) as http:
         told = (await http.get("/v1/progress")).json()
     highest = max(hours(0, 12)[0]).astype(np.int64).item()
     assert told == {
@@ -69,7 +79,7 @@ async def test_progress_is_told_by_model_bundle_and_role(tmp_path: Path) -> None
 
 
 async def test_incidents_are_told_with_their_features(tmp_path: Path) -> None:
-    async with client(tmp_path, "viewer", engine()) as http:
+    async with client(tmp_path, "viewer", merging()) as http:
         [incident] = (await http.get("/v1/incidents")).json()
     assert (incident["model"], incident["digest"], incident["state"]) == ("pumps", DIGEST, "open")
     assert incident["severity"] == "major"
@@ -87,10 +97,10 @@ async def test_without_state_there_is_nothing_to_tell(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", ["/v1/progress", "/v1/incidents"])
 async def test_a_token_of_a_fitting_role_is_needed(tmp_path: Path, path: str) -> None:
-    async with client(tmp_path, None, engine()) as http:
+    async with client(tmp_path, None, merging()) as http:
         assert (await http.get(path)).status_code == 401
         assert (await http.get(path, headers={"Authorization": "Bearer nonsense"})).status_code == 401
-    async with client(tmp_path, "client", engine()) as http:
+    async with client(tmp_path, "client", merging()) as http:
         assert (await http.get(path)).status_code == 403
         assert (await http.post(path, json={})).status_code == 405
         assert (await http.get(path + "/more")).status_code == 404

@@ -94,22 +94,8 @@ def test_a_message_at_or_below_the_offset_is_skipped() -> None:
     assert state.take(Place(0, 7, NOW), content, watched()) is not None
     assert state.take(Place(0, 7, NOW), content, watched()) is None
     assert state.take(Place(0, 6, NOW), content, watched()) is None
-    assert state.tallies()[Source("pumps", DIGEST, "champion")].rows == 10
-
-
-def test_windows_are_let_go_when_no_partition_can_change_them() -> None:
-    state = engine()
-    for one in messages(6)[:-3]:
-        take(state, *one)
     speak(state, ALL)
-    over = state.finish()
-    slowest = min(one.clocks["pumps"] for one in state.partitions.values())
-    assert {key.start for key in over} == {
-        FIRST + hour * HOUR for hour in range(4) if FIRST + (hour + 2) * HOUR <= slowest
-    }
-    assert over
-    assert not any(key in part.partials for part in state.partitions.values() for key in over)
-    assert state.finish() == set()
+    assert state.tallies()[Source("pumps", DIGEST, "champion")].rows == 10
 
 
 def test_an_idle_partition_keeps_windows_open_to_revision() -> None:
@@ -117,7 +103,7 @@ def test_an_idle_partition_keeps_windows_open_to_revision() -> None:
     for offset, (partition, _, content) in enumerate(messages(6)):
         take(state, partition % 2, offset, content)
     speak(state, ALL)
-    assert state.finish() == set()
+    state.finish()
     take(state, 2, 0, messages(1)[0][2])
     assert [event.type for event in speak(state, ALL)] == ["WindowRevised"]
 
@@ -129,19 +115,16 @@ def test_a_window_of_repeats_alone_is_not_published() -> None:
     assert speak(state, ALL) == []
 
 
-def test_what_was_to_be_forgotten_is_dropped_after_a_restart() -> None:
-    state = engine()
-    for one in messages(6):
-        take(state, *one)
-    speak(state, ALL)
-    stale = dict(state.partitions[0].partials)
-    over = state.finish()
-    state.partitions[0].partials.update(stale)
-    again = Engine(state.partitions, state.watches)
-    again.catalogue[DIGEST] = watched()
-    again.drop_final()
-    assert set(again.partitions[0].partials) == set(stale) - over
-    assert speak(again, ALL) == []
+def test_finished_windows_change_nothing_for_those_that_follow() -> None:
+    finishing, plain = engine(), engine()
+    said: dict[int, list[Event]] = {0: [], 1: []}
+    for one in messages(12):
+        for number, state in enumerate((finishing, plain)):
+            take(state, *one)
+            said[number] += speak(state, set())
+        finishing.finish()
+    assert sum(len(part.partials) for part in finishing.partitions.values()) < 12
+    assert [event.model_dump_json() for event in said[0]] == [event.model_dump_json() for event in said[1]]
 
 
 def test_a_definition_that_does_not_fit_its_reference_is_refused() -> None:

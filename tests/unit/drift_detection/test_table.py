@@ -6,7 +6,7 @@ import pytest
 
 from services.drift_detection.domain.partition import PartitionState
 from services.drift_detection.settings import Settings
-from services.drift_detection.store.codec import head_entry
+from services.drift_detection.store.sources import head_entry
 from services.drift_detection.store.table import NewestStore, StateTable
 from services.drift_detection.stream.app import build
 from services.drift_detection.stream.worker import Worker
@@ -25,8 +25,8 @@ class Idle(Worker):
 
 @pytest.fixture
 async def table(tmp_path: Path) -> StateTable:
-    app = build(settings(tmp_path), Idle(), partitions=3)
-    found = app.tables["state"]
+    app = build(settings(tmp_path), Idle(), sources=3, homes=2)
+    found = app.tables["sources"]
     assert isinstance(found, StateTable)
     return found
 
@@ -61,16 +61,24 @@ async def test_a_key_belongs_in_the_partition_that_it_names(table: StateTable) -
     assert table.partitions == 3
 
 
+async def test_what_belongs_to_other_workers_is_dropped_from_memory(table: StateTable) -> None:
+    log = changelog((b"0/head", version(5)), (b"1/head", version(7)), (b"2/head", version(6)))
+    table.data.apply_changelog_batch(log, lambda key: key, lambda value: value)
+    table.keep([0, 2])
+    assert [key for key, _ in table.entries()] == [b"0/head", b"2/head"]
+
+
 async def test_apps_are_built_anew_each_time_and_follow_the_settings(tmp_path: Path) -> None:
-    first, second = (build(settings(tmp_path), Idle(), partitions=3) for _ in range(2))
+    first, second = (build(settings(tmp_path), Idle(), sources=3, homes=2) for _ in range(2))
     assert first is not second
-    assert first.tables["state"] is not second.tables["state"]
+    assert first.tables["models"] is not second.tables["models"]
     assert first.conf.web_enabled is False
     assert first.conf.consumer_auto_offset_reset == "earliest"
     assert not first.in_transaction
     assert first.conf.consumer_group_instance_id == "first"
     assert Path(first.conf.datadir).is_relative_to(tmp_path / "drift_detection")
-    assert list(first.agents) == ["predictions"]
+    assert list(first.agents) == ["driftline.predictions", "driftline.partials"]
+    assert [first.tables[name].partitions for name in ("sources", "models")] == [3, 2]
 
 
 def test_versions_of_heads_are_their_offsets() -> None:

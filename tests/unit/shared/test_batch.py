@@ -44,6 +44,17 @@ def test_rows_tell_their_traces_and_where_there_are_none_there_is_no_column() ->
     same(replace(traced, traceparent=None), decode_batch(with_columns()))
 
 
+def test_chosen_rows_are_a_batch_of_their_own() -> None:
+    whole = replace(batch(), traceparent=[TRACE, None, TRACE, None, None])
+    chosen = np.array([True, False, False, True, True])
+    part = whole[chosen]
+    same(part, decode_batch(encode_batch(part)))
+    assert (len(part), part.meta, part.traceparent) == (3, whole.meta, [TRACE, None, None])
+    assert part.request_id == [whole.request_id[at] for at in (0, 3, 4)]
+    assert part.champion_scores is not None
+    np.testing.assert_array_equal(part.champion_scores, whole.champion_scores[chosen])  # type: ignore[index]
+
+
 def test_missing_numbers_stay_missing() -> None:
     whole = batch()
     numeric = np.full_like(whole.rows.numeric, np.nan)

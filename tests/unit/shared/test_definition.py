@@ -114,3 +114,34 @@ def test_a_file_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
 def test_the_worked_example_is_sound() -> None:
     path = Path(__file__).parents[3] / "models" / "flight_delays" / "model.toml"
     assert read_definition(path).name == "flight_delays"
+
+
+def test_scales_are_merged_from_panes_that_fill_them() -> None:
+    assert parse_definition(text()).monitoring.coarser == (300, 3_600, 86_400)
+    told = parse_definition(text(top="monitoring = { pane_seconds = 600, scales = [86400, 900, 1800, 600] }"))
+    assert told.monitoring.coarser == (1_800, 86_400)
+
+
+def test_definitions_that_do_not_say_how_they_are_watched_keep_their_digest() -> None:
+    plain = parse_definition(text())
+    assert not {"segments", "scales", "every_rows"} & set(plain.model_dump()["monitoring"])
+    said = parse_definition(text(top="monitoring = { scales = [300, 3600, 86400], every_rows = 0 }"))
+    assert said.digest == plain.digest
+    assert parse_definition(text(top="monitoring = { every_rows = 5 }")).digest != plain.digest
+
+
+@pytest.mark.parametrize(
+    ("monitoring", "field"),
+    [
+        ("scales = [7]", "monitoring"),
+        ("scales = [0]", "monitoring"),
+        ("scales = [300, 300]", "monitoring.scales"),
+        ("every_rows = -1", "monitoring.every_rows"),
+        ('segments = ["temp"]', "model.toml"),
+        ('segments = ["nothing"]', "model.toml"),
+    ],
+)
+def test_what_can_not_be_watched_is_refused_by_its_field(monitoring: str, field: str) -> None:
+    error = refusal(text(top=f"monitoring = {{ {monitoring} }}"))
+    assert error.field == field
+    assert monitoring.split(maxsplit=1)[0] in str(error)

@@ -3,8 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.definition import Feature, Label, ModelDefinition, Monitoring
+from shared.definition import Feature, Label, ModelDefinition
 from shared.features import Float32, Rows
+from shared.monitoring import Monitoring
 
 CATEGORIES = {"carrier": tuple(f"c{number}" for number in range(60))}
 

@@ -1,0 +1,211 @@
+"""The side of the models: the parts of all source partitions meet, and windows close, are revised and end."""
+
+import heapq
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from services.drift_detection.domain.clock import watermark
+from services.drift_detection.domain.partition import Partial, Source, Tally, WindowKey
+from services.drift_detection.domain.scales import Fold, ScaleKey, Scales
+from services.drift_detection.domain.state import ModelRecord
+from services.drift_detection.domain.watch import ModelWatch
+from services.drift_detection.domain.watched import Watched
+from services.drift_detection.domain.windows import merge
+from services.drift_detection.domain.words import HeadWord, PartWord, Word
+from shared.events import DeploymentChanged
+
+Parts = dict[int, Partial]
+_EPOCH = 32  # bits of a record's version that count its writings
+
+
+class _Panes:
+    """The windows of one model that are under way. `fresh` are those with parts that were not looked at yet."""
+
+    def __init__(self) -> None:
+        self.fresh: set[WindowKey] = set()
+        self._by_start: list[WindowKey] = []  # a heap: only those whose end may have come are looked at
+
+    def add(self, key: WindowKey, *, new: bool) -> None:
+        self.fresh.add(key)
+        if new:
+            heapq.heappush(self._by_start, key)
+
+    def started_by(self, time: int) -> list[WindowKey]:
+        found = []
+        while self._by_start and self._by_start[0].start <= time:
+            found.append(heapq.heappop(self._by_start))
+        return found
+
+    def put_back(self, keys: Iterable[WindowKey]) -> None:
+        for key in keys:
+            heapq.heappush(self._by_start, key)
+
+
+class Ended(NamedTuple):
+    """What was let go of: parts of panes, by their source partition, and coarser windows."""
+
+    parts: list[tuple[WindowKey, int]]
+    scales: list[ScaleKey]
+
+
+class Merging:
+    """One partition of the words: all models that are at home in it. State up to `offset` of it (-1: nothing).
+
+    `heads` hold the last word of each source partition, `parts` those of each window under way; `changed` are what was
+    not stored yet. Words of each of the source's partitions come here, whoever holds it. `scales` are the windows
+    coarser than panes, by model.
+    """
+
+    def __init__(self, number: int, sources: int, catalogue: Mapping[str, Watched]) -> None:
+        self.number = number
+        self.offset = -1
+        self.heads = {source: HeadWord(source) for source in range(sources)}
+        self.parts: dict[WindowKey, Parts] = {}
+        self.changed: set[tuple[WindowKey, int]] = set()
+        self.watches: dict[str, ModelWatch] = {}
+        self.models: dict[str, str] = {}  # by bundle digest
+        self.scales: dict[str, Scales] = {}
+        self._catalogue = catalogue
+        self._panes: dict[str, _Panes] = {}
+
+    def take(self, word: Word) -> None:
+        """Take in a word; one that is older than what is known changes nothing."""
+        if isinstance(word, PartWord):
+            self.put(word)
+        elif word.offset >= self.heads[word.partition].offset:
+            self.heads[word.partition] = word
+            for model in word.clocks:
+                self.watch(model)
+
+    def put(self, word: PartWord) -> bool:
+        """Whether the part is news."""
+        if self.watch(word.model).is_final(word.key):
+            return False
+        new = word.key not in self.parts
+        parts = self.parts.setdefault(word.key, {})
+        known = parts.get(word.partition)
+        if known is not None and known.offset >= word.part.offset:
+            return False
+        parts[word.partition] = word.part
+        self.models[word.key.digest] = word.model
+        self.changed.add((word.key, word.partition))
+        self._panes.setdefault(word.model, _Panes()).add(word.key, new=new)
+        return True
+
+    def restore(self, word: PartWord) -> None:
+        """Take in a part that was stored. One of a window that is final already was to be forgotten."""
+        if not self.put(word):
+            if word.key not in self.parts:
+                self._panes.setdefault(word.model, _Panes()).put_back([word.key])
+            self.parts.setdefault(word.key, {})[word.partition] = word.part
+            self.models[word.key.digest] = word.model
+        self.changed.clear()
+
+    def restore_fold(self, model: str, key: ScaleKey, fold: Fold) -> None:
+        """Take in what was stored of a coarser window."""
+        self.models[key.window.digest] = model
+        self.scales_of(model).folds[key] = fold
+
+    def begin(self, generation: int) -> None:
+        """After a restart: what is stored from now on has a higher version than whatever a process could still write
+        that held these models before, in a lower generation of the group.
+        """
+        for watch in self.watches.values():
+            record = watch.record
+            record.version = max((record.version >> _EPOCH) + 1, generation) << _EPOCH
+
+    def watch(self, model: str) -> ModelWatch:
+        """The watch over a model; a new one if there is none."""
+        if model not in self.watches:
+            self.watches[model] = ModelWatch(ModelRecord(model=model))
+        return self.watches[model]
+
+    def scales_of(self, model: str) -> Scales:
+        """The coarser windows of a model."""
+        if model not in self.scales:
+            self.scales[model] = Scales(self.watch(model), self.parts, self._catalogue)
+        return self.scales[model]
+
+    def deployed(self, event: DeploymentChanged) -> None:
+        """What governance says that serves."""
+        self.watch(event.model).deployed(event)
+
+    def missing(self) -> set[str]:
+        """Bundles whose windows are under way, but wait for them."""
+        return {key.digest for key in self.parts} - self._catalogue.keys()
+
+    def advance(self, most: int) -> bool:
+        """Publish and revise the windows whose time has come, at most so many a model; True if there are more."""
+        left = [self._advance(watch, self._panes.setdefault(model, _Panes()), most) for model, watch in self._watches()]
+        return any(left)
+
+    def _watches(self) -> list[tuple[str, ModelWatch]]:
+        return sorted(self.watches.items())
+
+    def _clocks(self, model: str) -> dict[int, int | None]:
+        return {number: head.clocks.get(model) for number, head in self.heads.items()}
+
+    def _advance(self, watch: ModelWatch, panes: _Panes, most: int) -> bool:
+        at_end = {number for number, head in self.heads.items() if head.at_end}
+        watch.move_watermark(watermark(self._clocks(watch.model), at_end))
+        scales = self.scales_of(watch.model)
+        due = sorted(key for key in panes.fresh if self._ends_by(key, watch.watermark))
+        for key in due[:most]:
+            panes.fresh.discard(key)
+            window = merge(key, self.parts[key].values(), self._catalogue[key.digest])
+            if window.sketch.rows:
+                watch.publish(window)
+            scales.touch(key)
+        watch.judge(due[most].start if len(due) > most else None)
+        return scales.advance(most - len(due[:most])) or len(due) > most
+
+    def _ends_by(self, key: WindowKey, time: int | None) -> bool:
+        watched = self._catalogue.get(key.digest)
+        return watched is not None and time is not None and key.start + watched.pane <= time
+
+    def finish(self, most: int) -> Ended:
+        """Let go of the windows that no row can change any more, at most so many a model.
+
+        To be called only when `advance` left nothing. A row is too late by the clock of its own partition, so the
+        slowest partition decides, even one that is idle.
+        """
+        over = Ended([], [])
+        for model, watch in self._watches():
+            known = [clock for clock in self._clocks(model).values() if clock is not None]
+            if len(known) == len(self.heads):
+                self._finish(watch, min(known), most, over)
+        return over
+
+    def _finish(self, watch: ModelWatch, slowest: int, most: int, over: Ended) -> None:
+        scales = self.scales_of(watch.model)
+        ended = self._ended(watch.model, slowest, most)
+        if ended:
+            scales.finish(ended)
+            watch.finish(key for key in ended if not watch.is_final(key))
+            over.parts.extend((key, source) for key in ended for source in self.parts.pop(key))
+        if len(ended) < most:
+            over.scales.extend(scales.settle(slowest))
+
+    def _ended(self, model: str, slowest: int, most: int) -> list[WindowKey]:
+        panes = self._panes.setdefault(model, _Panes())
+        reach = min((bundle.pane + bundle.lateness for bundle in self._bundles(model)), default=0)
+        candidates = panes.started_by(slowest - reach)
+        ended = [key for key in candidates if key not in panes.fresh and self._is_over(key, slowest)][:most]
+        panes.put_back(set(candidates).difference(ended))
+        return ended
+
+    def _bundles(self, model: str) -> list[Watched]:
+        known = (self._catalogue.get(digest) for digest, whose in self.models.items() if whose == model)
+        return [bundle for bundle in known if bundle is not None]
+
+    def _is_over(self, key: WindowKey, slowest: int) -> bool:
+        watched = self._catalogue.get(key.digest)
+        return watched is not None and self._ends_by(key, slowest - watched.lateness)
+
+    def tallies(self) -> dict[Source, Tally]:
+        """Rows read, over all source partitions."""
+        total: dict[Source, Tally] = {}
+        for head in self.heads.values():
+            for source, tally in head.tallies.items():
+                total[source] = total.get(source, Tally()) + tally
+        return total

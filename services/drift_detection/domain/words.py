@@ -1,0 +1,86 @@
+"""What the side of the partitions tells the side of the models: parts of windows, and how far a partition has come.
+
+A word is repeated, and old ones may come after new ones. Each says all there is up to an offset of its source
+partition, so the one with the higher offset is right.
+"""
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from services.drift_detection.domain.partition import Partial, PartitionState, Source, Tally, WindowKey
+from services.drift_detection.domain.watched import Watched
+
+
+def home_of(model: str, partitions: int) -> int:
+    """The partition of the partials, of so many, that all words on a model go to."""
+    return zlib.crc32(model.encode()) % partitions
+
+
+@dataclass(frozen=True)
+class PartWord:
+    """A source partition's part of a window, all of it up to the part's offset."""
+
+    model: str
+    partition: int
+    key: WindowKey
+    part: Partial
+
+
+@dataclass(frozen=True)
+class HeadWord:
+    """How far a source partition has come: `at_end` says that all of it was read, and that nothing comes just now.
+
+    `clocks` hold each model's highest event time in it, `tallies` its rows. All parts of windows that end by a model's
+    clock were told before, and with `at_end` all parts.
+    """
+
+    partition: int
+    offset: int = -1
+    at_end: bool = False
+    clocks: dict[str, int] = field(default_factory=dict)
+    tallies: dict[Source, Tally] = field(default_factory=dict)
+
+
+Word = PartWord | HeadWord
+
+
+class Telling:
+    """Finds what a source partition has to tell, in the order in which it must be said: parts, then heads.
+
+    Of a stream that runs, an open window is told once its partition's own clock has passed its end; while nothing
+    comes, whatever there is.
+    """
+
+    def __init__(self, catalogue: Mapping[str, Watched], homes: int) -> None:
+        self._catalogue = catalogue
+        self._homes = homes
+
+    def words(self, state: PartitionState, *, at_end: bool) -> list[tuple[int, Word]]:
+        """What is due, each with the partition it goes to; `at_end` is the head's."""
+        models = state.models()
+        due = sorted(key for key in state.unsent if at_end or self._is_due(key, state))
+        state.unsent.difference_update(due)
+        said: list[tuple[int, Word]] = []
+        for key in due:
+            model, part = models[key.digest], state.partials[key]
+            part.rest()
+            copy = Partial(part.packed, part.offset, part.repeats, part.late_rows)
+            said.append((home_of(model, self._homes), PartWord(model, state.number, key, copy)))
+        return said + self._heads(state, at_end)
+
+    def _is_due(self, key: WindowKey, state: PartitionState) -> bool:
+        watched = self._catalogue.get(key.digest)  # none: its bundle can't be read just now, so nor can its size
+        return watched is None or key.start + watched.pane <= state.clocks.get(watched.model, key.start)
+
+    def _heads(self, state: PartitionState, at_end: bool) -> list[tuple[int, Word]]:
+        said: list[tuple[int, Word]] = []
+        for home in range(self._homes):
+            clocks = {model: time for model, time in state.clocks.items() if home_of(model, self._homes) == home}
+            tallies = {
+                whose: rows for whose, rows in state.tallies.items() if home_of(whose.model, self._homes) == home
+            }
+            if state.told.get(home) != (news := (at_end, clocks, tallies)):
+                state.told[home] = news
+                said.append((home, HeadWord(state.number, state.offset, at_end, clocks, tallies)))
+        return said

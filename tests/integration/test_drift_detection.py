@@ -10,16 +10,15 @@ from pathlib import Path
 import numpy as np
 from aiokafka import AIOKafkaProducer
 
-from services.drift_detection.domain.describe import Describer
-from shared.batch import PredictionBatch, encode_batch
-from shared.events import DriftDetected, DriftResolved, DriftRetracted, Event, WindowClosed, WindowRevised
+from shared.batch import PredictionBatch, decode_batch, encode_batch
+from shared.events import DriftDetected, DriftResolved, DriftRetracted, Event, RowsTooLate
 from shared.kafka.admin import DEAD_LETTERS, DEPLOYMENTS, PREDICTIONS
-from shared.reference import Sketch
 from shared.reference.panes import moment, time_of
 from tests.bundles import deployment
 from tests.integration.drift_service import Service, broker_and_producer, events, make_bundle, read_all
 from tests.integration.kafka_helpers import send_unparsable
-from tests.unit.drift_detection.pumps import HOUR, START, batch, hours, reference
+from tests.unit.drift_detection.offline import Offline, last_words
+from tests.unit.drift_detection.pumps import HOUR, START, batch, hours, watched
 
 FAULT = 40  # the hour from which on temp comes in another unit
 PER_MESSAGE = 10
@@ -42,40 +41,9 @@ async def send(producer: AIOKafkaProducer, messages: Sequence[Message], pause: f
         await asyncio.sleep(pause)
 
 
-def last_words(said: Sequence[Event]) -> dict[str, WindowClosed | WindowRevised]:
-    """The last event of each window; no two events of one id differ, and revisions rise by one."""
-    by_id: dict[str, Event] = {}
-    last: dict[str, WindowClosed | WindowRevised] = {}
-    for event in said:
-        assert by_id.setdefault(event.id, event) == event
-        if isinstance(event, WindowClosed | WindowRevised):
-            before = last.get(event.window_id)
-            repeat = before is not None and event.revision <= before.revision
-            assert repeat or event.revision == (0 if before is None else before.revision + 1)
-            last[event.window_id] = event if not repeat else before  # type: ignore[assignment]
-    return last
-
-
-def offline(messages: Sequence[Message]) -> dict[int, tuple[int, object]]:
-    """By start of window: its rows and what there is to show of it, from all rows at once."""
-    sketches: dict[int, Sketch] = {}
-    for _, content in messages:
-        starts = content.event_time.astype(np.int64) // HOUR * HOUR
-        for start in np.unique(starts).tolist():
-            sketch = sketches.setdefault(start, reference().empty_sketch())
-            sketch.add(content.rows[starts == start], content.scores[starts == start], reference().measure)
-    describe = Describer(reference())
-    return {start: (one.rows, describe(one.result(reference().measure))) for start, one in sketches.items()}
-
-
 def assert_equal_to_offline(said: Sequence[Event], messages: Sequence[Message], until: int) -> None:
     """All windows that end by `until` (microseconds) are there, and their last words are right."""
-    expected = {start: told for start, told in offline(messages).items() if start + HOUR <= until}
-    found = {
-        time_of(word.start): (word.rows, (word.numeric, word.categorical, word.scores))
-        for word in last_words(said).values()
-    }
-    assert found == expected
+    Offline([content for _, content in messages], watched()).assert_said(said, until)
 
 
 async def until_told(service: Service, digest: str, **expected: object) -> dict[str, object]:
@@ -216,8 +184,15 @@ async def test_late_repeated_and_future_rows_are_told_apart(tmp_path: Path) -> N
         async with service.running():
             await send(producer, [(0, part) for part in (shadow, whole, in_time, too_late, repeated, future)])
             await until_told(service, digest, rows=6 * 30 + 20, windows=5, repeats=5, too_late=5, future=5)
-            words = last_words(await events(kafka)).values()
+            said = await events(kafka)
+            words = last_words(said).values()
             assert sum(word.rows for word in words if word.role == "champion") == 5 * 30 + 5
             assert sum(word.late_rows for word in words) == 5
             assert [word.rows for word in words if word.role == "shadow"] == [5]
+            [missed] = [event for event in said if isinstance(event, RowsTooLate)]
+            assert [(window.start, window.rows) for window in missed.windows] == [
+                (moment(int(START.astype(np.int64))), 5)
+            ]
+            [letter] = await read_all(kafka, DEAD_LETTERS)
+            assert (decode_batch(letter.value or b"").event_time == future.event_time).all()
             assert await service.end() == 0

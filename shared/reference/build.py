@@ -10,12 +10,14 @@ from shared.definition import ModelDefinition
 from shared.errors import InvalidInput
 from shared.features import MISSING, UNSEEN, Float32, Int32, Rows
 from shared.reference.bins import COARSE, FINE, kept_levels, quantile, quantile_edges
+from shared.reference.clumps import find_clumps
 from shared.reference.jumps import PaneMeans, day_means, find_jumps, pane_means
 from shared.reference.measure import Clip, Measure
 from shared.reference.panes import Int64, microseconds
 from shared.reference.profiles import CategoricalProfile, NumericProfile
 from shared.reference.reference import Reference
 from shared.reference.sketch import Sketch
+from shared.reference.volume import find_volume
 
 Clock = tuple[str, int]
 
@@ -46,6 +48,8 @@ def build_reference(
         numeric=tuple(_numeric(name, column, times, clock) for name, column in numeric),
         categorical=_categoricals(rows, definition, categories),
         scores=tuple(_score(name, column, times, clock) for name, column in _named(scores)),
+        volume=find_volume(times, *clock),
+        clumps=find_clumps(rows, dict(_named(scores)), times, definition),
     )
 
 

@@ -2,20 +2,24 @@
 
 import hashlib
 from functools import cached_property
+from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from shared.errors import InvalidInput
 from shared.events.base import Record
+from shared.reference.clumps import Clumps
 from shared.reference.measure import Measure
 from shared.reference.profiles import CategoricalProfile, NumericProfile
 from shared.reference.sketch import Sketch
+from shared.reference.volume import Volume
 
 
 class Reference(Record):
     """Profiles of all features and scores, over `size` rows, in the definition's order.
 
-    `pane_seconds` and `time_zone` are the definition's: the jumps are those of such panes.
+    `pane_seconds` and `time_zone` are the definition's: the jumps are those of such panes. `volume` and `clumps` are
+    None in references from before there were any; `volume` also for less than a week of rows.
     """
 
     size: int = Field(ge=1)
@@ -24,6 +28,13 @@ class Reference(Record):
     numeric: tuple[NumericProfile, ...]
     categorical: tuple[CategoricalProfile, ...]
     scores: tuple[NumericProfile, ...]
+    volume: Volume | None = None
+    clumps: Clumps | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_known(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        told: dict[str, Any] = handler(self)  # a reference from before some part existed keeps its digest
+        return {name: part for name, part in told.items() if part is not None}
 
     @cached_property
     def categories(self) -> dict[str, tuple[str, ...]]:

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-BENCHMARKS = {"prediction_batch": (), "flight_faults": (), "inference": ("--quick",)}
+BENCHMARKS = {"prediction_batch": (), "flight_faults": (), "data_quality": ("--quick",), "inference": ("--quick",)}
 
 
 def main() -> int:

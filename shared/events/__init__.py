@@ -23,6 +23,7 @@ from shared.events.governance import (
     ModelRegistered,
 )
 from shared.events.labels import LabelItem, LabelsReceived
+from shared.events.quality import Arrival, ColumnQuality, DataQualityReported, Finding, Misfit
 from shared.events.retraining import (
     ChallengerEvaluated,
     RetrainingDecided,
@@ -41,6 +42,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         DriftDetected,
         DriftRetracted,
         DriftResolved,
+        DataQualityReported,
         RetrainingDecided,
         RetrainingStarted,
         ChallengerEvaluated,
@@ -57,9 +59,12 @@ __all__ = [
     "EVENT_TYPES",
     "ApprovalDecided",
     "ApprovalRequested",
+    "Arrival",
     "CanaryShare",
     "CategoricalDrift",
     "ChallengerEvaluated",
+    "ColumnQuality",
+    "DataQualityReported",
     "Decision",
     "DeploymentChanged",
     "DriftDetected",
@@ -67,9 +72,11 @@ __all__ = [
     "DriftRetracted",
     "DriftedFeature",
     "Event",
+    "Finding",
     "Gate",
     "LabelItem",
     "LabelsReceived",
+    "Misfit",
     "ModelPromoted",
     "ModelRegistered",
     "NumericDrift",

@@ -5,6 +5,7 @@ from functools import cached_property
 
 from services.drift_detection.domain.describe import Describer
 from services.drift_detection.domain.jump_rule import JumpRule
+from services.drift_detection.domain.quality.inspector import Inspector
 from shared.definition import ModelDefinition
 from shared.errors import InvalidInput
 from shared.reference import Reference
@@ -54,3 +55,8 @@ class Watched:
     def rule(self) -> JumpRule:
         """Judges the numeric features of successive panes."""
         return JumpRule(self.reference, self.definition.monitoring.panes_per_period)
+
+    @cached_property
+    def inspector(self) -> Inspector:
+        """Inspects the data of windows."""
+        return Inspector(self.definition, self.reference)

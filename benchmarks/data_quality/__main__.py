@@ -84,7 +84,7 @@ def faults(kind: Kind, windows: int) -> list[Row]:
 
 def run(quick: bool) -> list[Row]:
     """All cases."""
-    windows = 500 if quick else 10_000
+    windows = 500 if quick else 5_000
     return [clean(kind, windows) for kind in KINDS] + faults(KINDS[0], 24 if quick else 200)
 
 

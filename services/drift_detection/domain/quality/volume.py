@@ -62,21 +62,20 @@ def _quantiles(mean: float, variance: float, level: float) -> tuple[float, float
     return float(low), float(high)
 
 
-def silent_after(reference: Reference, panes: Iterable[int], share: float, level: float) -> tuple[int, float] | None:
-    """The first of successive empty panes, given by their starts, with which there are too many to be chance.
+def silent_after(reference: Reference, panes: Iterable[int], share: float, level: float) -> int | None:
+    """With how many of successive empty panes, given by their starts, there are too many to be chance.
 
-    As (its position, rows that were expected up to its end); None while there may be chance in it, or no volume. The
-    days' swing is taken to be the same in all of them.
+    None while there may be chance in it, or no volume. The days' swing is taken to be the same in all of them.
     """
     volume = reference.volume
     if volume is None:
         return None
     total = 0.0
-    for position, start in enumerate(panes):
+    for number, start in enumerate(panes, 1):
         mean, days = volume.expect(start, reference.time_zone, reference.pane_seconds)
         total += mean * share
         if _chance_of_none(volume, total, days) <= level:
-            return position, total
+            return number
     return None
 
 

@@ -59,7 +59,7 @@ def test_a_column_missing_in_a_whole_pane_is_told() -> None:
 
 
 def test_flat_panes_are_counted_of_numbers_categories_and_scores() -> None:
-    column, codes = values(20 * PANES), np.arange(20 * PANES) % 3
+    column, codes = values(20 * PANES), (np.arange(20 * PANES) % 3).astype(np.int32)
     column[20:60], codes[100:120] = 1.5, 2
     clumps = found(column, codes)
     assert (clumps.numeric[0].flat, clumps.categorical[0].flat, clumps.scores[0].flat) == (2, 1, 2)

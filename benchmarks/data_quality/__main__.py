@@ -1,7 +1,8 @@
 """Reports on the quality of data: how often a clean window has a finding, and which faults are found in their window.
 
 `python -m benchmarks.data_quality [--quick] [--json FILE]` runs the checks of drift_detection on simulated windows with
-fixed seeds. Needs the extra `drift-detection`. Ends with 1 if a goal is not met.
+fixed seeds, and on real flights. Needs the extras `drift-detection` and `local` (the flights). Ends with 1 if a goal
+is not met.
 """
 
 import argparse
@@ -9,23 +10,14 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
+from benchmarks.data_quality import flights
 from benchmarks.data_quality.bench import Bench
 from benchmarks.data_quality.faults import FAULTS
+from benchmarks.data_quality.rows import Row
 from benchmarks.data_quality.stream import Kind, Stream
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the answer."""
-
-    case: str
-    value: str
-    goal: str
-    met: bool
-
 
 KINDS = (
     Kind("1,000 rows, independent", 1_000, 30),
@@ -85,7 +77,8 @@ def faults(kind: Kind, windows: int) -> list[Row]:
 def run(quick: bool) -> list[Row]:
     """All cases."""
     windows = 500 if quick else 5_000
-    return [clean(kind, windows) for kind in KINDS] + faults(KINDS[0], 24 if quick else 200)
+    simulated = [clean(kind, windows) for kind in KINDS] + faults(KINDS[0], 24 if quick else 200)
+    return simulated + flights.run()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from services.drift_detection.domain.quality.bounds import Float64, rate_tail, record_tail, scaled, too_many
+from services.drift_detection.domain.quality.bounds import Float64, Tail, rate_tail, record_tail, scaled, too_many
 from shared.events.quality import Finding, FindingKind
 from shared.reference.panes import Int64
 
+Mask = NDArray[np.bool_]
 MAJOR = 0.05  # of the rows
 
 
@@ -41,21 +43,29 @@ class Rate:
         """
         here = rows.astype(np.float64)
         effects = (scaled(self._effect, here, self._usual), self._effect)
-        bound = too_many(here, rate_tail(here, self._marked, self._of, effects, level / 2), level / 2)
-        return self._findings(marked, here, np.maximum(bound, np.floor(self._most * here) + 1))
+        tail = rate_tail(here, self._marked, self._of, effects, level / 2)
+        return self._judge(marked, here, tail, level / 2)
 
-    def _findings(self, marked: Int64, rows: Float64, bound: Float64) -> list[Finding]:
-        found = np.flatnonzero((rows > 0) & (self._of > 0) & (marked >= bound))
+    def _judge(self, marked: Int64, rows: Float64, tail: Tail, level: float) -> list[Finding]:
+        """The bounds are looked for only where there is something to find, which is rare."""
+        likely = (
+            (marked > self._most * rows) & (marked > 0) & (self._of > 0) & (tail(marked.astype(np.float64)) <= level)
+        )
+        if not likely.any():
+            return []
+        return self._findings(likely, marked, rows, np.maximum(too_many(rows, tail, level), self._most * rows + 1))
+
+    def _findings(self, which: Mask, marked: Int64, rows: Float64, bound: Float64) -> list[Finding]:
         expected = self._marked / np.maximum(self._of, 1)
         return [
-            share_finding(self._kind, self._names[column], value, expected_value, high)
-            for column, value, expected_value, high in zip(
-                found.tolist(),
-                (marked[found] / rows[found]).tolist(),
-                expected[found].tolist(),
-                ((bound[found] - 1) / rows[found]).tolist(),
-                strict=True,
+            share_finding(
+                self._kind,
+                self._names[column],
+                float(marked[column] / rows[column]),
+                float(expected[column]),
+                float((bound[column] - 1) / rows[column]),
             )
+            for column in np.flatnonzero(which).tolist()
         ]
 
 
@@ -66,7 +76,7 @@ class Records(Rate):
         """Columns with too many."""
         here = rows.astype(np.float64)
         tail = record_tail(here, self._of, (scaled(self._effect, here, self._usual), self._effect))
-        return self._findings(marked, here, too_many(here, tail, level))
+        return self._judge(marked, here, tail, level)
 
 
 class Forbidden(Rate):
@@ -74,9 +84,9 @@ class Forbidden(Rate):
 
     def find(self, marked: Int64, rows: Int64, level: float) -> list[Finding]:
         """Columns with too many."""
-        natural = {finding.feature: finding for finding in super().find(marked, rows, level)}
-        never = self._findings(marked, rows.astype(np.float64), np.where(self._marked > 0, np.inf, 1.0))
-        return [*never, *(natural[name] for name in natural if name not in {one.feature for one in never})]
+        never = (marked > 0) & (self._marked == 0)
+        findings = self._findings(never, marked, rows.astype(np.float64), np.ones(len(rows)))
+        return findings + super().find(np.where(never, 0, marked), rows, level)
 
 
 def share_finding(kind: FindingKind, name: str | None, value: float, expected: float, high: float) -> Finding:

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import exp, log
 
-from scipy import stats
+import numpy as np
+from scipy import special
 
 from shared.events.quality import Finding
 from shared.reference import Reference, Volume
@@ -55,11 +56,13 @@ def expect(reference: Reference, start: int, share: float, level: float) -> Expe
 
 
 def _quantiles(mean: float, variance: float, level: float) -> tuple[float, float]:
+    levels = np.array([level, 1 - level])
     if variance <= mean * (1 + 1e-9):
-        return float(stats.poisson.ppf(level, mean)), float(stats.poisson.isf(level, mean))
-    size = mean**2 / (variance - mean)
-    low, high = (quantile(level, size, mean / variance) for quantile in (stats.nbinom.ppf, stats.nbinom.isf))
-    return float(low), float(high)
+        found = special.pdtrik(levels, mean)
+    else:
+        found = special.nbdtrik(levels, mean**2 / (variance - mean), mean / variance)
+    low, high = np.ceil(np.nan_to_num(found)).tolist()  # not a number where even 0 is more than the level
+    return low, high
 
 
 def silent_after(reference: Reference, panes: Iterable[int], share: float, level: float) -> int | None:

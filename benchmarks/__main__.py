@@ -3,7 +3,13 @@
 import subprocess
 import sys
 
-BENCHMARKS = {"prediction_batch": (), "flight_faults": (), "inference": ("--quick",), "drift_stream": ("--quick",)}
+BENCHMARKS = {
+    "prediction_batch": (),
+    "drift_statistics": ("--quick",),
+    "data_quality": ("--quick",),
+    "inference": ("--quick",),
+    "drift_stream": ("--quick",),
+}
 
 
 def main() -> int:

@@ -25,6 +25,7 @@ from shared.events.governance import (
     ModelRegistered,
 )
 from shared.events.labels import LabelItem, LabelsReceived
+from shared.events.quality import Arrival, ColumnQuality, DataQualityReported, Finding, Misfit
 from shared.events.retraining import (
     ChallengerEvaluated,
     RetrainingDecided,
@@ -45,6 +46,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         DriftDetected,
         DriftRetracted,
         DriftResolved,
+        DataQualityReported,
         RetrainingDecided,
         RetrainingStarted,
         ChallengerEvaluated,
@@ -61,9 +63,12 @@ __all__ = [
     "EVENT_TYPES",
     "ApprovalDecided",
     "ApprovalRequested",
+    "Arrival",
     "CanaryShare",
     "CategoricalDrift",
     "ChallengerEvaluated",
+    "ColumnQuality",
+    "DataQualityReported",
     "Decision",
     "DeploymentChanged",
     "DriftDetected",
@@ -73,9 +78,11 @@ __all__ = [
     "DriftedFeature",
     "EffectMeasure",
     "Event",
+    "Finding",
     "Gate",
     "LabelItem",
     "LabelsReceived",
+    "Misfit",
     "MissedWindow",
     "ModelPromoted",
     "ModelRegistered",

@@ -21,6 +21,7 @@ from shared.reference.bins import (
     quantile,
     quantile_edges,
 )
+from shared.reference.clumps import find_clumps
 from shared.reference.habits import day_shares, importance, level_habits, numeric_habits
 from shared.reference.jumps import PaneMeans, day_means, find_jumps, pane_means
 from shared.reference.measure import Clip, Measure
@@ -29,6 +30,7 @@ from shared.reference.profiles import CategoricalProfile, NumericProfile
 from shared.reference.reference import Reference
 from shared.reference.segments import LEAST_ROWS, levels
 from shared.reference.sketch import Sketch
+from shared.reference.volume import find_volume
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ def build_reference(
         numeric=tuple(_numeric(name, column, rhythm) for name, column in numeric),
         categorical=_categoricals(rows, definition, categories, rhythm),
         scores=tuple(_score(name, column, rhythm) for name, column in _named(scores)),
+        volume=find_volume(rhythm.times, definition.monitoring.time_zone, definition.monitoring.pane_seconds),
+        clumps=find_clumps(rows, dict(_named(scores)), rhythm.times, definition),
     )
     return _with_segments(whole, rows, scores, rhythm)
 

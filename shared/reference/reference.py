@@ -9,9 +9,11 @@ from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, mode
 from shared.errors import InvalidInput
 from shared.events.base import Record
 from shared.monitoring import Season
+from shared.reference.clumps import Clumps
 from shared.reference.measure import Measure
 from shared.reference.profiles import CategoricalProfile, NumericProfile
 from shared.reference.sketch import Sketch
+from shared.reference.volume import Volume
 
 
 class Reference(Record):
@@ -20,6 +22,7 @@ class Reference(Record):
     `pane_seconds`, `time_zone` and `season` are the definition's: the jumps are those of such panes. `segments` hold
     the references of parts of the rows by name, such as `origin=JFK`, all on the measure of the whole, so that
     sketches of segments and of the whole merge; `left_out` says how many rows a segment has that has too few for one.
+    `volume` is None for less than a week of rows.
     """
 
     size: int = Field(ge=1)
@@ -31,6 +34,8 @@ class Reference(Record):
     scores: tuple[NumericProfile, ...]
     segments: dict[str, "Reference"] = Field(default_factory=dict)
     left_out: dict[str, int] = Field(default_factory=dict)
+    volume: Volume | None = None
+    clumps: Clumps | None = None
 
     @model_validator(mode="after")
     def _segments_share_the_measure(self) -> Self:

@@ -6,6 +6,7 @@ from functools import cached_property
 from services.drift_detection.domain.describe import Describer
 from services.drift_detection.domain.detector.bank import Bank
 from services.drift_detection.domain.detector.findings import Findings
+from services.drift_detection.domain.quality.inspector import Inspector
 from services.drift_detection.domain.terms import Mode, Terms
 from shared.definition import ModelDefinition
 from shared.errors import InvalidInput
@@ -96,3 +97,8 @@ class Watched:
         budget, rule = self.bank.budget, self.bank.detector.rule
         mode: Mode = "guaranteed" if rule.ln_h is None else "calibrated"
         return Terms(budget.steps, budget.streams, mode, self.reference.digest)
+
+    @cached_property
+    def inspector(self) -> Inspector:
+        """Inspects the data of windows."""
+        return Inspector(self.definition, self.reference)

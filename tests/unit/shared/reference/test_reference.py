@@ -1,3 +1,4 @@
+import hashlib
 import json
 from typing import Any
 
@@ -23,6 +24,14 @@ def test_the_same_inputs_give_the_same_json_and_it_comes_back_equal() -> None:
     assert again == first
     assert again.digest == first.digest
     assert "NaN" not in first.to_json().decode()
+
+
+def test_a_reference_from_before_it_had_a_volume_or_clumps_is_read_and_keeps_its_digest() -> None:
+    old = build().model_copy(update={"volume": None, "clumps": None}).to_json()
+    assert not {"volume", "clumps"} & set(json.loads(old))
+    reference = Reference.from_json(old)
+    assert (reference.volume, reference.clumps) == (None, None)
+    assert reference.digest == hashlib.sha256(old).hexdigest()
 
 
 def test_what_is_read_back_measures_as_what_was_built() -> None:

@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.definition import ModelDefinition
+from shared.definition import LabelKind, ModelDefinition
 from shared.errors import InvalidInput
 from shared.features import MISSING, UNSEEN, Float32, Int32, Rows
 from shared.reference.bins import COARSE, FINE, kept_levels, quantile, quantile_edges
+from shared.reference.calibrate import Labelled, calibrate
+from shared.reference.calibration import Calibration
 from shared.reference.jumps import PaneMeans, day_means, find_jumps, pane_means
 from shared.reference.measure import Clip, Measure
 from shared.reference.panes import Int64, microseconds
@@ -20,32 +22,40 @@ from shared.reference.sketch import Sketch
 Clock = tuple[str, int]
 
 
-def build_reference(
+def build_reference(  # noqa: PLR0913  # the last is an option
     rows: Rows,
     event_time: NDArray[np.datetime64],
     scores: Float32,
     definition: ModelDefinition,
     categories: Mapping[str, Sequence[str]],
+    *,
+    labels: NDArray[np.float64] | None = None,
 ) -> Reference:
     """The reference of R rows in order of event time (datetime64 [R], UTC) and their scores float32 [R, k].
 
     The scores should be out of fold; rows with NaN scores do not count in the scores' profiles. `categories` holds all
-    categories of each categorical feature: the codes in `rows` are positions in it.
+    categories of each categorical feature: the codes in `rows` are positions in it. `labels` float64 [R] are the rows'
+    labels, NaN where there is none; without them the reference has no calibration.
 
     Raises:
-        InvalidInput: no rows, lengths that differ, a value that is not finite, or a code without a category.
+        InvalidInput: no rows, lengths that differ, a value that is not finite, a code without a category, or a label or
+            score that its kind does not allow.
     """
     _check(rows, event_time, scores, definition)
+    if labels is not None and len(labels) != len(rows):
+        raise InvalidInput("labels", f"{len(rows)} entries, one per row, not {len(labels)}")
     times = microseconds(event_time)
     clock = (definition.monitoring.time_zone, definition.monitoring.pane_seconds)
     numeric = zip(definition.numeric, rows.numeric.T, strict=True)
+    profiles = tuple(_score(name, column, times, clock) for name, column in _named(scores))
     return Reference(
         size=len(rows),
         pane_seconds=clock[1],
         time_zone=clock[0],
         numeric=tuple(_numeric(name, column, times, clock) for name, column in numeric),
         categorical=_categoricals(rows, definition, categories),
-        scores=tuple(_score(name, column, times, clock) for name, column in _named(scores)),
+        scores=profiles,
+        calibration=None if labels is None else _calibration(labels, scores, profiles, definition.label.kind),
     )
 
 
@@ -71,6 +81,15 @@ def _named(scores: Float32) -> list[tuple[str, Float32]]:
 def _score(name: str, values: Float32, times: Int64, clock: Clock) -> NumericProfile:
     known = ~np.isnan(values)
     return _numeric(name, values[known], times[known], clock)
+
+
+def _calibration(
+    labels: NDArray[np.float64], scores: Float32, profiles: Sequence[NumericProfile], kind: LabelKind
+) -> Calibration | None:
+    if len(profiles) != 1:
+        return None
+    bins = Measure(profiles, []).bins(scores)[:, 0] - 1
+    return calibrate(kind, Labelled(labels, scores[:, 0], bins))
 
 
 def _clip(ordered: Float32) -> Clip:

@@ -2,11 +2,13 @@
 
 import hashlib
 from functools import cached_property
+from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from shared.errors import InvalidInput
 from shared.events.base import Record
+from shared.reference.calibration import Calibration
 from shared.reference.measure import Measure
 from shared.reference.profiles import CategoricalProfile, NumericProfile
 from shared.reference.sketch import Sketch
@@ -15,7 +17,8 @@ from shared.reference.sketch import Sketch
 class Reference(Record):
     """Profiles of all features and scores, over `size` rows, in the definition's order.
 
-    `pane_seconds` and `time_zone` are the definition's: the jumps are those of such panes.
+    `pane_seconds` and `time_zone` are the definition's: the jumps are those of such panes. `calibration` is None where
+    there were too few labels, or more than one score: then performance is not assessed.
     """
 
     size: int = Field(ge=1)
@@ -24,6 +27,14 @@ class Reference(Record):
     numeric: tuple[NumericProfile, ...]
     categorical: tuple[CategoricalProfile, ...]
     scores: tuple[NumericProfile, ...]
+    calibration: Calibration | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_known(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        told: dict[str, Any] = handler(self)
+        if self.calibration is None:  # references from before there were calibrations keep their digest
+            del told["calibration"]
+        return told
 
     @cached_property
     def categories(self) -> dict[str, tuple[str, ...]]:
@@ -39,6 +50,11 @@ class Reference(Record):
     def measure(self) -> Measure:
         """How rows are measured against this reference."""
         return Measure(self.columns, [profile.kept for profile in self.categorical])
+
+    @cached_property
+    def score_measure(self) -> Measure:
+        """How scores are measured where there are no features beside them: each as `measure` does."""
+        return Measure(self.scores, [])
 
     @cached_property
     def digest(self) -> str:

@@ -9,7 +9,7 @@ from scripts.contracts import arrow, inference
 from scripts.contracts.events import description, event_schema, summary
 from shared.definition import NAME
 from shared.events import EVENT_TYPES, Event, LabelsReceived
-from shared.kafka.admin import DEAD_LETTERS, PREDICTIONS, REQUESTS, SCORES, TOPICS, Topic
+from shared.kafka.admin import DEAD_LETTERS, OUTCOMES, PREDICTIONS, REQUESTS, SCORES, TOPICS, Topic
 from shared.kafka.dead_letters import dead_letter
 from shared.kafka.message import InMessage
 from shared.signing import KEY, SIGNATURE
@@ -66,8 +66,8 @@ def channel_name(topic: Topic) -> str:
 
 def message_names(topic: Topic) -> list[str]:
     """The types of messages on a topic."""
-    if topic.name == PREDICTIONS:
-        return ["PredictionBatch"]
+    if topic.name in (PREDICTIONS, OUTCOMES):
+        return ["PredictionBatch" if topic.name == PREDICTIONS else "OutcomeBatch"]
     if topic.name == DEAD_LETTERS:
         return ["DeadLetter"]
     if topic.name in (REQUESTS, SCORES):
@@ -113,7 +113,12 @@ def _operations(topic: Topic) -> Document:
 def _messages() -> Document:
     topics = {topic.name: topic for topic in TOPICS}
     events = {name: _event(kind, topics[kind.topic]) for name, kind in EVENT_TYPES.items()}
-    return {"PredictionBatch": _batch(), **inference.messages(), **events, "DeadLetter": _dead_letter()}
+    batches = {
+        "PredictionBatch": _batch("Answered rows of one (bundle digest, role).", arrow.predictions()),
+        "OutcomeBatch": _batch("Labels with their predictions, of one (bundle digest, role).", arrow.outcomes()),
+    }
+    named = {name: {"name": name, **batch} for name, batch in batches.items()}
+    return {**named, **inference.messages(), **events, "DeadLetter": _dead_letter()}
 
 
 def _event(kind: type[Event], topic: Topic) -> Document:
@@ -153,16 +158,15 @@ def _event_headers(kind: type[Event], topic: Topic) -> Document:
     return {"type": "object", "properties": told | signed | traced, "required": [*told, *signed]}
 
 
-def _batch() -> Document:
+def _batch(summary: str, form: arrow.Format) -> Document:
     return {
-        "name": "PredictionBatch",
-        "summary": "Answered rows of one (bundle digest, role).",
+        "summary": summary,
         "description": (
             "An Arrow IPC stream of exactly one uncompressed record batch. Lists of fixed size are as wide as the "
             "model has features or scores. Columns that a reader does not know are passed over."
         ),
         "contentType": arrow.CONTENT_TYPE,
-        "payload": {**_BINARY, "x-arrow-columns": arrow.columns(), "x-arrow-metadata": arrow.metadata()},
+        "payload": {**_BINARY, "x-arrow-columns": form.columns(), "x-arrow-metadata": form.metadata()},
         "bindings": {"kafka": _BINDING},
     }
 

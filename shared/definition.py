@@ -89,12 +89,24 @@ class Serving(Section):
 
 
 class Monitoring(Section):
-    """Panes of `pane_seconds` of event time; `alarms_per_period` false alarms allowed in `period_days`."""
+    """Panes of `pane_seconds` of event time; `alarms_per_period` false alarms allowed in `period_days`.
+
+    `risk_tolerance`: a risk that is more than this share above the reference's is an alarm, once labels show it.
+    """
 
     pane_seconds: int = Field(default=60, ge=1, le=86_400)
     time_zone: str = "UTC"
     period_days: float = Field(default=30, gt=0, le=MOST_DAYS)
     lateness_seconds: int = Field(default=3_600, ge=0, le=MOST_DAYS * 86_400)
+    risk_tolerance: float = Field(default=0.05, ge=0, le=10)
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_said(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        told: dict[str, Any] = handler(self)
+        for name in ("risk_tolerance",):  # definitions from before there was one keep their digest
+            if getattr(self, name) == type(self).model_fields[name].default:
+                del told[name]
+        return told
 
     @model_validator(mode="after")
     def _panes_fill_the_day(self) -> Self:

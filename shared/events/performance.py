@@ -72,7 +72,8 @@ class MeasuredMetric(Record):
 
 class CalibrationTest(Record):
     """Whether labels depended on scores as in the reference: chi-square on the mean and the slope of what they differ
-    by, 2 degrees of freedom. `holds` where p >= 0.01.
+    by, 2 degrees of freedom; for regression also the mean of bounded_error, by the normal distribution, and then `p` is
+    the smaller of both, doubled. `holds` where p >= 0.01.
     """
 
     rows: int = Count
@@ -94,7 +95,8 @@ class PerformanceMeasured(Event, frozen=True):
 
     The same `window_id` as the window's, with revisions of its own: more labels make the next one, `final` the last.
     `rows` were predicted, `labelled` of them have a label; `expected_share` of them is usual at this age (None until
-    that is known). `corrections` replaced a label, `capped` losses lay beyond what is counted and count as that.
+    that is known). `corrections` replaced a label; `unfit` labels do not count: no value of the label's kind, older
+    than their prediction, or of a row without a score; `capped` losses lay beyond what can be counted.
     """
 
     topic: ClassVar[str] = DRIFT
@@ -112,6 +114,7 @@ class PerformanceMeasured(Event, frozen=True):
     labelled: int = Count
     expected_share: Finite | None
     corrections: int = Count
+    unfit: int = Count
     capped: int = Count
     metrics: tuple[MeasuredMetric, ...]
     calibration: CalibrationTest | None

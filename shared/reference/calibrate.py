@@ -14,6 +14,7 @@ from shared.features import Float32
 from shared.reference.calibration import Calibration, Curve
 from shared.reference.losses import METRICS, losses, signals
 from shared.reference.panes import Int64
+from shared.reference.ranks import pull
 
 Float64 = NDArray[np.float64]
 
@@ -49,6 +50,7 @@ def calibrate(kind: LabelKind, rows: Labelled) -> Calibration | None:
     places = _Places(np.searchsorted(starts, rows.bins[known], side="right") - 1, scores, len(starts))
     bound = _bound(kind, np.abs(labels - scores))
     found = losses(kind, labels, scores, bound).T
+    label = places.curve("label", signals(kind, labels, scores))
     return Calibration(
         kind=kind,
         labelled=len(labels),
@@ -57,8 +59,9 @@ def calibrate(kind: LabelKind, rows: Labelled) -> Calibration | None:
         rows=tuple(places.rows.astype(np.int64).tolist()),
         centre=tuple(places.centre.tolist()),
         scatter=tuple(places.scatter.tolist()),
-        label=places.curve("label", signals(kind, labels, scores)),
+        label=label,
         losses=tuple(places.curve(name, values) for name, values in zip(METRICS[kind], found, strict=True)),
+        area_spread=places.area_spread(labels) if kind == "binary" else label.spread,
     )
 
 
@@ -107,9 +110,7 @@ class _Places:
     def curve(self, name: str, values: Float64) -> Curve:
         """Least squares in each group."""
         mean = self._means(values)
-        varies = self.scatter > 1e-12 * (self.centre**2 + self.scatter.mean())
-        slope = np.divide(self._means(self._offset * values), self.scatter, where=varies, out=np.zeros_like(mean))
-        residual = values - mean[self._group] - slope[self._group] * self._offset
+        slope, residual = self._line(values, mean)
         variance = self._means(residual**2) * self.rows / (self.rows - 2)
         return Curve(
             name=name,
@@ -119,6 +120,18 @@ class _Places:
             variance=tuple(variance.tolist()),
             spread=spread(residual),
         )
+
+    def area_spread(self, labels: Float64) -> tuple[tuple[int, float], ...]:
+        """Of labels 0 and 1."""
+        mean = self._means(labels)
+        pulled = pull(self.rows * mean, self.rows * (1 - mean))
+        return spread(self._line(labels, mean)[1] * pulled[self._group])
+
+    def _line(self, values: Float64, mean: Float64) -> tuple[Float64, Float64]:
+        """Slopes [G] and residuals [n]."""
+        varies = self.scatter > 1e-12 * (self.centre**2 + self.scatter.mean())
+        slope = np.divide(self._means(self._offset * values), self.scatter, where=varies, out=np.zeros_like(mean))
+        return slope, values - mean[self._group] - slope[self._group] * self._offset
 
 
 def spread(residual: Float64) -> tuple[tuple[int, float], ...]:

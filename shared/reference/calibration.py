@@ -51,6 +51,8 @@ class Calibration(Record):
     The score's fine bins are joined to groups of at least 50 labelled rows: `starts` are the first bins of the groups.
     Per group `rows`, and of their scores `centre` (mean) and `scatter` (variance). `label` is the curve of
     `losses.signals`, `losses` those of METRICS. `bound`: the error at which `bounded_error` is 1.
+    `area_spread` is the spread of what the labels add to the area under the ROC curve: luck that rows share moves their
+    level, and hardly their order.
     """
 
     kind: LabelKind
@@ -62,6 +64,7 @@ class Calibration(Record):
     scatter: tuple[Finite, ...]
     label: Curve
     losses: tuple[Curve, ...]
+    area_spread: tuple[tuple[int, Finite], ...] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
@@ -81,6 +84,17 @@ class Calibration(Record):
     def risk(self) -> Curve:
         """The loss in [0, 1] that the alarm on risk looks at."""
         return next(curve for curve in self.losses if curve.name == RISK[self.kind])
+
+    @cached_property
+    def area(self) -> Curve:
+        """The curve of the label, with the spread of what it adds to the area under the ROC curve."""
+        return self.label.model_copy(update={"spread": self.area_spread})
+
+    @property
+    def classes(self) -> tuple[Float64, Float64]:
+        """Labelled rows of class 1 and of class 0 by group, float64 [G] each (binary)."""
+        positive = self.arrays.rows * np.clip(np.array(self.label.mean), 0, 1)
+        return positive, self.arrays.rows - positive
 
     def risk_upper(self, alpha: float) -> float:
         """An upper bound of the reference's mean risk that is too low with probability `alpha` (normal approximation,

@@ -27,7 +27,8 @@ def losses(kind: LabelKind, labels: Float64, scores: Float64, bound: float) -> F
     """
     if kind == "regression":
         error = np.abs(scores - labels)
-        return np.column_stack([error**2, error, np.minimum(error, bound) / bound])
+        with np.errstate(over="ignore"):  # an error of 1e200 costs an infinity; who adds such losses up bounds them
+            return np.column_stack([error**2, error, np.minimum(error, bound) / bound])
     sure = np.clip(scores, SMALLEST, 1 - SMALLEST)
     log_loss = -(labels * np.log(sure) + (1 - labels) * np.log1p(-sure))
     wrong = (scores >= 0.5) != (labels == 1)

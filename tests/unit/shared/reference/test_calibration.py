@@ -114,6 +114,18 @@ def test_rows_that_share_their_luck_spread_more_and_independent_ones_do_not() ->
     assert found == tuple(sorted(found))
 
 
+def test_luck_that_rows_share_hardly_spreads_the_order_of_their_scores() -> None:
+    random = np.random.default_rng(4)
+    scores = random.random(20_000).astype(np.float32)
+    chance = np.clip(scores + np.repeat(random.normal(0, 0.2, 200), 100), 0, 1)
+    labels = (random.random(20_000) < chance).astype(np.float64)
+    found = calibrate("binary", Labelled(labels, scores, np.minimum(scores * 60, 59).astype(np.int64)))
+    assert found is not None
+    level, order = found.label.reference_dispersion, max(value for _, value in found.area_spread)
+    assert level > 5
+    assert 1 <= order < level / 3
+
+
 def test_dispersion_grows_with_the_logarithm_of_rows_between_blocks_and_no_farther() -> None:
     curve = calibration().label.model_copy(update={"spread": ((16, 1.0), (64, 3.0))})
     assert [curve.dispersion(rows) for rows in (1, 16, 32, 64, 10_000)] == pytest.approx([1, 1, 2, 3, 3])

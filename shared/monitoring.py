@@ -7,6 +7,8 @@ from pydantic import Field, SerializerFunctionWrapHandler, field_validator, mode
 
 from shared.batches import Section
 
+# Definitions from before there were these keep their digest.
+_LATER = ("nominal_rows", "season", "risk_tolerance", "segments", "scales", "every_rows")
 Season = Literal["none", "hour_of_day", "day_of_week"]
 MOST_DAYS = 3_660  # ten years: what is longer was mistyped, and a datetime can't hold any length
 
@@ -17,6 +19,7 @@ class Monitoring(Section):
     `nominal_rows`: rows of a step that the detector is tuned for. `season`: what the reference is split by, for
     features that go up and down with it.
 
+    `risk_tolerance`: a risk that is more than this share above the reference's is an alarm, once labels show it.
     `segments` names categorical features: the most frequent levels of each are watched apart, too. For people panes
     are merged into windows of each of `scales` (seconds; those that are no larger multiple of a pane are left out, a
     day is one of `time_zone`), and of `every_rows` rows (0: none).
@@ -28,6 +31,7 @@ class Monitoring(Section):
     lateness_seconds: int = Field(default=3_600, ge=0, le=MOST_DAYS * 86_400)
     nominal_rows: int = Field(default=1_000, ge=10, le=1_000_000)
     season: Season = "none"
+    risk_tolerance: float = Field(default=0.05, ge=0, le=10)
     segments: tuple[str, ...] = ()
     scales: tuple[int, ...] = (300, 3_600, 86_400)
     every_rows: int = Field(default=0, ge=0)
@@ -50,13 +54,7 @@ class Monitoring(Section):
     @model_serializer(mode="wrap")
     def _without_what_is_not_said(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         told: dict[str, Any] = handler(self)
-        for name in (
-            "nominal_rows",
-            "season",
-            "segments",
-            "scales",
-            "every_rows",
-        ):  # definitions from before keep their digest
+        for name in _LATER:
             if getattr(self, name) == Monitoring.model_fields[name].default:
                 del told[name]
         return told

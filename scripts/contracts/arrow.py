@@ -1,5 +1,7 @@
-"""The prediction batch as words and columns, read off a batch that the code has encoded."""
+"""The Arrow batches as words and columns, read off batches that the code has encoded."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -7,6 +9,7 @@ import pyarrow as pa
 
 from shared.batch import FORMAT, Meta, PredictionBatch, encode_batch
 from shared.features import MISSING, UNSEEN, Rows
+from shared.outcomes import OutcomeBatch, encode_outcomes
 
 CONTENT_TYPE = "application/vnd.apache.arrow.stream"
 
@@ -33,6 +36,21 @@ _METADATA = {
     "sequence": "Number of this message among the producer's.",
     "rows_so_far": "Rows that the producer has sent with this message: what completeness is checked against.",
 }
+_OUTCOMES = {
+    "request_id": _COLUMNS["request_id"],
+    "row": _COLUMNS["row"],
+    "event_time": "When the prediction happened; its window is that of this time.",
+    "label": "What came true.",
+    "label_time": "When it came true, as the client said; less event_time it is the label's lag.",
+    "business": "A business outcome, not the label that the model predicts.",
+    "replaced": "The label of the same row and kind that this one takes back; null for the first.",
+    "scores": _COLUMNS["scores"],
+}
+_OUTCOME_METADATA = {
+    "producer": "The source partition whose message brought them, such as driftline.labels/2.",
+    "sequence": "Offset of that message; of one producer, digest and role it grows, what does not is a repeat.",
+    "rows_so_far": "Rows of this producer, digest and role with this message.",
+}
 
 
 def example_batch() -> PredictionBatch:
@@ -53,24 +71,60 @@ def example_batch() -> PredictionBatch:
     )
 
 
-def columns() -> list[dict[str, Any]]:
-    """Name, Arrow type, whether nulls are allowed, and meaning of every column, in order."""
-    schema = pa.ipc.open_stream(encode_batch(example_batch())).schema
-    return [
-        {
-            "name": field.name,
-            "type": _type(field.type),
-            "nulls": field.name in ("entity", "traceparent"),
-            "description": _COLUMNS[field.name],
-        }
-        for field in schema
-    ]
+def example_outcomes() -> OutcomeBatch:
+    """The label of one row, and the correction of another's."""
+    return OutcomeBatch(
+        meta=Meta("flight_delays", "a" * 64, "b" * 64, "champion", "driftline.labels/0", 1, 2),
+        request_id=[bytes(16), bytes([1] * 16)],
+        row=np.zeros(2, np.int32),
+        event_time=np.array(["2013-03-15T16:00:00", "2013-03-15T16:00:01"], "datetime64[us]"),
+        label=np.array([0.0, 1.0]),
+        label_time=np.array(["2013-03-15T20:10:00", "2013-03-15T21:55:00"], "datetime64[us]"),
+        business=np.array([False, False]),
+        replaced=np.array([np.nan, 0.0]),
+        scores=np.array([[0.5], [0.25]], np.float32),
+    )
 
 
-def metadata() -> dict[str, str]:
-    """Meaning of every entry of the schema's metadata, in order."""
-    schema = pa.ipc.open_stream(encode_batch(example_batch())).schema
-    return {key.decode(): _METADATA[key.decode()] for key in schema.metadata}
+@dataclass(frozen=True)
+class Format:
+    """One kind of batch: an encoded example, what its columns and metadata mean, which columns may hold nulls."""
+
+    example: bytes
+    told: Mapping[str, str]
+    told_metadata: Mapping[str, str]
+    nulls: tuple[str, ...]
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The example's."""
+        return pa.ipc.open_stream(self.example).schema
+
+    def columns(self) -> list[dict[str, Any]]:
+        """Name, Arrow type, whether nulls are allowed, and meaning of every column, in order."""
+        return [
+            {
+                "name": field.name,
+                "type": _type(field.type),
+                "nulls": field.name in self.nulls,
+                "description": self.told[field.name],
+            }
+            for field in self.schema
+        ]
+
+    def metadata(self) -> dict[str, str]:
+        """Meaning of every entry of the schema's metadata, in order."""
+        return {key.decode(): self.told_metadata[key.decode()] for key in self.schema.metadata}
+
+
+def predictions() -> Format:
+    """Of driftline.predictions."""
+    return Format(encode_batch(example_batch()), _COLUMNS, _METADATA, ("entity", "traceparent"))
+
+
+def outcomes() -> Format:
+    """Of driftline.outcomes."""
+    return Format(encode_outcomes(example_outcomes()), _OUTCOMES, _METADATA | _OUTCOME_METADATA, ("replaced",))
 
 
 def _type(kind: pa.DataType) -> str:

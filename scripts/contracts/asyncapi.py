@@ -9,7 +9,7 @@ from scripts.contracts import arrow, inference
 from scripts.contracts.events import description, event_schema, summary
 from shared.definition import NAME
 from shared.events import EVENT_TYPES, Event, LabelsReceived
-from shared.kafka.admin import DEAD_LETTERS, PARTIALS, PREDICTIONS, REQUESTS, SCORES, TOPICS, Topic
+from shared.kafka.admin import DEAD_LETTERS, OUTCOMES, PARTIALS, PREDICTIONS, REQUESTS, SCORES, TOPICS, Topic
 from shared.kafka.dead_letters import dead_letter
 from shared.kafka.message import InMessage
 from shared.signing import KEY, SIGNATURE
@@ -59,6 +59,14 @@ def _info() -> Document:
     }
 
 
+_FORMATS = {
+    PREDICTIONS: "PredictionBatch",
+    OUTCOMES: "OutcomeBatch",
+    PARTIALS: "Word",
+    DEAD_LETTERS: "DeadLetter",
+}
+
+
 def channel_name(topic: Topic) -> str:
     """`driftline.dead-letters` → `deadLetters`."""
     return re.sub(r"-(\w)", lambda match: match[1].upper(), topic.name.removeprefix("driftline."))
@@ -66,12 +74,8 @@ def channel_name(topic: Topic) -> str:
 
 def message_names(topic: Topic) -> list[str]:
     """The types of messages on a topic."""
-    if topic.name == PREDICTIONS:
-        return ["PredictionBatch"]
-    if topic.name == PARTIALS:
-        return ["Word"]
-    if topic.name == DEAD_LETTERS:
-        return ["DeadLetter"]
+    if topic.name in _FORMATS:
+        return [_FORMATS[topic.name]]
     if topic.name in (REQUESTS, SCORES):
         return ["InferenceRequest" if topic.name == REQUESTS else "InferenceAnswer"]
     return [name for name, kind in EVENT_TYPES.items() if kind.topic == topic.name]
@@ -115,13 +119,12 @@ def _operations(topic: Topic) -> Document:
 def _messages() -> Document:
     topics = {topic.name: topic for topic in TOPICS}
     events = {name: _event(kind, topics[kind.topic]) for name, kind in EVENT_TYPES.items()}
-    return {
-        "PredictionBatch": _batch(),
-        "Word": _word(),
-        **inference.messages(),
-        **events,
-        "DeadLetter": _dead_letter(),
+    batches = {
+        "PredictionBatch": _batch("Answered rows of one (bundle digest, role).", arrow.predictions()),
+        "OutcomeBatch": _batch("Labels with their predictions, of one (bundle digest, role).", arrow.outcomes()),
     }
+    named = {name: {"name": name, **batch} for name, batch in batches.items()}
+    return {**named, "Word": _word(), **inference.messages(), **events, "DeadLetter": _dead_letter()}
 
 
 def _event(kind: type[Event], topic: Topic) -> Document:
@@ -161,16 +164,15 @@ def _event_headers(kind: type[Event], topic: Topic) -> Document:
     return {"type": "object", "properties": told | signed | traced, "required": [*told, *signed]}
 
 
-def _batch() -> Document:
+def _batch(summary: str, form: arrow.Format) -> Document:
     return {
-        "name": "PredictionBatch",
-        "summary": "Answered rows of one (bundle digest, role).",
+        "summary": summary,
         "description": (
             "An Arrow IPC stream of exactly one uncompressed record batch. Lists of fixed size are as wide as the "
             "model has features or scores. Columns that a reader does not know are passed over."
         ),
         "contentType": arrow.CONTENT_TYPE,
-        "payload": {**_BINARY, "x-arrow-columns": arrow.columns(), "x-arrow-metadata": arrow.metadata()},
+        "payload": {**_BINARY, "x-arrow-columns": form.columns(), "x-arrow-metadata": form.metadata()},
         "bindings": {"kafka": _BINDING},
     }
 

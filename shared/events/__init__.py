@@ -25,6 +25,14 @@ from shared.events.governance import (
     ModelRegistered,
 )
 from shared.events.labels import LabelItem, LabelsReceived
+from shared.events.performance import (
+    BusinessMean,
+    CalibrationTest,
+    EstimatedMetric,
+    MeasuredMetric,
+    PerformanceEstimated,
+    PerformanceMeasured,
+)
 from shared.events.quality import Arrival, ColumnQuality, DataQualityReported, Finding, Misfit
 from shared.events.retraining import (
     ChallengerEvaluated,
@@ -47,6 +55,8 @@ EVENT_TYPES: dict[str, type[Event]] = {
         DriftRetracted,
         DriftResolved,
         DataQualityReported,
+        PerformanceEstimated,
+        PerformanceMeasured,
         RetrainingDecided,
         RetrainingStarted,
         ChallengerEvaluated,
@@ -64,6 +74,8 @@ __all__ = [
     "ApprovalDecided",
     "ApprovalRequested",
     "Arrival",
+    "BusinessMean",
+    "CalibrationTest",
     "CanaryShare",
     "CategoricalDrift",
     "ChallengerEvaluated",
@@ -77,16 +89,20 @@ __all__ = [
     "DriftRule",
     "DriftedFeature",
     "EffectMeasure",
+    "EstimatedMetric",
     "Event",
     "Finding",
     "Gate",
     "LabelItem",
     "LabelsReceived",
+    "MeasuredMetric",
     "Misfit",
     "MissedWindow",
     "ModelPromoted",
     "ModelRegistered",
     "NumericDrift",
+    "PerformanceEstimated",
+    "PerformanceMeasured",
     "Record",
     "RetrainingDecided",
     "RetrainingFailed",

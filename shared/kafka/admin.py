@@ -9,6 +9,7 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 PREDICTIONS = "driftline.predictions"
 LABELS = "driftline.labels"
+OUTCOMES = "driftline.outcomes"
 REQUESTS = "driftline.requests"
 SCORES = "driftline.scores"
 PARTIALS = "driftline.partials"
@@ -54,6 +55,14 @@ TOPICS: tuple[Topic, ...] = (
     ),
     Topic(
         LABELS, ("inference",), ("feature_logging",), "Labels as clients post them, kept 7 days.", 3, _kept(7) | _LARGE
+    ),
+    Topic(
+        OUTCOMES,
+        ("feature_logging",),
+        ("drift_detection", "anyone"),
+        "Arrow IPC batches of labels, each with the prediction it came for, kept 7 days.",
+        3,
+        _kept(7),
     ),
     Topic(
         REQUESTS,

@@ -9,6 +9,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, mode
 from shared.errors import InvalidInput
 from shared.events.base import Record
 from shared.monitoring import Season
+from shared.reference.calibration import Calibration
 from shared.reference.clumps import Clumps
 from shared.reference.measure import Measure
 from shared.reference.profiles import CategoricalProfile, NumericProfile
@@ -23,6 +24,7 @@ class Reference(Record):
     the references of parts of the rows by name, such as `origin=JFK`, all on the measure of the whole, so that
     sketches of segments and of the whole merge; `left_out` says how many rows a segment has that has too few for one.
     `volume` is None for less than a week of rows.
+    `calibration` is None where there were too few labels, or more than one score: then performance is not assessed.
     """
 
     size: int = Field(ge=1)
@@ -36,6 +38,7 @@ class Reference(Record):
     left_out: dict[str, int] = Field(default_factory=dict)
     volume: Volume | None = None
     clumps: Clumps | None = None
+    calibration: Calibration | None = None
 
     @model_validator(mode="after")
     def _segments_share_the_measure(self) -> Self:
@@ -69,6 +72,11 @@ class Reference(Record):
     def measure(self) -> Measure:
         """How rows are measured against this reference."""
         return Measure(self.columns, [profile.kept for profile in self.categorical])
+
+    @cached_property
+    def score_measure(self) -> Measure:
+        """How scores are measured where there are no features beside them: each as `measure` does."""
+        return Measure(self.scores, [])
 
     @cached_property
     def digest(self) -> str:

@@ -18,6 +18,7 @@ from shared.kafka.admin import TOPICS
 from shared.kafka.dead_letters import dead_letter
 from shared.kafka.message import OutMessage
 from shared.keys import SERVICES, make_keys
+from shared.outcomes import decode_outcomes, encode_outcomes
 from shared.signing import Signer
 from tests.contract.samples import decoded, message_of, sample_files
 
@@ -173,3 +174,14 @@ def test_the_batch_is_described_column_by_column() -> None:
     assert [name for name, column in columns.items() if column["nulls"]] == ["entity", "traceparent"]
     assert set(payload["x-arrow-metadata"]) == {"format", *vars(arrow.example_batch().meta)}
     assert len(decode_batch(encode_batch(arrow.example_batch()))) == 2
+
+
+def test_outcomes_are_described_column_by_column() -> None:
+    payload = DOCUMENT["components"]["messages"]["OutcomeBatch"]["payload"]
+    columns = {column["name"]: column for column in payload["x-arrow-columns"]}
+    example = arrow.example_outcomes()
+    assert list(columns) == [name for name in vars(example) if name != "meta"]
+    assert columns["label"]["type"] == "double"
+    assert [name for name, column in columns.items() if column["nulls"]] == ["replaced"]
+    assert set(payload["x-arrow-metadata"]) == {"format", *vars(example.meta)}
+    assert len(decode_outcomes(encode_outcomes(example))) == 2

@@ -122,7 +122,7 @@ def bundle(space: Workspace) -> Result:
     contents = BundleContents(
         onnx=graph,
         definition=space.job.definition,
-        reference=build_reference(rows.rows, rows.event_time, scores, definition, categories),
+        reference=build_reference(rows.rows, rows.event_time, scores, definition, categories, labels=rows.labels),
         lineage=_lineage(space),
         evaluation=_evaluation(space),
     )

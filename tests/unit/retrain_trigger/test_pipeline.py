@@ -63,6 +63,8 @@ def test_the_bundle_says_where_it_comes_from_and_how_good_it_is(stand: Stand, wh
     assert bundle.definition.name == MODEL
     assert bundle.reference.size == 31 * A_DAY
     assert bundle.reference.categories == {"carrier": ("AA", "UA")}
+    assert bundle.reference.calibration is not None
+    assert bundle.reference.calibration.labelled == 31 * A_DAY
     assert len(read_snapshot(settings.tables, MODEL, bundle.lineage.snapshot)) == 31 * A_DAY
 
 

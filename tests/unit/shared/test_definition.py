@@ -44,6 +44,14 @@ def test_a_short_definition_gets_the_defaults() -> None:
     assert definition.monitoring.panes_per_period == 30 * 86_400 / 60
 
 
+def test_a_tolerance_that_is_not_said_leaves_the_digest_as_it_was_before_there_was_one() -> None:
+    known = parse_definition(text())
+    assert "risk_tolerance" not in known.model_dump(mode="json")["monitoring"]
+    told = parse_definition(text() + "\n[monitoring]\nrisk_tolerance = 0.1\n")
+    assert told.monitoring.risk_tolerance == 0.1
+    assert told.digest != known.digest
+
+
 def test_the_digest_is_of_the_content_and_not_of_its_layout() -> None:
     known = parse_definition(text())
     assert known.digest == parse_definition("# a comment\n" + text(top='description = ""')).digest

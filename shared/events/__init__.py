@@ -34,6 +34,7 @@ from shared.events.retraining import (
     Score,
     SnapshotPin,
 )
+from shared.events.rollout import MetricCompared, RolloutCompared
 from shared.events.too_late import MissedWindow, RowsTooLate
 
 EVENT_TYPES: dict[str, type[Event]] = {
@@ -47,6 +48,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         DriftRetracted,
         DriftResolved,
         DataQualityReported,
+        RolloutCompared,
         RetrainingDecided,
         RetrainingStarted,
         ChallengerEvaluated,
@@ -82,6 +84,7 @@ __all__ = [
     "Gate",
     "LabelItem",
     "LabelsReceived",
+    "MetricCompared",
     "Misfit",
     "MissedWindow",
     "ModelPromoted",
@@ -91,6 +94,7 @@ __all__ = [
     "RetrainingDecided",
     "RetrainingFailed",
     "RetrainingStarted",
+    "RolloutCompared",
     "RowsTooLate",
     "Score",
     "SnapshotPin",

@@ -7,31 +7,29 @@ import numpy as np
 from services.drift_detection.domain.rollout.band import bands
 from services.drift_detection.domain.rollout.comparison import Sofar
 from services.drift_detection.domain.rollout.dispersion import dispersion
-from services.drift_detection.domain.rollout.evidence import Design
+from services.drift_detection.domain.rollout.evidence import Design, Evidence, Float64
 from services.drift_detection.domain.rollout.rows import Ranges
 from shared.events.rollout import MetricCompared, Verdict
-from shared.rollout import METRICS, Rollout
+from shared.rollout import METRICS, Metric, Rollout
 
 
 def measured(sofar: Sofar, design: Design, ranges: Ranges, rollout: Rollout) -> tuple[MetricCompared, ...]:
     """Every metric, in its unit."""
     evidence = sofar.evidence
-    spread, band = dispersion(evidence), bands(evidence, dispersion(evidence).factor, design)
-    weight = np.where(evidence.weight > 0, evidence.weight, np.nan)
-    level = evidence.level / weight * design.spread
-    found = []
+    spread = dispersion(evidence)
+    band = bands(evidence, spread.factor, design)
+    level, found = _level(evidence) * design.spread, list[MetricCompared]()
     for place, metric in enumerate(METRICS):
         low, high = ranges.of(metric)
         known, sure = bool(evidence.weight[place] > 0), bool(spread.assessed[place])
         champion, difference = low + (high - low) * float(level[place]), (high - low) * float(band.difference[place])
-        told = (champion, champion + difference)
-        shown = tuple(2**value for value in told) if metric == "latency" else told
-        seen = evidence.seen[:, place]
+        shown = _shown(metric, champion, difference)
+        rows, others = evidence.seen[:, place].astype(int).tolist()
         found.append(
             MetricCompared(
                 name=metric,
-                rows=int(seen[0]),
-                champion_rows=int(seen[0] if design.alone[place] else seen[1]),
+                rows=rows,
+                champion_rows=rows if design.alone[place] else others,
                 champion=shown[0] if known else None,
                 version=shown[1] if known else None,
                 difference=difference if known else None,
@@ -42,6 +40,19 @@ def measured(sofar: Sofar, design: Design, ranges: Ranges, rollout: Rollout) -> 
             )
         )
     return tuple(found)
+
+
+def _level(evidence: Evidence) -> Float64:
+    """The champion's mean [M], NaN where nothing is known."""
+    level: Float64 = np.full(len(METRICS), np.nan)
+    np.divide(evidence.level, evidence.weight, out=level, where=evidence.weight > 0)
+    return level
+
+
+def _shown(metric: Metric, champion: float, difference: float) -> tuple[float, float]:
+    """Both sides; of latency in microseconds."""
+    version = champion + difference
+    return (2**champion, 2**version) if metric == "latency" else (champion, version)
 
 
 def judge(metrics: Sequence[MetricCompared], rows: tuple[int, int], rollout: Rollout) -> tuple[Verdict, str]:

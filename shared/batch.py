@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from shared.arrow_ipc import read_record, write_record
 from shared.definition import NAME
 from shared.errors import Unreadable
+from shared.failures import Failed, read_failures, write_failures
 from shared.features import MISSING, Float32, Int32, Rows
 
 FORMAT = "1"
@@ -40,7 +41,11 @@ def request_key(model: str, request_id: str) -> bytes:
 
 @dataclass(frozen=True)
 class Meta:
-    """What all rows of a message share. `sequence` and `rows_so_far` (this message's included) count per producer."""
+    """What all rows of a message share. `sequence` and `rows_so_far` (this message's included) count per producer.
+
+    `failed`: rows of the model, of any version, that got no answer since the producer's last message of it; None if the
+    producer does not tell.
+    """
 
     model: str
     digest: str
@@ -49,6 +54,7 @@ class Meta:
     producer: str
     sequence: int
     rows_so_far: int
+    failed: tuple[Failed, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -127,7 +133,9 @@ def encode_batch(batch: PredictionBatch) -> bytes:
         columns["champion_scores"] = _fixed(batch.champion_scores)
     if batch.traceparent is not None:
         columns["traceparent"] = pa.array(batch.traceparent, pa.string())
-    metadata = {"format": FORMAT, **{name: str(value) for name, value in vars(batch.meta).items()}}
+    told = {name: str(value) for name, value in vars(batch.meta).items() if name != "failed"}
+    failed = {} if batch.meta.failed is None else {"failed": write_failures(batch.meta.failed)}
+    metadata = {"format": FORMAT, **told, **failed}
     record = pa.record_batch(list(columns.values()), names=list(columns))
     return write_record(record.replace_schema_metadata(metadata))
 
@@ -158,7 +166,8 @@ def _read_meta(metadata: dict[bytes, bytes] | None) -> Meta:
     if told.get(b"format") != FORMAT.encode():
         raise Unreadable(f"prediction batch: metadata `format` must be {FORMAT}")
     texts = _read_texts(*(told.get(name.encode(), b"") for name in _TEXTS))
-    return Meta(**texts, sequence=_whole("sequence", told), rows_so_far=_whole("rows_so_far", told))
+    failed = read_failures(told[b"failed"]) if b"failed" in told else None
+    return Meta(**texts, sequence=_whole("sequence", told), rows_so_far=_whole("rows_so_far", told), failed=failed)
 
 
 @lru_cache(maxsize=1024)  # most messages have the texts of one before

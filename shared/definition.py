@@ -21,6 +21,7 @@ from shared.batches import Batch, Section
 from shared.errors import InvalidInput, first_problem
 from shared.feature_log.columns import RESERVED
 from shared.monitoring import MOST_DAYS, Monitoring
+from shared.rollout import Rollout
 
 LabelKind = Literal["binary", "regression"]
 NAME = r"^[a-z][a-z0-9_]{0,62}$"
@@ -130,6 +131,14 @@ class ModelDefinition(Section):
     retraining: Retraining = Retraining()
     gate: Gate = Gate()
     approvals: Approvals = Approvals()
+    rollout: Rollout | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_said(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        told: dict[str, Any] = handler(self)
+        if self.rollout is None:  # definitions from before there were comparisons keep their digest
+            del told["rollout"]
+        return told
 
     @field_validator("features")
     @classmethod

@@ -35,6 +35,8 @@ _METADATA = {
     "producer": "The process that sent it.",
     "sequence": "Number of this message among the producer's.",
     "rows_so_far": "Rows that the producer has sent with this message: what completeness is checked against.",
+    "failed": "JSON: rows of the model, of any version, that got no answer since the producer's last message of it; "
+    "by digest and role, with the latest event time and by group of subjects. Not there: the producer does not tell.",
 }
 _OUTCOMES = {
     "request_id": _COLUMNS["request_id"],
@@ -57,7 +59,7 @@ def example_batch() -> PredictionBatch:
     """Two rows of a shadow, with every column there is."""
     block = np.array([[0.5], [0.25]], np.float32)
     return PredictionBatch(
-        meta=Meta("flight_delays", "a" * 64, "b" * 64, "shadow", "inference-1", 1, 2),
+        meta=Meta("flight_delays", "a" * 64, "b" * 64, "shadow", "inference-1", 1, 2, ()),
         request_id=[bytes(16), bytes([1] * 16)],
         row=np.zeros(2, np.int32),
         entity=["N14228", None],

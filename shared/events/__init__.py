@@ -42,6 +42,7 @@ from shared.events.retraining import (
     Score,
     SnapshotPin,
 )
+from shared.events.rollout import MetricCompared, RolloutCompared
 from shared.events.too_late import MissedWindow, RowsTooLate
 
 EVENT_TYPES: dict[str, type[Event]] = {
@@ -57,6 +58,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         DataQualityReported,
         PerformanceEstimated,
         PerformanceMeasured,
+        RolloutCompared,
         RetrainingDecided,
         RetrainingStarted,
         ChallengerEvaluated,
@@ -96,6 +98,7 @@ __all__ = [
     "LabelItem",
     "LabelsReceived",
     "MeasuredMetric",
+    "MetricCompared",
     "Misfit",
     "MissedWindow",
     "ModelPromoted",
@@ -107,6 +110,7 @@ __all__ = [
     "RetrainingDecided",
     "RetrainingFailed",
     "RetrainingStarted",
+    "RolloutCompared",
     "RowsTooLate",
     "Score",
     "SnapshotPin",

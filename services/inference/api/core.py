@@ -22,7 +22,7 @@ from services.inference.domain.request import InferRequest, read_request
 from services.inference.domain.routing import goes_to_canary
 from services.inference.domain.stack import Stacked, stack
 from services.inference.models.catalogue import Served
-from services.inference.models.loaded import LoadedModel
+from services.inference.models.loaded import LoadedModel, ModelFailed
 from services.inference.store.accounting import Accounting, NotLogged
 from shared.errors import InvalidInput
 
@@ -90,22 +90,32 @@ class Core:
         self._check(served.model)
         served, asked = routed(served, self.read(served.model, body, json_length, time.time_ns() // 1_000))
         try:
-            return await self._give(served, asked, received, _answer)
+            return await self._given(served, asked, received, _answer)
         except InvalidInput:  # of the numbers that the quick reader took; the careful one says where
             careful = self._read_carefully(served.model, body, json_length)
-            return await self._give(served, replace(careful, key=asked.key, id=asked.id), received, _answer)
+            return await self._given(served, replace(careful, key=asked.key, id=asked.id), received, _answer)
 
     async def answer(self, served: Served, request: InferRequest, received: float) -> Answer:
         """The answer to a request that was read; raises as `infer` does."""
         self._check(served.model)
         served, asked = routed(served, _understood(served.model, request))
-        return await self._give(served, asked, received, _answer)
+        return await self._given(served, asked, received, _answer)
 
     async def predict(self, served: Served, request: InferRequest, received: float) -> Predicted:
         """The outputs for a request that was read; raises as `infer` does."""
         self._check(served.model)
         served, asked = routed(served, _understood(served.model, request))
-        return await self._give(served, asked, received, _predicted)
+        return await self._given(served, asked, received, _predicted)
+
+    async def _given(
+        self, served: Served, asked: Asked, received: float, form: Callable[[LoadedModel, Asked, Outputs], T]
+    ) -> T:
+        """As `_give`; what the model can't compute is counted. Every request that fails comes here, and once."""
+        try:
+            return await self._give(served, asked, received, form)
+        except ModelFailed:
+            self.accounting.failed(served.source, [asked])
+            raise
 
     async def _give(
         self, served: Served, asked: Asked, received: float, form: Callable[[LoadedModel, Asked, Outputs], T]

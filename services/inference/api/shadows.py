@@ -104,6 +104,7 @@ class Shadows:
             self._ailing.discard(model.digest)
         except Exception as error:  # noqa: BLE001  # the loop's edge: a shadow harms nobody
             _count(shadow, "failed", sum(len(pair.answered) for pair in pairs))
+            self._accounting.failed(shadow.source, asked)
             if model.digest not in self._ailing:
                 log.warning("the shadow fails", model=model.name, digest=model.digest, why=str(error))
             self._ailing.add(model.digest)

@@ -1,11 +1,12 @@
 """Every answered request is accounted for: in mode fast soon after its answer, in mode durable before it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from prometheus_client import Counter
 
 from services.inference.domain.answered import Answered, Source
+from services.inference.domain.asked import Asked
 from services.inference.store.predictions import PredictionLog
 from shared.errors import DriftlineError
 
@@ -56,6 +57,11 @@ class Accounting:
             return False
         self.log.add(source, answered)
         return True
+
+    def failed(self, source: Source, asked: Sequence[Asked]) -> None:
+        """Count the rows of requests that `source` could not compute."""
+        for each in asked:
+            self.log.unanswered.add(source, each)
 
     async def entered(self, source: Source, answered: Answered, *, refuse: bool) -> None:
         """As `enter`, returning when the rows may be answered; raises NotLogged if they may not."""

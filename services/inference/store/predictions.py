@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from services.inference.domain.answered import Answered, Source, merge
+from services.inference.domain.unanswered import Unanswered
 from shared.batch import Meta, PredictionBatch, encode_batch
 from shared.features import Rows
 from shared.kafka.backlog import Settled
@@ -62,7 +63,10 @@ class _Parts:
 
 
 class PredictionLog:
-    """`enqueue` takes a message's value and its number of rows; `producer` is a new name for each process."""
+    """`enqueue` takes a message's value and its number of rows; `producer` is a new name for each process.
+
+    What is told to `unanswered` goes out with the next rows of the model, whichever version answered these.
+    """
 
     def __init__(self, enqueue: Queue, producer: str, policy: GatherPolicy) -> None:
         self._enqueue = enqueue
@@ -72,6 +76,7 @@ class PredictionLog:
         self._timer: asyncio.TimerHandle | None = None
         self._sequence = 0
         self._rows = 0
+        self.unanswered = Unanswered()
 
     def add(self, source: Source, answered: Answered, settled: Settled | None = None) -> None:
         """Log the rows of requests; they are on their way within the policy's time.
@@ -104,7 +109,8 @@ class PredictionLog:
         settled = _Parts(len(parts), gathered.settled) if gathered.settled else None
         for part in parts:
             self._rows += len(columns.row[part])
-            meta = Meta(*source, self._producer, self._sequence, self._rows)
+            failed = self.unanswered.taken(source.model)
+            meta = Meta(*source, self._producer, self._sequence, self._rows, failed)
             self._sequence += 1
             batch = columns.batch(meta, part)
             self._enqueue(encode_batch(batch), len(batch), settled)

@@ -6,6 +6,7 @@ import pytest
 from shared.definition import parse_definition, read_definition
 from shared.errors import InvalidInput
 from shared.feature_log.columns import RESERVED
+from shared.rollout import Rollout
 
 GOOD = """
 name = "flights"
@@ -59,6 +60,14 @@ def test_the_digest_is_of_the_content_and_not_of_its_layout() -> None:
     assert len(known.digest) == 64
 
 
+def test_a_definition_that_says_nothing_of_rollouts_has_the_digest_it_had_before_there_were_any() -> None:
+    definition = parse_definition(text())
+    assert definition.digest == "0a9267c2abde51967c014528594b40cec0d3c90cc1549000f486ed35dfe013b5"
+    said = parse_definition(text(sections="[rollout]\nmin_rows = 500"))
+    assert said.rollout == Rollout()
+    assert said.digest != definition.digest
+
+
 @pytest.mark.parametrize(
     ("changed", "field"),
     [
@@ -94,6 +103,12 @@ def test_the_digest_is_of_the_content_and_not_of_its_layout() -> None:
             "training.hyperparameters.depth.int",
         ),
         ({"sections": "[approvals]\ncount = 1"}, "approvals.count"),
+        ({"sections": "[rollout]\nmin_rows = 0"}, "rollout.min_rows"),
+        ({"sections": "[rollout]\nmargins = { speed = 1.0 }"}, "rollout.margins.speed.[key]"),
+        ({"sections": "[rollout]\nmargins = { error = -0.1 }"}, "rollout"),
+        ({"sections": "[rollout]\nmargins = {}"}, "rollout.margins"),
+        ({"sections": '[rollout]\nbetter_in = "loss"'}, "rollout"),
+        ({"sections": '[rollout]\nbetter_in = "score"\nmargins = { score = 0.1 }'}, "rollout"),
     ],
 )
 def test_what_is_wrong_is_named(changed: dict[str, str], field: str) -> None:

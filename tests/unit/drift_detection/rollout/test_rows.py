@@ -1,0 +1,105 @@
+"""From a message's rows to sums."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from services.drift_detection.domain.rollout.rows import Ranges, add_failures, add_rows, add_values, groups
+from services.drift_detection.domain.rollout.sums import GRID, PLACE, Sums
+from shared.batch import PredictionBatch
+from shared.failures import Failed
+from shared.rollout import METRICS, Metric
+from shared.subjects import group
+from tests.unit.shared.batches import batch
+
+RANGES = Ranges(objective_us=1_000.0)
+
+
+def taken(message: PredictionBatch, rows: list[bool] | None = None) -> Sums:
+    sums = Sums.empty()
+    add_rows(sums, message, np.array(rows or [True] * len(message)), RANGES)
+    return sums
+
+
+def known(sums: Sums, metric: Metric) -> tuple[int, float]:
+    """Rows and sum of a metric, over all groups, in units of its range."""
+    place = PLACE[metric]
+    return int(sums.rows[place].sum()), int(sums.sums[place].sum()) / GRID
+
+
+def canary(scores: list[float], latency: list[int]) -> PredictionBatch:
+    values = np.array(scores, np.float32)[:, None]
+    return replace(batch(len(scores)), scores=values, latency_us=np.array(latency, np.int32), champion_scores=None)
+
+
+def test_a_canarys_rows_are_sums_of_their_own_values() -> None:
+    sums = taken(canary([0.25, 0.5, 0.75], [1_000, 1_001, 500]), [True, True, False])
+    assert sums.answered == 2
+    assert known(sums, "score") == (2, 0.75)
+    assert known(sums, "slow") == (2, 1)
+    rows, total = known(sums, "latency")
+    assert (rows, round(total, 3)) == (2, 1.2)  # the objective lies at .6 of the range
+    assert known(sums, "error") == (2, 0)
+    assert known(sums, "loss") == (0, 0)
+
+
+def test_a_score_that_is_no_number_is_an_error_and_no_score() -> None:
+    sums = taken(canary([0.25, np.nan, np.inf], [10, 10, 10]))
+    assert (known(sums, "score"), known(sums, "error")) == ((1, 0.25), (3, 2))
+
+
+def test_a_shadows_score_is_its_difference_from_the_champions_where_both_have_one() -> None:
+    message = replace(
+        canary([0.25, 0.5, np.nan, 0.1], [10] * 4),
+        champion_scores=np.array([[0.75], [0.25], [0.5], [np.nan]], np.float32),
+    )
+    sums = taken(message)
+    assert known(sums, "score") == (2, -0.25)
+    assert sums.beside[PLACE["score"]] == GRID
+    assert sums.squares[PLACE["score"]] == GRID**2 // 4 + GRID**2 // 16
+    assert known(sums, "error") == (4, 1)
+
+
+@pytest.mark.parametrize("latency", [0, 1, 2**31 - 1])
+def test_any_latency_lies_in_its_range(latency: int) -> None:
+    rows, total = known(taken(canary([0.5], [latency])), "latency")
+    assert (rows, 0 <= total <= 1) == (1, True)
+
+
+def test_failed_rows_are_errors_and_nothing_else() -> None:
+    sums = taken(canary([0.5] * 4, [10] * 4))
+    add_failures(sums, Failed(digest="a" * 64, role="canary", until=0, rows={3: 2, 63: 100_000_000}))
+    assert known(sums, "error") == (100_000_006, 100_000_002)
+    assert int(sums.squares[PLACE["error"]]) == 100_000_002 * GRID**2
+    assert [known(sums, metric)[0] for metric in METRICS if metric != "error"] == [4, 4, 4, 0]
+    assert sums.answered == 4
+
+
+def test_a_message_that_tells_no_failures_makes_errors_unknown() -> None:
+    message = canary([0.5], [10])
+    assert not taken(message).errors_known
+    assert taken(replace(message, meta=replace(message.meta, failed=()))).errors_known
+
+
+def test_rows_of_an_entity_are_in_one_group_and_those_without_in_that_of_their_request() -> None:
+    message = replace(
+        batch(4),
+        entity=["N14228", "N14228", None, None],
+        request_id=[letter * 16 for letter in (b"a", b"b", b"c", b"c")],
+    )
+    found = groups(message).tolist()
+    assert found == [group("N14228")] * 2 + [group(b"c" * 16)] * 2
+
+
+def test_losses_that_are_missing_count_for_nothing() -> None:
+    sums = Sums.empty()
+    chosen = np.array([1, 2, 3])
+    add_values(sums, "loss", chosen, (np.array([0.5, np.nan, 7.0]), None), RANGES)
+    assert known(sums, "loss") == (2, 1.5)
+
+
+def test_subjects_spread_evenly_over_the_groups() -> None:
+    counts = np.bincount([group(f"aircraft-{number}") for number in range(64_000)])
+    assert len(counts) == 64
+    assert ((counts - 1_000) ** 2 / 1_000).sum() < 64 + 5 * np.sqrt(128)

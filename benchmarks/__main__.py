@@ -3,7 +3,13 @@
 import subprocess
 import sys
 
-BENCHMARKS = {"prediction_batch": (), "flight_faults": (), "inference": ("--quick",), "drift_stream": ("--quick",)}
+BENCHMARKS = {
+    "prediction_batch": (),
+    "flight_faults": (),
+    "drift_stream": ("--quick",),
+    "drift_peers": ("--quick",),
+    "inference": ("--quick",),
+}
 
 
 def main() -> int:

@@ -21,6 +21,11 @@ printf '%s\n' httpx pytest pytest-asyncio |
 # The clients that the conformance tests run, in an environment of their own: they pin an old protobuf.
 printf '%s\n' kserve 'tritonclient[grpc,http]' |
     compile --no-annotate "$@" - --output-file requirements/conformance.lock
+# Other detectors of drift, which the benchmark of ours runs beside it, in an environment of their own: they hold back numpy.
+# Left out is what they only draw pictures or train on GPUs with.
+printf '%s\n' alibi-detect evidently nannyml river scipy 'whylogs[viz]' |
+    compile --no-annotate --excludes <(printf '%s\n' kaleido nvidia-nccl-cu12) "$@" - \
+        --output-file requirements/peers.lock
 # The installer itself.
 echo uv | compile --no-annotate "$@" - --output-file requirements/uv.lock
 wc -l requirements/*.lock

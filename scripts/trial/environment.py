@@ -14,10 +14,14 @@ _UV = ROOT / ".cache" / "uv-venv" / "bin" / "uv"
 
 @dataclass(frozen=True)
 class Environment:
-    """A virtual environment in `.envs/<service>`."""
+    """A virtual environment in `.envs/<service>`, of the interpreter of `.venv` if none is asked for.
+
+    `interpreter` is what uv takes for `--python`, such as `>=3.11,<3.13`; nothing is downloaded for it.
+    """
 
     service: str
     root: Path = ROOT
+    interpreter: str = ""
 
     @property
     def folder(self) -> Path:
@@ -36,7 +40,8 @@ class Environment:
             TrialFailed: a package cannot be had or has another hash.
         """
         if not self.python.exists():
-            await output_of(_UV, "--quiet", "venv", "--clear", "--python", self.root / ".venv/bin/python", self.folder)
+            wanted = self.interpreter or self.root / ".venv/bin/python"
+            await output_of(_UV, "--quiet", "venv", "--clear", "--no-python-downloads", "--python", wanted, self.folder)
         files = [self.root / "requirements" / f"{name}.lock" for name in locks]
         await output_of(_UV, "--quiet", "pip", "sync", "--python", self.folder, "--require-hashes", *files)
 

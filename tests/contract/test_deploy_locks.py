@@ -21,8 +21,8 @@ def versions(path: Path) -> set[str]:
     return {pin.partition(" ;")[0] for pin in pins(path)}
 
 
-def test_there_is_a_lock_for_everything_each_service_its_tests_foreign_clients_and_the_installer() -> None:
-    assert {path.stem for path in LOCKS} == {"all", "conformance", "test", "uv", *SERVICES}
+def test_there_is_a_lock_for_everything_each_service_its_tests_what_is_of_others_and_the_installer() -> None:
+    assert {path.stem for path in LOCKS} == {"all", "conformance", "peers", "test", "uv", *SERVICES}
 
 
 @pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.stem)

@@ -8,8 +8,9 @@ from numpy.typing import ArrayLike
 
 from services.drift_detection.domain.detector.bank import Bank, Step
 from services.drift_detection.domain.detector.budget import Budget
-from shared.definition import Feature, Label, ModelDefinition, Monitoring
+from shared.definition import Feature, Label, ModelDefinition
 from shared.features import Rows
+from shared.monitoring import Monitoring
 from shared.reference import NumericProfile, Reference, Sketch, build_reference
 
 START = np.datetime64("2026-03-01T00:00:00", "us")

@@ -12,9 +12,10 @@ from services.drift_detection.domain.quality.facts import Facts
 from services.drift_detection.domain.quality.report import report
 from services.drift_detection.domain.watched import Watched
 from services.drift_detection.domain.windows import Merged, merge
-from shared.definition import Feature, Label, ModelDefinition, Monitoring
+from shared.definition import Feature, Label, ModelDefinition
 from shared.events import DataQualityReported
 from shared.features import Rows
+from shared.monitoring import Monitoring
 from shared.reference import Reference, build_reference
 
 DIGEST = "c" * 64

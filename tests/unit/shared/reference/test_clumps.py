@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from shared.definition import Feature, Label, ModelDefinition, Monitoring
+from shared.definition import Feature, Label, ModelDefinition
 from shared.features import Float32, Int32, Rows
+from shared.monitoring import Monitoring
 from shared.reference import Clumps
 from shared.reference.clumps import find_clumps
 

@@ -82,16 +82,13 @@ class Group:
         )
 
     def step(self, state: GroupState, pane: PaneCounts, time: int) -> GroupState:
-        """Take in a pane; streams without rows in it stay as they are."""
-        there = (pane.rows > 0)[:, None]
+        """Take in a pane; streams without rows in it stay as they are, and bets on values where it has no values."""
         gain = np.concatenate([self._bin_gains(state, pane), self._rate_gains(pane), self._change_gains(pane)], axis=1)
         changes = 1 + MOST_RATES
         start: Float64 = np.zeros(gain.shape)
         with np.errstate(divide="ignore"):
             start[:, :-changes] = np.log(np.minimum(1.0, pane.rows / self.nominal))[:, None]
-        stepped = np.broadcast_to(there, gain.shape).copy()
-        stepped[:, -changes] &= pane.compared
-        stepped[:, -MOST_RATES:] &= pane.adjacent[:, None]
+        stepped = self._stepped(pane)
         since = np.where(stepped & ~(state.run > 0), time, state.since)
         return GroupState(
             np.where(stepped, np.logaddexp(start, state.ln_r) + gain, state.ln_r),
@@ -99,6 +96,13 @@ class Group:
             np.where(stepped, np.maximum(state.run, 0.0) + gain, state.run),
             since,
         )
+
+    def _stepped(self, pane: PaneCounts) -> Mask:
+        """Which bets the pane settles, bool [N, J]. Those that nothing can speak against would only grow."""
+        blocks = [self.fixed + 1, MOST_RATES, 2 * MOST_RATES, 1, MOST_RATES]
+        valued = pane.bins.any(axis=1)
+        settled = np.stack([valued, pane.rows > 0, valued, pane.compared, pane.adjacent], axis=1)
+        return np.repeat(settled, blocks, axis=1)
 
     def _faded(self, recent: Float64, pane: PaneCounts) -> Float64:
         kept: Float64 = _MEMORY ** (pane.bins.sum(axis=1, keepdims=True) / self.nominal)

@@ -87,7 +87,7 @@ class Levels:
         return cls(rows, rng.multinomial(rows, shares), shares)
 
     def stream(self, name: str, budget: Budget) -> Stream:
-        return Stream(name, level_bets(self.counts, 1.0, budget), missing_bets(0, self.rows, 1.0, budget))
+        return Stream(name, level_bets(self.counts, self.rows, 1.0, budget), missing_bets(0, self.rows, 1.0, budget))
 
     def cells(self, change: Change) -> Float64:
         """A total variation of `moved` from the most frequent level to the second."""

@@ -121,7 +121,7 @@ class Levels:
 
     def stream(self, budget: Budget) -> Stream:
         """What the detector bets on it."""
-        return Stream("", (level_bets(self.counts, 1.0, budget),), missing_bets(0, self.rows, 1.0, budget))
+        return Stream("", (level_bets(self.counts, self.rows, 1.0, budget),), missing_bets(0, self.rows, 1.0, budget))
 
     def cells(self, change: Change) -> Float64:
         """True shares of the bins."""

@@ -75,7 +75,7 @@ class Cut:
         windows = len(z)
         if windows < LEAST_WINDOWS:
             return Dispersion(windows=windows, lags=0, components=())
-        lags = max(4, int(1.5 * windows ** (1 / 3)))
+        lags = max(4, int(1.5 * np.cbrt(windows) + 1e-9))  # a cube's root may come out just below it
         parts = tuple(_component(column, lags, self.inflation) for column in z.T)
         return Dispersion(windows=windows, lags=lags, components=parts)
 

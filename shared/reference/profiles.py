@@ -2,9 +2,9 @@
 
 from bisect import bisect_right
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from shared.events.base import Finite, Record
 from shared.reference.bins import pooled_counts
@@ -13,8 +13,30 @@ from shared.reference.flats import Flats
 from shared.reference.jumps import Jumps
 from shared.reference.measure import Clip
 
+_UNKNOWN = Dispersion(windows=0, lags=0, components=())
 
-class NumericProfile(Record):
+
+class Profile(Record):
+    """What is known of any column. Fields with defaults came later: a reference from before can be read, and keeps its
+    digest, as they are not written when they say no more than their default.
+    """
+
+    name: str
+    rows: int = Field(ge=0)
+    missing: int = Field(ge=0)
+    day_missing: Finite | None = None
+    importance: Finite | None = None
+    dispersion: Dispersion = _UNKNOWN
+    missing_dispersion: Dispersion | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        told: dict[str, Any] = handler(self)
+        fields = type(self).model_fields
+        return {name: value for name, value in told.items() if getattr(self, name) != fields[name].default}
+
+
+class NumericProfile(Profile):
     """A numeric feature or score over the R rows of the reference.
 
     `edges` bound up to 60 quantile bins, `coarse_edges` up to 20; a value's bin is the number of edges at or below it.
@@ -25,9 +47,6 @@ class NumericProfile(Record):
     by bucket of the season, none if the reference has no season.
     """
 
-    name: str
-    rows: int = Field(ge=0)
-    missing: int = Field(ge=0)
     zeros: int = Field(ge=0)
     minimum: Finite
     maximum: Finite
@@ -41,15 +60,11 @@ class NumericProfile(Record):
     squares: int
     day_low: Finite
     day_high: Finite
-    day_missing: Finite
-    importance: Finite | None
-    seasons: tuple[tuple[int, ...], ...]
-    dispersion: Dispersion
-    bins_dispersion: Dispersion
-    missing_dispersion: Dispersion | None
-    zero_dispersion: Dispersion | None
     jumps: Jumps
-    flats: Flats
+    seasons: tuple[tuple[int, ...], ...] = ()
+    bins_dispersion: Dispersion = _UNKNOWN
+    zero_dispersion: Dispersion | None = None
+    flats: Flats = Flats(pairs=0, flat=0, dispersion=None)
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
@@ -78,7 +93,7 @@ class NumericProfile(Record):
         return tuple(total)
 
 
-class CategoricalProfile(Record):
+class CategoricalProfile(Profile):
     """A categorical feature. `categories` are all that the model knows, a code is a position among them.
 
     `counts` per category; `kept` are the codes with a bin of their own, the most frequent first; the last bin is "rare
@@ -86,19 +101,12 @@ class CategoricalProfile(Record):
     rows of a local day, missing ones included; `day_missing` the greatest share of missing rows.
     """
 
-    name: str
-    rows: int = Field(ge=0)
-    missing: int = Field(ge=0)
     unseen: int = Field(ge=0)
     categories: tuple[str, ...]
     counts: tuple[int, ...]
     kept: tuple[int, ...]
-    day_low: tuple[Finite, ...]
-    day_high: tuple[Finite, ...]
-    day_missing: Finite
-    importance: Finite | None
-    dispersion: Dispersion
-    missing_dispersion: Dispersion | None
+    day_low: tuple[Finite, ...] = ()
+    day_high: tuple[Finite, ...] = ()
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:

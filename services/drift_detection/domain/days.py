@@ -65,18 +65,25 @@ def in_range(watched: Watched, name: str, day: Iterable[Sums]) -> bool:
 
 
 def _number_in_range(reference: Reference, column: int, profile: NumericProfile, day: Sums) -> bool:
-    present = day.present[column]
-    if not present or 1 - present / day.rows > max(profile.day_missing, _SLACK):
+    present, worst = day.present[column], profile.day_missing
+    if _too_much_missing(1 - present / day.rows, worst):
         return False
+    if not present:  # as on a day of the reference, if its days are known
+        return worst is not None
     measure = reference.measure
     mean = float(measure.centre[column]) + float(measure.step[column]) * day.sums[column] / present
     return profile.day_low <= mean <= profile.day_high
+
+
+def _too_much_missing(share: float, worst: float | None) -> bool:
+    """References from before their days were known refuse nothing."""
+    return worst is not None and share > max(worst, _SLACK)
 
 
 def _mix_in_range(profile: CategoricalProfile, levels: list[int], rows: int) -> bool:
     missing, *counts = [number / rows for number in levels[: len(profile.levels) + 1]]
     within = all(
         low - _SLACK <= share <= high + _SLACK
-        for low, share, high in zip(profile.day_low, counts, profile.day_high, strict=True)
+        for low, share, high in zip(profile.day_low, counts, profile.day_high, strict=bool(profile.day_low))
     )
-    return within and missing <= max(profile.day_missing, _SLACK)
+    return within and not _too_much_missing(missing, profile.day_missing)

@@ -66,12 +66,12 @@ def numeric_bets(counts: NDArray[np.int64], phi: float, phi_any: float, budget: 
     return _bets(p, ratios, weights, budget.normal, Unit(int(counts.sum()), phi, max(phi, phi_any), budget))
 
 
-def level_bets(counts: NDArray[np.int64], phi: float, budget: Budget) -> BinBets:
-    """Of a categorical feature by its pooled counts [B]."""
+def level_bets(counts: NDArray[np.int64], rows: int, phi: float, budget: Budget) -> BinBets:
+    """Of a categorical feature by its pooled counts [B], which may be more than its rows."""
     p = smoothed(counts)
     ratios = level_ratios(p)
     weights = np.full(len(ratios), MIX / max(len(ratios), 1))
-    return _bets(p, ratios, weights, budget.radius(len(p)), Unit(int(counts.sum()), phi, phi, budget))
+    return _bets(p, ratios, weights, budget.radius(len(p)), Unit(rows, phi, phi, budget))
 
 
 class Unit(NamedTuple):

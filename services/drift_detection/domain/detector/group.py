@@ -95,11 +95,12 @@ class Group:
         )
 
     def _stepped(self, pane: PaneCounts, table: BinTable) -> Mask:
-        """Which bets the pane settles, bool [N, J]."""
-        stepped = np.repeat((pane.rows > 0)[:, None], self.ln_weights.shape[1], axis=1)
+        """Which bets the pane settles, bool [N, J]. Those that nothing can speak against would only grow."""
+        blocks = [self.fixed + 1, MOST_RATES, 2 * MOST_RATES, 1, MOST_RATES]
+        valued = pane.bins.any(axis=1)
+        settled = np.stack([valued, pane.rows > 0, valued, pane.compared, pane.adjacent], axis=1)
+        stepped = np.repeat(settled, blocks, axis=1)
         stepped[:, : self.fixed] &= table.live
-        stepped[:, -1 - MOST_RATES] &= pane.compared
-        stepped[:, -MOST_RATES:] &= pane.adjacent[:, None]
         return stepped
 
     def _start(self, pane: PaneCounts, shape: tuple[int, ...]) -> Float64:

@@ -53,4 +53,4 @@ def level_stream(profile: CategoricalProfile, budget: Budget) -> Stream:
         profile.missing, profile.rows + profile.missing, budget.dispersion(profile.missing_dispersion), budget
     )
     phi = budget.dispersion(profile.dispersion)
-    return Stream(profile.name, (level_bets(np.array(profile.pooled), phi, budget),), missing)
+    return Stream(profile.name, (level_bets(np.array(profile.pooled), profile.rows, phi, budget),), missing)

@@ -12,7 +12,9 @@ from services.drift_detection.domain.watch import ModelWatch
 from services.drift_detection.domain.watched import Watched
 from services.drift_detection.domain.windows import merge
 from services.drift_detection.domain.words import HeadWord, PartWord, Word
+from shared.errors import Unreadable
 from shared.events import DeploymentChanged
+from shared.reference.segments import ALL
 
 Parts = dict[int, Partial]
 _EPOCH = 32  # bits of a record's version that count its writings
@@ -69,8 +71,15 @@ class Merging:
         self._panes: dict[str, _Panes] = {}
 
     def take(self, word: Word) -> None:
-        """Take in a word; one that is older than what is known changes nothing."""
+        """Take in a word; one that is older than what is known changes nothing.
+
+        Raises:
+            Unreadable: it is of no window of its bundle; nothing has changed then.
+        """
         if isinstance(word, PartWord):
+            watched = self._catalogue.get(word.key.digest)
+            if watched is not None and not _fits(word, watched):
+                raise Unreadable(f"word: bundle {watched.digest} has no such window")
             self.put(word)
         elif word.offset >= self.heads[word.partition].offset:
             self.heads[word.partition] = word
@@ -132,7 +141,8 @@ class Merging:
 
     def missing(self) -> set[str]:
         """Bundles whose windows are under way, but wait for them."""
-        return {key.digest for key in self.parts} - self._catalogue.keys()
+        unknown = self.models.keys() - self._catalogue.keys()
+        return {key.digest for key in self.parts if key.digest in unknown} if unknown else set()
 
     def advance(self, most: int) -> bool:
         """Publish and revise the windows whose time has come, at most so many a model; True if there are more."""
@@ -209,3 +219,10 @@ class Merging:
             for source, tally in head.tallies.items():
                 total[source] = total.get(source, Tally()) + tally
         return total
+
+
+def _fits(word: PartWord, watched: Watched) -> bool:
+    known = word.key.segment == ALL or word.key.segment in watched.reference.segments
+    empty, sketch = watched.reference.empty_sketch(), word.part.sketch
+    shapes = [(one.counts.shape, one.levels.shape) for one in (empty, sketch)]
+    return known and word.model == watched.model and shapes[0] == shapes[1]

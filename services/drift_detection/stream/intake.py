@@ -11,6 +11,7 @@ from services.drift_detection.domain.partition import Taken
 from services.drift_detection.domain.sources import Place, Sources
 from services.drift_detection.domain.too_late import rows_too_late
 from services.drift_detection.domain.watched import Watched
+from services.drift_detection.domain.words import PartWord
 from services.drift_detection.models import Bundles
 from services.drift_detection.store.wire import decode_word
 from services.drift_detection.stream.metrics import MESSAGES, count_rows
@@ -122,7 +123,10 @@ class WordIntake(Intake):
         merging = self.mergings[message.partition]
         known = message.offset <= merging.offset
         try:
-            merging.take(decode_word(message.value or b"", len(merging.heads)))
+            word = decode_word(message.value or b"", len(merging.heads))
+            if isinstance(word, PartWord):
+                await self._load(word.key.digest)
+            merging.take(word)
             MESSAGES.labels(message.topic, "repeat" if known else "handled").inc()
         except Unreadable as error:
             self.bury(message, str(error), known=known)
@@ -132,6 +136,10 @@ class WordIntake(Intake):
     async def load_missing(self) -> None:
         """Get the bundles of windows under way that are not at hand; those that can't be read are waited for."""
         for digest in sorted({digest for merging in self.mergings.values() for digest in merging.missing()}):
+            await self._load(digest)
+
+    async def _load(self, digest: str) -> None:
+        if digest not in self._catalogue:
             try:
                 self._catalogue[digest] = await self._bundles.get(digest)
             except Unreadable as error:

@@ -1,12 +1,16 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from services.drift_detection.domain.merging import Merging
-from services.drift_detection.domain.partition import PartitionState, WindowKey
+from services.drift_detection.domain.partition import Partial, PartitionState, WindowKey
 from services.drift_detection.domain.sources import Place, Sources
 from services.drift_detection.domain.watched import Watched
 from services.drift_detection.domain.words import HeadWord, PartWord, Word, home_of
+from shared.errors import Unreadable
 from shared.events import WindowClosed, WindowRevised
+from shared.reference import Sketch
 from shared.reference.panes import moment
 from tests.unit.drift_detection.pumps import DIGEST, HOUR, START, batch, hours, watched
 
@@ -131,3 +135,21 @@ def test_a_model_is_at_home_in_one_of_the_partitions() -> None:
     homes = {home_of(f"model_{number}", 3) for number in range(30)}
     assert homes == {0, 1, 2}
     assert home_of("pumps", 3) == home_of("pumps", 3)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model": "others"},
+        {"key": WindowKey(FIRST, DIGEST, "champion", "site=nowhere")},
+        {"part": Partial(Sketch.empty(2, 1), 0)},
+    ],
+)
+def test_a_part_that_does_not_fit_its_bundle_is_refused_and_changes_nothing(change: dict[str, object]) -> None:
+    merging = Merging(0, 1, CATALOGUE)
+    part = next(word for word in said(side(0), (0, ALL_ROWS), at_end=True) if isinstance(word, PartWord))
+    with pytest.raises(Unreadable, match="no such window"):
+        merging.take(replace(part, **change))  # type: ignore[arg-type]
+    assert (merging.parts, merging.watches) == ({}, {})
+    merging.take(part)
+    assert len(merging.parts) == 1

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from benchmarks.drift_peers.compare import WHOLE_SET, by_case, with_ours
-from benchmarks.drift_peers.compare import Row as Figure
+from benchmarks.drift_peers.compare import WHOLE_SET, Row, by_case, with_ours
 from benchmarks.drift_peers.cusum import Cusum, limit, run_length
 from benchmarks.drift_peers.data import (
     CASES,
@@ -244,8 +243,8 @@ def test_who_could_not_be_asked_says_why_and_has_no_figure() -> None:
 
 def test_the_table_has_a_line_for_each_case_and_shows_what_is_only_a_bound() -> None:
     rows = [
-        Figure("a", "1", "x", 1_200.5, 3),
-        Figure("b", "1", "x", 3.5, 3, missed=1),
-        Figure("a", "1", "y", "never", 3),
+        Row("a", "1", "x", 1_200.5, 3),
+        Row("b", "1", "x", 3.5, 3, missed=1),
+        Row("a", "1", "y", "never", 3),
     ]
     assert by_case(rows) == [{"case": "x", "a": "1,200.5", "b": "≥ 3.5"}, {"case": "y", "a": "never"}]

@@ -137,7 +137,7 @@ class ModelDefinition(Section):
     def _without_what_is_not_said(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         told: dict[str, Any] = handler(self)
         if self.rollout is None:  # definitions from before there were comparisons keep their digest
-            del told["rollout"]
+            told.pop("rollout", None)
         return told
 
     @field_validator("features")

@@ -56,7 +56,7 @@ class Monitoring(Section):
         told: dict[str, Any] = handler(self)
         for name in _LATER:
             if getattr(self, name) == Monitoring.model_fields[name].default:
-                del told[name]
+                told.pop(name, None)
         return told
 
     @property

@@ -29,6 +29,8 @@ class Bundles:
     def _open(self, digest: str) -> Watched:
         try:
             bundle = open_bundle(self._store, digest, self._trust)
-            return Watched(digest, bundle.definition, bundle.reference)
+            watched = Watched(digest, bundle.definition, bundle.reference)
         except InvalidInput as error:
             raise Unreadable(f"bundle {digest}: {error}") from error
+        _ = watched.bank  # takes a while: how often it would alarm by itself may have to be simulated
+        return watched

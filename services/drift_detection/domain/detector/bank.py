@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.drift_detection.domain.detector.budget import Budget
+from services.drift_detection.domain.detector.calibration import Sample, threshold
 from services.drift_detection.domain.detector.changes import Changes, Comparison, LastPane
 from services.drift_detection.domain.detector.detector import Alarm, Detector, Pane, State
 from services.drift_detection.domain.detector.group import Group, PaneCounts, When
 from services.drift_detection.domain.detector.rule import Rule
-from services.drift_detection.domain.detector.streams import level_stream, numeric_stream
+from services.drift_detection.domain.detector.streams import independent, level_stream, numeric_stream
 from shared.reference import NumericProfile, Reference, Sketch
 from shared.reference.bins import FINE
 from shared.reference.panes import Int64
@@ -55,15 +56,19 @@ class Bank:
         self.changes = Changes(whole, self.budget)
         numbers = Group([numeric_stream(profile, self.budget) for profile in self.columns], nominal)
         levels = Group([level_stream(profile, self.budget) for profile in self.categorical], nominal)
-        self.detector = Detector([numbers, levels], Rule(self.budget))
+        self._groups = [numbers, levels]
+        self.detector = Detector(self._groups, Rule(self.budget, self._ln_h(whole[0])))
         self._widths = [(len(reference.columns), len(reference.categorical)) for reference in whole]
         self._season, self._zone = whole[0].season, whole[0].time_zone
         self._coarse = _coarse_cells(self.columns, numbers.width)
 
-    @property
-    def independent(self) -> bool:
-        """Whether every φ is 1, so that thresholds may be calibrated."""
-        return all(stream.bins.phi_any == 1 for group in self.detector.groups for stream in group.streams)
+    def _ln_h(self, whole: Reference) -> float | None:
+        """The threshold of mode C, where every φ is 1. Segments have fewer rows than the whole, so wider margins."""
+        profiles = [*self.columns, *self.categorical]
+        if not all(independent(profile, self.budget) for profile in profiles):
+            return None
+        shares = [one.missing / max(one.rows + one.missing, 1) for one in (*whole.numeric, *whole.categorical)]
+        return threshold(Sample(self.budget, whole.size, round(float(np.mean(shares)), 4)))
 
     def segment_of(self, kind: int, row: int) -> str:
         """The segment of a stream: number `row` of the numeric ones (kind 0) or of the categorical ones (1)."""

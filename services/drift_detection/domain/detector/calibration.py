@@ -19,7 +19,7 @@ from shared.reference.panes import Int64
 _STREAMS = 500
 _SETTLING = 50  # steps until a stream has forgotten that it began
 _PER_ALARM = 20  # stream-steps simulated for each in which the budget has one alarm
-_MOST_STEPS = 1_000_000
+_MOST_STEPS = 250_000
 _REARM = 2.0  # an alarm counts again once ln M has been this far below
 _GRID = np.arange(2.0, 16.0, 0.05)
 _SPARE = 3.0  # references differ, and so do features with fewer bins than the simulated ones
@@ -37,7 +37,7 @@ class Sample(NamedTuple):
 def threshold(sample: Sample) -> float:
     """ln h at which one stream alarms in at most one of 3·A·F steps of n0 rows.
 
-    The same sample gives the same threshold. Budgets of more than some 50,000 are not simulated in full: beyond what
+    The same sample gives the same threshold. Budgets of more than some 12,500 are not simulated in full: beyond what
     is, ln h grows as the logarithm of the budget, which is the most it can.
     """
     needed = sample.budget.steps * sample.budget.streams

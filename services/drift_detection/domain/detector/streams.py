@@ -54,3 +54,11 @@ def level_stream(profile: CategoricalProfile, budget: Budget) -> Stream:
     )
     phi = budget.dispersion(profile.dispersion)
     return Stream(profile.name, (level_bets(np.array(profile.pooled), profile.rows, phi, budget),), missing)
+
+
+def independent(profile: NumericProfile | CategoricalProfile, budget: Budget) -> bool:
+    """Whether every φ of it is known to be 1: its rows are as good as independent."""
+    found = [profile.dispersion, profile.missing_dispersion]
+    if isinstance(profile, NumericProfile):
+        found += [profile.bins_dispersion, profile.zero_dispersion]
+    return profile.dispersion.assessed and all(budget.dispersion(one) == 1 for one in found)

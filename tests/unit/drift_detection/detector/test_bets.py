@@ -78,7 +78,7 @@ def test_the_allowance_for_rare_levels_makes_the_reference_no_larger() -> None:
 def test_a_bet_that_equals_the_reference_is_dropped(rows: int) -> None:
     """It would grow by one each step, and a constant feature alarm."""
     for bets in (numeric_bets(np.array([rows]), 1, 1, budget(F)), level_bets(np.array([rows]), rows, 1, budget(F))):
-        assert len(bets.ratios) == len(bets.weights) == len(bets.margins) == 0
+        assert not bets.live.any()
         assert bets.adaptive is None
 
 

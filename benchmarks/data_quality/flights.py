@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from benchmarks.data_quality.rows import Row
 from models.flight_delays.data import read_flights
 from services.drift_detection.domain.partition import Partial, WindowKey
-from services.drift_detection.domain.quality.book import QualityBook
 from services.drift_detection.domain.quality.facts import Facts
 from services.drift_detection.domain.quality.record import QualityRecord
+from services.drift_detection.domain.reports.book import QualityBook
 from services.drift_detection.domain.watched import Watched
 from services.drift_detection.domain.windows import merge
 from shared.definition import read_definition
@@ -31,8 +31,10 @@ pc: Any = pyarrow.compute  # its functions are made at import, where type checke
 
 DIGEST = "0" * 64
 NEW_YORK = ZoneInfo("America/New_York")
-START, LIVE, APRIL = (datetime(2013, month, 1, tzinfo=NEW_YORK) for month in (1, 3, 4))
+START = datetime(2013, 1, 1, tzinfo=NEW_YORK)
+LIVE = datetime(2013, 3, 1, tzinfo=NEW_YORK)
 FAULT = datetime(2013, 3, 15, 12, tzinfo=NEW_YORK)
+APRIL = datetime(2013, 4, 1, tzinfo=NEW_YORK)
 LAST_DAYS = datetime(2013, 12, 30, tzinfo=NEW_YORK)
 MISSING_SINCE = datetime(2013, 12, 30, 19, tzinfo=NEW_YORK)
 DEFINITION = read_definition(Path(__file__).parents[2] / "models" / "flight_delays" / "model.toml")

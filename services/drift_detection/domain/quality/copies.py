@@ -7,7 +7,7 @@ from scipy import special
 
 from services.drift_detection.domain.quality.bounds import Float64
 from services.drift_detection.domain.quality.counts import Counts
-from shared.events.quality import Finding
+from shared.events.quality import Finding, FindingKind
 from shared.reference import Clumps, Reference, Sketch
 from shared.reference.clumps import LEAST_ROWS
 from shared.reference.panes import Int64
@@ -65,10 +65,10 @@ def _log_multinomial(counts: Int64, known: Int64) -> float:
     return float(coefficient + (counts * np.log(shares)).sum())
 
 
-def _finding(kind: str, value: float, expected: float) -> Finding:
+def _finding(kind: FindingKind, value: float, expected: float) -> Finding:
     return Finding(
         feature=None,
-        kind="doubled" if kind == "doubled" else "repeated",
+        kind=kind,
         value=value,
         expected=expected,
         low=expected,

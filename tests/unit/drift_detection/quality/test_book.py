@@ -3,9 +3,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from services.drift_detection.domain.quality.book import QualityBook
 from services.drift_detection.domain.quality.record import QualityRecord
-from services.drift_detection.domain.quality.silence import quiet_until
+from services.drift_detection.domain.reports.book import QualityBook
+from services.drift_detection.domain.reports.silence import quiet_until
 from shared.events import DataQualityReported
 from shared.features import Rows
 from shared.reference.panes import moment, time_of

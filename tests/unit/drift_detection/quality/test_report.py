@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.drift_detection.domain.quality.report import report
+from services.drift_detection.domain.reports.report import report
 from services.drift_detection.domain.windows import window_id
 from shared.features import Rows
 from shared.reference.panes import moment

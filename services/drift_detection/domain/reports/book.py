@@ -8,8 +8,8 @@ from typing import NamedTuple
 from services.drift_detection.domain.quality.copies import content
 from services.drift_detection.domain.quality.facts import LAG_BOUNDS, Facts
 from services.drift_detection.domain.quality.record import PaneNote, QualityRecord, SilenceNote
-from services.drift_detection.domain.quality.report import report
-from services.drift_detection.domain.quality.silence import Gap, expected_in, least_silent, silence, told_part
+from services.drift_detection.domain.reports.report import report
+from services.drift_detection.domain.reports.silence import Gap, expected_in, least_silent, silence, told_part
 from services.drift_detection.domain.watched import Watched
 from services.drift_detection.domain.windows import Merged
 from shared.events import DataQualityReported

@@ -82,11 +82,12 @@ def test_levels_chosen_from_many_for_their_counts_may_stray_as_far_as_all_of_the
 
 
 @pytest.mark.parametrize("rows", [0, 5000])
-def test_a_bet_that_equals_the_reference_is_dropped(rows: int) -> None:
+def test_a_bet_that_equals_the_reference_is_none(rows: int) -> None:
     """It would grow by one each step, and a constant feature alarm."""
     for bets in (numeric_bets(np.array([rows]), 1, 1, budget(F)), level_bets(np.array([rows]), rows, 1, budget(F))):
-        assert len(bets.ratios) == len(bets.weights) == len(bets.margins) == 0
+        assert not bets.live.any()
         assert bets.adaptive is None
+    assert numeric_bets(EVEN, 1, 1, budget(F)).live.all()
 
 
 def test_two_bins_are_bet_to_shift_only() -> None:

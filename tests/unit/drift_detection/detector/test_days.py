@@ -6,9 +6,10 @@ import pytest
 from services.drift_detection.domain.days import KEPT, add, count, in_range, sums_of
 from services.drift_detection.domain.state import Sums
 from services.drift_detection.domain.trail import Trail
-from services.drift_detection.domain.watched import SEGMENT, Watched
+from services.drift_detection.domain.watched import Watched
 from shared.features import Rows
 from shared.reference import Sketch, build_reference
+from shared.reference.segments import ALL
 from tests.unit.drift_detection.detector.worlds import FIRST, changed
 from tests.unit.drift_detection.pumps import DIGEST, HOUR, SITES, definition, hours, watched
 
@@ -138,9 +139,9 @@ def filled(shift: float = -3.0, kept_from: int = 0) -> tuple[Trail, dict[int, Su
     trail = Trail(watched(), watched().bank.start())
     days: dict[int, Sums] = {}
     for hour in range(47):
-        trail.put(FIRST + hour * HOUR, SEGMENT, sketch(hour, shift=shift))
+        trail.put(FIRST + hour * HOUR, ALL, sketch(hour, shift=shift))
     for pane in trail.forget(FIRST + kept_from * HOUR):
-        count(days, watched().reference, pane.start, pane.sketches[SEGMENT])
+        count(days, watched().reference, pane.start, pane.sketches[ALL])
     return trail, days
 
 

@@ -3,6 +3,7 @@ import pytest
 from numpy.typing import NDArray
 
 from services.drift_detection.domain.detector import effects
+from services.drift_detection.domain.detector.effects import Mix
 from services.drift_detection.domain.detector.group import PaneCounts
 from shared.events import DriftedFeature, EffectMeasure
 from tests.unit.drift_detection.detector.worlds import profile, world
@@ -18,12 +19,17 @@ def binned(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.bincount(np.searchsorted(edges, values.astype(np.float32), side="right"), minlength=20).astype(np.float64)
 
 
+def mix(values: NDArray[np.float64]) -> Mix:
+    """These rows beside those of the reference."""
+    return Mix(binned(VALUES), binned(values))
+
+
 def test_a_shift_is_told_in_the_features_unit_and_in_deviations() -> None:
-    found = effects.shift(NORMAL, binned(RANDOM.normal(6, 2, 50_000)))
+    found = effects.shift(NORMAL, mix(RANDOM.normal(6, 2, 50_000)))
     assert (found.effect, found.size) == pytest.approx((1, 0.5), abs=0.05)
     assert found.measure == "d"
-    assert effects.shift(NORMAL, binned(RANDOM.normal(4, 2, 50_000))).effect == pytest.approx(-1, abs=0.05)
-    assert effects.shift(NORMAL, binned(VALUES)).effect == pytest.approx(0, abs=1e-9)
+    assert effects.shift(NORMAL, mix(RANDOM.normal(4, 2, 50_000))).effect == pytest.approx(-1, abs=0.05)
+    assert effects.shift(NORMAL, mix(VALUES)).effect == pytest.approx(0, abs=1e-9)
 
 
 def test_a_jump_is_told_in_deviations_of_the_reference() -> None:
@@ -38,24 +44,21 @@ def test_a_constant_has_no_deviations_to_tell_a_change_in() -> None:
 
 
 def test_another_shape_is_told_as_total_variation_and_cohens_w() -> None:
-    recent = binned(VALUES) * np.repeat([1.5, 0.5], 10)
-    found = effects.shape(NORMAL, recent)
+    found = effects.shape(Mix(binned(VALUES), binned(VALUES) * np.repeat([1.5, 0.5], 10)))
     assert found.effect == pytest.approx(0.25, abs=1e-3)
     assert found.size == pytest.approx(0.5, abs=2e-3)
     assert found.measure == "w"
 
 
 def test_rows_as_they_were_are_of_no_size_however_few() -> None:
-    sizes = [effects.shape(NORMAL, binned(RANDOM.choice(VALUES, 200))).size for _ in range(200)]
+    sizes = [effects.shape(mix(RANDOM.choice(VALUES, 200))).size for _ in range(200)]
     assert np.median(sizes) < 0.15
-    assert effects.shape(NORMAL, binned(VALUES)).size == 0
+    assert effects.shape(mix(VALUES)).size == 0
 
 
 def test_another_mix_is_told_as_total_variation_and_cohens_w() -> None:
-    levels = world({}, {"c": np.repeat([0, 1, 2], [500, 300, 200])}).reference.categorical[0]
-    found = effects.mixture(levels, np.array([60_000.0, 30_000, 10_000, 0]))
-    p = np.array([500.5, 300.5, 200.5, 0.5]) / 1002
-    q = np.array([0.6, 0.3, 0.1, 0])
+    p, q = np.array([0.5, 0.3, 0.195, 0.005]), np.array([0.6, 0.3, 0.1, 0])
+    found = effects.shape(Mix(p * 7, q * 100_000))
     assert found.effect == pytest.approx(np.abs(q - p).sum() / 2)
     assert found.size == pytest.approx((np.square(q - p) / p).sum() ** 0.5, abs=1e-3)
 

@@ -6,8 +6,8 @@ import pytest
 from services.drift_detection.domain.detector.bank import Bank, Memory, Step
 from services.drift_detection.domain.detector.memory import pack, unpack
 from services.drift_detection.domain.trail import Trail, Verdict
-from services.drift_detection.domain.watched import SEGMENT
 from shared.reference import Sketch
+from shared.reference.segments import ALL
 from tests.unit.drift_detection.detector.worlds import FIRST
 from tests.unit.drift_detection.pumps import HOUR, hours, watched
 
@@ -26,7 +26,7 @@ def pane(hour: int, shift: float = 0.0) -> Pane:
 def trail_of(*panes: Pane, base: Memory | None = None) -> Trail:
     trail = Trail(watched(), base or watched().bank.start())
     for start, sketch in panes:
-        trail.put(start, SEGMENT, sketch)
+        trail.put(start, ALL, sketch)
     return trail
 
 
@@ -48,7 +48,7 @@ def test_panes_in_any_order_are_judged_as_in_theirs() -> None:
         assert verdicts(trail_of(*shuffled)) == in_order
         trail = trail_of()
         for number, (start, sketch) in enumerate(shuffled):  # judged after each, so that much is known and outdated
-            trail.put(start, SEGMENT, sketch)
+            trail.put(start, ALL, sketch)
             assert len(verdicts(trail, start)) == sum(other >= start for other, _ in shuffled[: number + 1])
         assert verdicts(trail) == in_order
 
@@ -61,7 +61,7 @@ def test_a_pane_that_comes_late_takes_part_in_the_judgement_of_the_next() -> Non
 
 
 def _with_segment(one: Pane) -> tuple[int, str, Sketch]:
-    return one[0], SEGMENT, one[1]
+    return one[0], ALL, one[1]
 
 
 def test_new_rows_of_a_pane_replace_its_old_ones() -> None:
@@ -76,9 +76,9 @@ def test_only_the_panes_asked_for_are_told() -> None:
     trail = trail_of(*(pane(hour) for hour in range(6)))
     assert list(verdicts(trail, pane(2)[0], pane(4)[0])) == [pane(2)[0], pane(3)[0]]
     assert list(verdicts(trail, pane(2)[0] + 1)) == [pane(hour)[0] for hour in (3, 4, 5)]
-    assert trail.has(pane(2)[0], SEGMENT)
+    assert trail.has(pane(2)[0], ALL)
     assert not trail.has(pane(2)[0], "north")
-    assert not trail.has(pane(6)[0], SEGMENT)
+    assert not trail.has(pane(6)[0], ALL)
 
 
 def test_forgotten_panes_are_still_what_the_next_is_judged_by() -> None:
@@ -119,12 +119,12 @@ def test_panes_that_are_kept_are_not_gone_through_again_for_each_that_is_forgott
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bundle = watched("f" * 64)
-    bank = Counting({SEGMENT: bundle.reference}, bundle.definition.monitoring.panes_per_period, 1000)
+    bank = Counting({ALL: bundle.reference}, bundle.definition.monitoring.panes_per_period, 1000)
     monkeypatch.setitem(vars(bundle), "bank", bank)
     trail = Trail(bundle, bank.start())
     for hour in range(30):
         start, sketch = pane(hour)
-        trail.put(start, SEGMENT, sketch)
+        trail.put(start, ALL, sketch)
         verdicts(trail, start)
         trail.forget(start - 5 * HOUR)
     assert bank.steps <= 2 * 30

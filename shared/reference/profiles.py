@@ -7,7 +7,7 @@ from typing import Any, Self
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from shared.events.base import Finite, Record
-from shared.reference.bins import pooled_counts
+from shared.reference.bins import MOST_LEVELS, pooled_counts
 from shared.reference.dispersion import Dispersion
 from shared.reference.flats import Flats
 from shared.reference.jumps import Jumps
@@ -133,3 +133,9 @@ class CategoricalProfile(Profile):
     def pooled(self) -> tuple[int, ...]:
         """r_b of the detector: `level_counts`, with its allowance in the last bin."""
         return pooled_counts(self.counts, self.kept, self.unseen)
+
+    @property
+    def chosen_from(self) -> int:
+        """How many levels had rows, if only the most frequent of those with rows enough have a bin; else 0."""
+        seen = sum(count > 0 for count in self.counts) + (self.unseen > 0)
+        return seen if len(self.kept) == MOST_LEVELS else 0

@@ -103,6 +103,5 @@ class Trail:
         if count:
             self.base = self._memory(count) if count < len(self._panes) else self._step(count - 1).after
         forgotten = self._panes[:count]
-        del self._panes[:count]
-        self._before.clear()
+        del self._panes[:count], self._before[:count]
         return forgotten

@@ -63,15 +63,19 @@ def numeric_bets(counts: NDArray[np.int64], phi: float, phi_any: float, budget: 
     p = smoothed(counts)
     ratios = numeric_ratios(p)
     weights = np.repeat([SHIFT, SPREAD], SIZES)[: len(ratios)] / SIZES
-    return _bets(p, ratios, weights, budget.normal, Unit(int(counts.sum()), phi, max(phi, phi_any), budget))
+    return _bets(p, ratios, weights, None, Unit(int(counts.sum()), phi, max(phi, phi_any), budget))
 
 
-def level_bets(counts: NDArray[np.int64], rows: int, phi: float, budget: Budget) -> BinBets:
-    """Of a categorical feature by its pooled counts [B], which may be more than its rows."""
+def level_bets(counts: NDArray[np.int64], rows: int, phi: float, budget: Budget, chosen_from: int = 0) -> BinBets:
+    """Of a categorical feature by its pooled counts [B], which may be more than its rows.
+
+    Where its levels were `chosen_from` more for their counts, they will be less frequent than these say: the margin is
+    that of all, as no pooling of levels strays further from the reference than the levels themselves.
+    """
     p = smoothed(counts)
     ratios = level_ratios(p)
     weights = np.full(len(ratios), MIX / max(len(ratios), 1))
-    return _bets(p, ratios, weights, budget.radius(len(p)), Unit(rows, phi, phi, budget))
+    return _bets(p, ratios, weights, max(len(p), chosen_from), Unit(rows, phi, phi, budget))
 
 
 class Unit(NamedTuple):
@@ -87,8 +91,11 @@ class Unit(NamedTuple):
         return float(MARGIN * (phi / max(self.rows, 1)) ** 0.5)
 
 
-def _bets(p: Float64, ratios: Float64, weights: Float64, reach: float, unit: Unit) -> BinBets:
+def _bets(p: Float64, ratios: Float64, weights: Float64, levels: int | None, unit: Unit) -> BinBets:
+    """`levels` of a categorical feature; None for bets along the directions of a numeric one."""
     chi = np.sqrt(np.square(ratios - 1) @ p)
-    adaptive = unit.per_row(unit.phi_any) * unit.budget.radius(len(p)) if len(p) > 1 else None
+    radius = unit.budget.radius(levels or len(p))
+    reach = unit.budget.normal if levels is None else radius
+    adaptive = unit.per_row(unit.phi_any) * radius if len(p) > 1 else None
     margins = reach * unit.per_row(unit.phi) * chi
     return BinBets(p, ratios, weights, margins, chi >= _LEAST_CHI, adaptive, unit.phi, unit.phi_any)

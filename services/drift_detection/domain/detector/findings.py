@@ -8,6 +8,7 @@ import numpy as np
 from services.drift_detection.domain.detector import effects
 from services.drift_detection.domain.detector.bank import Bank, Step
 from services.drift_detection.domain.detector.bets import SIZES
+from services.drift_detection.domain.detector.detector import Alarm
 from services.drift_detection.domain.detector.effects import Effect, Mix, shares
 from services.drift_detection.domain.detector.stream import MOST_RATES
 from shared.events import DriftedFeature, DriftRule
@@ -24,7 +25,6 @@ class Findings:
 
     def __init__(self, bank: Bank) -> None:
         self._bank = bank
-        self._ln_needed = bank.detector.rule.ln_h or float(np.log(bank.budget.streams * bank.budget.steps))
 
     def named(self, step: Step) -> tuple[DriftedFeature, ...]:
         """What the step's alarm names, the greatest effect on the most important feature first."""
@@ -38,14 +38,26 @@ class Findings:
         moved[: len(self._bank.columns)] |= step.comparison.beside & self._persists()
         return self._tell(step, np.flatnonzero(moved & ~step.alarm.named).tolist(), beside=True)
 
+    def _ln_needed(self, alarm: Alarm, *, beside: bool) -> float:
+        """What the evidence of each stream that is told of passed: F·A/k of k that stand out; A if none does."""
+        rule, budget = self._bank.detector.rule, self._bank.budget
+        if beside:
+            return float(np.log(_BESIDE * budget.streams))
+        if rule.ln_h is not None:
+            return rule.ln_h
+        share = budget.streams / alarm.named.sum() if rule.qualified(alarm.ln_evidence).any() else 1
+        return float(np.log(budget.steps * share))
+
     def _persists(self) -> Any:
         return np.array([stream.persists for stream in self._bank.detector.groups[0].streams])
 
     def _tell(self, step: Step, streams: Sequence[int], *, beside: bool) -> tuple[DriftedFeature, ...]:
-        told = [self._feature(step, stream, beside=beside) for stream in streams]
+        assert step.alarm is not None  # noqa: S101  # or there was nothing to tell
+        needed = self._ln_needed(step.alarm, beside=beside)
+        told = [self._feature(step, stream, needed, beside=beside) for stream in streams]
         return tuple(sorted(told, key=_weight, reverse=True))
 
-    def _feature(self, step: Step, stream: int, *, beside: bool) -> DriftedFeature:
+    def _feature(self, step: Step, stream: int, ln_needed: float, *, beside: bool) -> DriftedFeature:
         numbers = len(self._bank.columns)
         kind, row = (0, stream) if stream < numbers else (1, stream - numbers)
         profile = self._bank.columns[row] if kind == 0 else self._bank.categorical[row]
@@ -62,7 +74,7 @@ class Findings:
             segment=self._bank.segment_of(kind, row),
             rule=rule,
             statistic=float(step.comparison.z[row]) if jump else ln_evidence,
-            threshold=float(self._bank.changes.limits(beside=beside)[row]) if jump else self._ln_needed,
+            threshold=float(self._bank.changes.limits(beside=beside)[row]) if jump else ln_needed,
             evidence=float(np.exp(min(ln_evidence, _MOST))),
             onset=moment(step.start if jump else int(state.since[row, bet])),
             importance=profile.importance,

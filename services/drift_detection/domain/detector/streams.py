@@ -53,7 +53,8 @@ def level_stream(profile: CategoricalProfile, budget: Budget) -> Stream:
         profile.missing, profile.rows + profile.missing, budget.dispersion(profile.missing_dispersion), budget
     )
     phi = budget.dispersion(profile.dispersion)
-    return Stream(profile.name, (level_bets(np.array(profile.pooled), profile.rows, phi, budget),), missing)
+    bets = level_bets(np.array(profile.pooled), profile.rows, phi, budget, profile.chosen_from)
+    return Stream(profile.name, (bets,), missing)
 
 
 def independent(profile: NumericProfile | CategoricalProfile, budget: Budget) -> bool:

@@ -74,12 +74,20 @@ def test_the_allowance_for_rare_levels_makes_the_reference_no_larger() -> None:
     assert level_bets(pooled, 900, 1, budget(F)).adaptive == pytest.approx(chi2.isf(0.05 / F, 40) ** 0.5 / 30)
 
 
+def test_levels_chosen_from_many_for_their_counts_may_stray_as_far_as_all_of_them() -> None:
+    some, all_of_them = (level_bets(SKEWED, 1000, 1, budget(F), chosen_from) for chosen_from in (0, 400))
+    further = (chi2.isf(0.05 / F, 399) / chi2.isf(0.05 / F, 4)) ** 0.5
+    assert all_of_them.margins == pytest.approx(some.margins * further)
+    assert all_of_them.adaptive == pytest.approx((some.adaptive or 0) * further)
+
+
 @pytest.mark.parametrize("rows", [0, 5000])
-def test_a_bet_that_equals_the_reference_is_dropped(rows: int) -> None:
+def test_a_bet_that_equals_the_reference_is_none(rows: int) -> None:
     """It would grow by one each step, and a constant feature alarm."""
     for bets in (numeric_bets(np.array([rows]), 1, 1, budget(F)), level_bets(np.array([rows]), rows, 1, budget(F))):
         assert not bets.live.any()
         assert bets.adaptive is None
+    assert numeric_bets(EVEN, 1, 1, budget(F)).live.all()
 
 
 def test_two_bins_are_bet_to_shift_only() -> None:

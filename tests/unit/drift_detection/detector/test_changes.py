@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from services.drift_detection.domain.detector.bank import Bank, Step
 from services.drift_detection.domain.detector.changes import Changes, LastPane
 from shared.reference.panes import pane_of_day, time_of
-from tests.unit.drift_detection.detector.worlds import FIRST, HOUR, World, run, world
+from tests.unit.drift_detection.detector.worlds import FIRST, HOUR, World, changed, run, world
 
 A, F = 720.0, 2
 ROWS = 30
@@ -19,7 +19,8 @@ def swing(hours: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
     """By hour a level that all its rows share: a slow swing, a daily cycle, some noise. Float [hours, rows]."""
     random = np.random.default_rng(seed)
     level = 50 + 8 * np.sin(hours / 24) + 3 * np.sin(hours * np.pi / 12) + random.normal(0, 0.5, len(hours))
-    return np.asarray(level[:, None] + random.normal(0, 1, (len(hours), ROWS)), dtype=np.float64)
+    values: NDArray[np.float64] = level[:, None] + random.normal(0, 1, (len(hours), ROWS))
+    return values
 
 
 @cache
@@ -164,7 +165,7 @@ def test_a_pane_of_the_day_never_seen_is_held_against_the_whole_mean() -> None:
     there = world({"x": values.reshape(-1)}, rows_per_pane=ROWS)
     jumps = there.reference.numeric[0].jumps.model_copy(update={"pane_levels": (None,) * 24})
     profile = there.reference.numeric[0].model_copy(update={"jumps": jumps})
-    changes = Changes([there.reference.model_copy(update={"numeric": (profile,)})], there.bank().budget)
+    changes = Changes([changed(there.reference, numeric=(profile,))], there.bank().budget)
     sketches = [there.sketch({"x": values[number]}) for number in (0, 1)]
     blocks = [(one.counts[:, 1:], one.sums[:, 1:]) for one in sketches]
     last = LastPane.nothing(1, 60).after(FIRST, *blocks[0])

@@ -86,6 +86,12 @@ def profile(values: ArrayLike, rows_per_pane: int = 100) -> NumericProfile:
     return world({"x": values}, rows_per_pane=rows_per_pane).reference.numeric[0]
 
 
+def changed(reference: Reference, **fields: object) -> Reference:
+    """A reference with other fields: its copy would keep what was worked out from the old ones."""
+    told = {name: getattr(reference, name) for name in Reference.model_fields} | fields
+    return Reference.model_validate(told)
+
+
 def run(bank: Bank, sketches: list[Sketch], pane: int = HOUR) -> list[Step]:
     """The steps of successive panes of all rows."""
     memory, steps = bank.start(), []

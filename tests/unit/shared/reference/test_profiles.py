@@ -65,6 +65,16 @@ def test_what_can_not_be_assessed_is_not() -> None:
     assert (built.numeric[0].coarse_counts, built.numeric[0].flats.pairs, built.numeric[0].day_missing) == ((0,), 0, 1)
 
 
+def test_levels_were_chosen_if_more_than_50_had_rows_enough() -> None:
+    carrier = example()[1].categorical[0]
+    assert len(carrier.kept) < 50
+    assert carrier.chosen_from == 0
+    counts = (*[30] * 51, 0, 5)
+    full = carrier.model_copy(update={"counts": counts, "kept": tuple(range(50)), "unseen": 0})
+    assert full.chosen_from == 52
+    assert full.model_copy(update={"unseen": 3}).chosen_from == 53
+
+
 def old_json() -> bytes:
     """As it was written before there were habits and days of levels."""
     told = json.loads(example()[1].to_json())

@@ -29,7 +29,7 @@ class Rate:
 
     def __init__(self, kind: FindingKind, columns: Sequence[Known], usual: float) -> None:
         self.number = len(columns)
-        self._kind = kind
+        self._kind: FindingKind = kind
         self._usual = usual
         self._names = [column.name for column in columns]
         table = np.array([column[1:] for column in columns], dtype=np.float64).reshape(len(columns), 4)

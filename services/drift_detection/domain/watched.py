@@ -84,7 +84,7 @@ class Watched:
     def bank(self) -> Bank:
         """The detector of its champion's rows."""
         monitoring, references = self.definition.monitoring, {ALL: self.reference, **self.reference.segments}
-        return Bank(references, monitoring.panes_per_period, monitoring.nominal_rows)
+        return Bank(references, monitoring.panes_per_period, monitoring.nominal_rows).calibrated()
 
     @cached_property
     def findings(self) -> Findings:

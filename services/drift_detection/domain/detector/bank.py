@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -12,7 +13,8 @@ from services.drift_detection.domain.detector.detector import Alarm, Detector, P
 from services.drift_detection.domain.detector.group import Group, PaneCounts, When
 from services.drift_detection.domain.detector.rule import Rule
 from services.drift_detection.domain.detector.streams import independent, level_stream, numeric_stream
-from shared.reference import NumericProfile, Reference, Sketch
+from shared.monitoring import Season
+from shared.reference import CategoricalProfile, NumericProfile, Reference, Sketch
 from shared.reference.bins import FINE
 from shared.reference.panes import Int64
 from shared.reference.seasons import bucket
@@ -56,19 +58,25 @@ class Bank:
         self.changes = Changes(whole, self.budget)
         numbers = Group([numeric_stream(profile, self.budget) for profile in self.columns], nominal)
         levels = Group([level_stream(profile, self.budget) for profile in self.categorical], nominal)
-        self._groups = [numbers, levels]
-        self.detector = Detector(self._groups, Rule(self.budget, self._ln_h(whole[0])))
+        self._whole = whole[0]
+        self.detector = Detector([numbers, levels], Rule(self.budget))
         self._widths = [(len(reference.columns), len(reference.categorical)) for reference in whole]
-        self._season, self._zone = whole[0].season, whole[0].time_zone
+        self._season: Season = whole[0].season
+        self._zone = whole[0].time_zone
         self._coarse = _coarse_cells(self.columns, numbers.width)
 
-    def _ln_h(self, whole: Reference) -> float | None:
-        """The threshold of mode C, where every φ is 1. Segments have fewer rows than the whole, so wider margins."""
-        profiles = [*self.columns, *self.categorical]
-        if not all(independent(profile, self.budget) for profile in profiles):
-            return None
-        shares = [one.missing / max(one.rows + one.missing, 1) for one in (*whole.numeric, *whole.categorical)]
-        return threshold(Sample(self.budget, whole.size, round(float(np.mean(shares)), 4)))
+    def calibrated(self) -> Self:
+        """In mode C where every φ is 1, after a simulation of a second or two; else as it is, in mode G.
+
+        Segments have fewer rows than the whole, so wider margins: the whole's threshold is enough for them.
+        """
+        profiles: list[NumericProfile | CategoricalProfile] = [*self.columns, *self.categorical]
+        if all(independent(profile, self.budget) for profile in profiles):
+            columns: list[NumericProfile | CategoricalProfile] = [*self._whole.numeric, *self._whole.categorical]
+            missing = float(np.mean([one.missing / max(one.rows + one.missing, 1) for one in columns]))
+            ln_h = threshold(Sample(self.budget, self._whole.size, round(missing, 4)))
+            self.detector = Detector(self.detector.groups, Rule(self.budget, ln_h))
+        return self
 
     def segment_of(self, kind: int, row: int) -> str:
         """The segment of a stream: number `row` of the numeric ones (kind 0) or of the categorical ones (1)."""

@@ -113,9 +113,9 @@ def test_streams_watched_elsewhere_share_the_budget(both: World) -> None:
 
 
 def test_independent_rows_may_be_calibrated_and_those_in_runs_not(both: World) -> None:
-    assert both.bank().detector.rule.ln_h is not None
+    assert both.bank().calibrated().detector.rule.ln_h is not None
     runs = {name: np.repeat(values[:50], 100) for name, values in rows(0, 5000).items()}
-    assert not world(runs, codes(1, 5000)).bank().detector.rule.ln_h is not None
+    assert not world(runs, codes(1, 5000)).bank().calibrated().detector.rule.ln_h is not None
 
 
 def test_rare_levels_and_ones_never_seen_share_the_last_bin() -> None:

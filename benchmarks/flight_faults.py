@@ -1,7 +1,7 @@
-"""The jump rule on real flights: is a feed that changes its unit named in its first pane, and nothing named before?
+"""The detector on real flights, as a stream: is a feed that changes its unit named in its first pane, and nothing before?
 
 `python -m benchmarks.flight_faults [--json FILE]` runs the decisions of drift_detection alone, without Kafka: the
-flights of 1 March to 14 April 2013 against those of January and February, in panes of one hour. Needs the extra
+flights of 1 to 31 March 2013 against those of January and February, in panes of one hour. Needs the extra
 `local` (the flights) and `drift-detection`. Ends with 1 if a goal is not met.
 """
 
@@ -34,7 +34,7 @@ pc: Any = pyarrow.compute  # its functions are made at import, where type checke
 NEW_YORK = ZoneInfo("America/New_York")
 START = datetime(2013, 1, 1, tzinfo=NEW_YORK)
 LIVE = datetime(2013, 3, 1, tzinfo=NEW_YORK)
-END = datetime(2013, 4, 15, tzinfo=NEW_YORK)
+END = datetime(2013, 4, 1, tzinfo=NEW_YORK)  # in April the schedule changes
 FAULT = datetime(2013, 3, 15, 12, tzinfo=NEW_YORK)
 DIGEST = "0" * 64
 DEFINITION = Path(__file__).parents[1] / "models" / "flight_delays" / "model.toml"
@@ -130,7 +130,7 @@ def run(flights: pa.Table, definition: ModelDefinition) -> list[Row]:
     hours = "never" if first is None else f"{(first.end - FAULT) / timedelta(hours=1):.0f} h"
     false = [alarm for alarm in faulty if alarm.end <= FAULT]
     return [
-        Row("1 March to 14 April as they are: alarms", show_alarms(clean), "no alarm", not clean),
+        Row("1 to 31 March as they are: alarms", show_alarms(clean), "no alarm", not clean),
         Row("temp, dewp °F→°C from 15 March 12:00: named after", hours, "1 h", hours == "1 h"),
         Row(
             "named", ", ".join(named), "dewp, temp and at most 3 more", {"dewp", "temp"} <= {*named} and len(named) <= 5

@@ -1,4 +1,4 @@
-"""The jump rule on the real flights of 2013."""
+"""The detector, windows and incidents and all, on the real flights of 2013."""
 
 from benchmarks.flight_faults import DEFINITION, run
 from models.flight_delays.data import read_flights

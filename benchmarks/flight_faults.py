@@ -1,4 +1,4 @@
-"""The detector on real flights, as a stream: is a feed that changes its unit named in its first pane, and nothing before?
+"""The detector on real flights: is a feed that changes its unit named in its first pane, and nothing named before?
 
 `python -m benchmarks.flight_faults [--json FILE]` runs the decisions of drift_detection alone, without Kafka: the
 flights of 1 to 31 March 2013 against those of January and February, in panes of one hour. Needs the extra

@@ -34,7 +34,7 @@ class Extent:
     seasons: int
 
 
-FULL = Extent(Size(20, 500), 4000, Days(100, 100), 10)
+FULL = Extent(Size(20, 500), 3000, Days(100, 100), 10)
 QUICK = Extent(Size(10, 100), 2000, Days(50, 20), 2)
 
 

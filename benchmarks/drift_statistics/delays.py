@@ -8,7 +8,7 @@ import numpy as np
 from benchmarks.drift_statistics.false_alarms import STEPS, mixed_rows
 from benchmarks.drift_statistics.fleet import Fleet, Truth, rule
 from benchmarks.drift_statistics.rows import Row, at_most
-from benchmarks.drift_statistics.worlds import Change, Float64, plain_world
+from benchmarks.drift_statistics.worlds import NOTHING, Change, Float64, plain_world
 from services.drift_detection.domain.detector.budget import Budget
 
 BEFORE, MOST = 10, 120
@@ -53,11 +53,13 @@ def delay(case: Case, mode: str, models: int, seed: int, sizes: str = "steady") 
     # The other 49 features of a model share the budget; without drift they say nothing.
     fleet = Fleet(worlds, rule(Budget(_FEATURES, STEPS, 1000), 100_000, mode, case.missing))
     truth = Truth(worlds)
-    windows, seen = np.zeros(models), np.zeros(models)
+    windows, seen, before = np.zeros(models), np.zeros(models), NOTHING
     running = np.ones(models, np.bool_)
     for window in range(BEFORE + MOST):
-        if window >= BEFORE:
-            truth.change_first(case.path(window - BEFORE), categorical=case.categorical)
+        now = case.path(window - BEFORE) if window >= BEFORE else NOTHING
+        if now != before:
+            truth.change_first(now, categorical=case.categorical)
+            before = now
         count = np.full(models, 1000) if sizes == "steady" else mixed_rows(rng, models)
         alarmed, _ = fleet.step(truth.draw(rng, count))
         if window >= BEFORE:

@@ -40,7 +40,8 @@ def numeric_habits(
     cut = Cut(len(values), window_rows(len(values), monitoring.nominal_rows))
     known = ~np.isnan(values)
     coarse, fine = bins_of(values, scale.coarse_edges), bins_of(values, scale.edges)[known]
-    of = buckets(times, monitoring.season, monitoring.time_zone)
+    # by where a row's pane begins, which is all that is known of rows in a stream
+    of = buckets(pane_starts(times, monitoring.pane_seconds), monitoring.season, monitoring.time_zone)
     split = Split(of, counts_by_bucket(coarse, of, monitoring.season, len(scale.coarse_edges) + 1))
     places = measure.grid(values[known, None])[:, 0].astype(np.float64)
     return {

@@ -4,6 +4,7 @@ Only sums of the reference are kept here. What they mean depends on how many str
 decides that.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,9 @@ from shared.reference.panes import Int64
 LEAST_WINDOWS = 30
 LEAST_OCCURRENCES = 20
 LEVELS = 5  # of a categorical feature: the most frequent
+SHORTER = (5, 25)  # windows of so small a part, too: a daily cycle may fit into one of full length
+LEAST_LENGTH = 20
+LEAST_EXPECTED = 5  # occurrences in a window: of fewer the variance is not chi-square
 
 
 class Component(Record):
@@ -30,11 +34,14 @@ class Component(Record):
 
 
 class Dispersion(Record):
-    """Of one feature or rate, over `windows` of successive rows, with `lags` autocorrelations."""
+    """Of one feature or rate, over `windows` of successive rows, with `lags` autocorrelations. `shorter`: the same over
+    shorter windows.
+    """
 
     windows: int = Field(ge=0)
     lags: int = Field(ge=0)
     components: tuple[Component, ...]
+    shorter: tuple["Dispersion", ...] = ()
 
     @property
     def assessed(self) -> bool:
@@ -58,7 +65,7 @@ class Cut:
     """R rows in order of time cut into windows of equal length; what is left over at the end is not looked at."""
 
     def __init__(self, rows: int, length: int) -> None:
-        self.length = length
+        self.rows, self.length = rows, length
         self.windows = rows // length if length else 0
         self.used = self.windows * length
         self.inflation = 1 + length / rows if rows else 1.0
@@ -78,6 +85,12 @@ class Cut:
         lags = max(4, int(1.5 * np.cbrt(windows) + 1e-9))  # a cube's root may come out just below it
         parts = tuple(_component(column, lags, self.inflation) for column in z.T)
         return Dispersion(windows=windows, lags=lags, components=parts)
+
+
+def at_all_lengths(assess: Callable[[Cut], Dispersion], cut: Cut, least: float = LEAST_LENGTH) -> Dispersion:
+    """By windows of full length and by shorter ones, down to `least` rows."""
+    lengths = [cut.length // part for part in SHORTER if cut.length // part >= least]
+    return assess(cut).model_copy(update={"shorter": tuple(assess(Cut(cut.rows, length)) for length in lengths)})
 
 
 def _component(z: Float64, lags: int, inflation: float) -> Component:
@@ -127,9 +140,14 @@ def rate_dispersion(occurs: NDArray[np.bool_], cut: Cut) -> Dispersion | None:
     times = int(occurs.sum())
     if min(times, len(occurs) - times) < LEAST_OCCURRENCES:
         return None
-    share, counts = times / len(occurs), cut.counts(occurs.astype(np.int64), 2)[:, 1:]
-    expected = np.full(counts.shape, cut.length * share)
-    return cut.assess(_standard(counts, expected, expected * (1 - share)))
+    share = times / len(occurs)
+
+    def assess(part: Cut) -> Dispersion:
+        counts = part.counts(occurs.astype(np.int64), 2)[:, 1:]
+        expected = np.full(counts.shape, part.length * share)
+        return part.assess(_standard(counts, expected, expected * (1 - share)))
+
+    return at_all_lengths(assess, cut, max(LEAST_LENGTH, LEAST_EXPECTED / min(share, 1 - share)))
 
 
 def _standard(counts: Int64, expected: Float64, variance: Float64) -> Float64:

@@ -1,6 +1,7 @@
 """What a column of the reference does by itself over time: how it varies, when it misses, how still it stands."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,6 +13,7 @@ from shared.reference.bins import FINE, bins_of
 from shared.reference.dispersion import (
     Cut,
     Split,
+    at_all_lengths,
     bins_dispersion,
     level_dispersion,
     numeric_dispersion,
@@ -40,13 +42,14 @@ def numeric_habits(
     cut = Cut(len(values), window_rows(len(values), monitoring.nominal_rows))
     known = ~np.isnan(values)
     coarse, fine = bins_of(values, scale.coarse_edges), bins_of(values, scale.edges)[known]
-    of = buckets(times, monitoring.season, monitoring.time_zone)
+    # by where a row's pane begins, which is all that is known of rows in a stream
+    of = buckets(pane_starts(times, monitoring.pane_seconds), monitoring.season, monitoring.time_zone)
     split = Split(of, counts_by_bucket(coarse, of, monitoring.season, len(scale.coarse_edges) + 1))
     places = measure.grid(values[known, None])[:, 0].astype(np.float64)
     return {
         "seasons": tuple(map(tuple, split.counts.tolist())) if monitoring.season != "none" else (),
-        "dispersion": numeric_dispersion(coarse, split, cut),
-        "bins_dispersion": bins_dispersion(coarse, split, cut),
+        "dispersion": at_all_lengths(partial(numeric_dispersion, coarse, split), cut),
+        "bins_dispersion": at_all_lengths(partial(bins_dispersion, coarse, split), cut),
         "missing_dispersion": rate_dispersion(~known, cut),
         "zero_dispersion": rate_dispersion(values[known] == 0, Cut(len(fine), cut.length)),
         "flats": find_flats(times[known], fine, places, monitoring.pane_seconds, FINE),
@@ -57,7 +60,7 @@ def level_habits(bins: Int64, pooled: Sequence[int], monitoring: Monitoring) -> 
     """Of one categorical column's bins int64 [R] (-1 is missing) in order of time; `pooled` are its r_b."""
     cut = Cut(len(bins), window_rows(len(bins), monitoring.nominal_rows))
     return {
-        "dispersion": level_dispersion(bins, np.array(pooled), cut),
+        "dispersion": at_all_lengths(partial(level_dispersion, bins, np.array(pooled)), cut),
         "missing_dispersion": rate_dispersion(bins < 0, cut),
     }
 

@@ -30,7 +30,7 @@ class Reference(Record):
     size: int = Field(ge=1)
     pane_seconds: int = Field(ge=1)
     time_zone: str
-    season: Season
+    season: Season = "none"
     numeric: tuple[NumericProfile, ...]
     categorical: tuple[CategoricalProfile, ...]
     scores: tuple[NumericProfile, ...]
@@ -50,7 +50,8 @@ class Reference(Record):
     @model_serializer(mode="wrap")
     def _without_what_is_not_known(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         told: dict[str, Any] = handler(self)  # a reference from before some part existed keeps its digest
-        return {name: part for name, part in told.items() if part not in (None, {})}
+        told = {name: part for name, part in told.items() if part not in (None, {})}
+        return told if self.season != "none" else {name: part for name, part in told.items() if name != "season"}
 
     @property
     def scale(self) -> tuple[Any, ...]:

@@ -37,20 +37,21 @@ class Budget:
     def dispersion(self, found: Dispersion | None) -> float:
         """φ: by how much the bets are weakened, 1 where rows are as good as independent or it was not assessed.
 
-        With dependence the long-run variance counts, else that of one window; of either an upper bound at 95 %.
+        The variance of a window of any length, and with dependence the long-run one; of each an upper bound at 95 %.
         """
         if found is None or not found.assessed:
             return 1.0
-        return max((self._of(part, found) for part in found.components), default=1.0)
+        lengths = (found, *(one for one in found.shorter if one.assessed))
+        beyond = 0.01 / (self.streams * max(2, len(found.components)) * len(lengths))
+        long_run = [self._long_run(part, found, beyond) for part in found.components]
+        return max([1.0, *long_run, *(_varied(part, one, beyond) for one in lengths for part in one.components)])
 
-    def _of(self, part: Component, found: Dispersion) -> float:
-        beyond, windows = 0.01 / (self.streams * max(2, len(found.components))), found.windows
-        varies = part.variance > chi2.ppf(1 - beyond, windows - 1) / (windows - 1)
+    def _long_run(self, part: Component, found: Dispersion, beyond: float) -> float:
         # Rows that vary too much for certain are taken to depend on their past on less proof: few windows give little.
-        if part.dependence > chi2.ppf(1 - (_LESS_PROOF if varies else beyond), found.lags):
-            freedom = 1.5 * windows / (found.lags + 1)
-            return max(1.0, float(part.long_run * freedom / chi2.ppf(_LEVEL, freedom)))
-        return float(part.variance * (windows - 1) / chi2.ppf(_LEVEL, windows - 1)) if varies else 1.0
+        level = _LESS_PROOF if _varied(part, found, beyond) > 1 else beyond
+        if part.dependence <= chi2.ppf(1 - level, found.lags):
+            return 1.0
+        return _bound(part.long_run, 1.5 * found.windows / (found.lags + 1))
 
     def upper_rate(self, times: int, rows: int) -> float:
         """p⁺ of a rate that occurred so often (Clopper, Pearson 1934)."""
@@ -64,3 +65,14 @@ class Budget:
     def beyond_range(self) -> float:
         """Γ⁻¹_{1-.05/(8F)}(2): R times the share that may lie beyond both ends of R rows."""
         return float(gamma.ppf(1 - self.rate_level, 2))
+
+
+def _varied(part: Component, found: Dispersion, beyond: float) -> float:
+    """Over long enough a daily cycle is no variance at all, so that of one window counts by itself."""
+    freedom = found.windows - 1
+    return _bound(part.variance, freedom) if part.variance > chi2.ppf(1 - beyond, freedom) / freedom else 1.0
+
+
+def _bound(variance: float, freedom: float) -> float:
+    """What a variance with so many degrees of freedom is at most, at 95 %."""
+    return float(variance * freedom / chi2.ppf(_LEVEL, freedom))

@@ -76,7 +76,16 @@ def test_dependent_windows_count_by_the_upper_bound_of_the_long_run_variance(fif
     assert fifty.dispersion(found(quiet, (1.0, 9.0, limit * 0.999))) == 1
     bound = 9.0 * freedom / chi2.ppf(0.05, freedom)
     assert fifty.dispersion(found(quiet, (1.0, 9.0, limit * 1.001))) == pytest.approx(bound)
-    assert fifty.dispersion(found(quiet, (5.0, 0.1, limit * 1.001))) == 1  # never below
+    assert fifty.dispersion(found(quiet, (1.0, 0.1, limit * 1.001))) == 1  # never below
+
+
+def test_what_varies_by_the_hour_counts_though_in_the_long_run_it_does_not(fifty: Budget) -> None:
+    """A daily cycle has a long-run variance of all but 0."""
+    assert fifty.dispersion(found((5.0, 0.1, 500.0))) == pytest.approx(5 * 99 / chi2.ppf(0.05, 99))
+    full, short = found((1.0, 1.0, 6.0)), found((4.0, 50.0, 500.0), windows=500)
+    both = full.model_copy(update={"shorter": (short,)})
+    assert fifty.dispersion(full) == 1
+    assert fifty.dispersion(both) == pytest.approx(4 * 499 / chi2.ppf(0.05, 499))
 
 
 def test_a_feature_is_as_dispersed_as_the_worst_of_its_components(fifty: Budget) -> None:

@@ -115,6 +115,19 @@ def test_so_many_autocorrelations_as_one_and_a_half_cube_roots(count: int, lags:
     assert Cut(count * 10, 10).assess(z).lags == lags
 
 
+def test_shorter_windows_are_assessed_too_down_to_20_rows_and_5_occurrences() -> None:
+    drawn = np.random.default_rng(0).random(60_000)
+    for share, lengths in ((0.5, [200, 40]), (0.04, [200]), (0.98, []), (0.001, [])):
+        found = rate_dispersion(drawn < share, Cut(60_000, 1000))
+        assert found is not None
+        assert [one.windows for one in found.shorter] == [60_000 // length for length in lengths]
+    occurs = drawn < 0.5
+    [_, shortest] = rate_dispersion(occurs, Cut(60_000, 1000)).shorter  # type: ignore[union-attr]
+    alone = rate_dispersion(occurs, Cut(60_000, 40))
+    assert alone is not None
+    assert shortest == alone.model_copy(update={"shorter": ()})
+
+
 def test_fewer_than_30_windows_say_nothing() -> None:
     codes = np.zeros(29, np.int64)
     for rows in (0, 29):

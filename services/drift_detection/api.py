@@ -94,7 +94,7 @@ async def _explained(settings: Settings, bundles: Bundles, model: str, incident:
 def _with_rows(settings: Settings, watched: Watched, incident: Incident) -> Explanation:
     sides: Sides | str
     try:
-        sides = read_sides(settings.tables, watched, (moment(incident.onset), moment(incident.last_alarm)))
+        sides = read_sides(settings.tables, watched, incident)
     except Unreadable as error:
         sides = str(error)
     return explain(watched.model, incident, watched.reference, sides)

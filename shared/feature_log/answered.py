@@ -1,6 +1,6 @@
 """Rows as they were answered, whether or not labels came for them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,27 +25,56 @@ class Around(NamedTuple):
     after: pa.Table
 
 
-def rows_around(tables: Path, model: str, digest: str, span: tuple[datetime, datetime], most: int) -> Around:
-    """The champion's rows with start <= event time < end, the first `most`, and as many before the start; no repeats.
+class Wanted(NamedTuple):
+    """Rows with start <= event time < end, the first `most`. Where these are less than `least`, rows after `end` are
+    taken as well, up to `until`.
+    """
 
-    Before it at most 256 times the span is looked at.
+    start: datetime
+    end: datetime
+    until: datetime | None
+    least: int
+    most: int
+
+
+def rows_around(tables: Path, model: str, digest: str, wanted: Wanted) -> Around:
+    """The champion's rows that are wanted, and as many before their start; no repeats.
+
+    Beyond the span itself at most 256 times its length is looked at.
 
     Raises:
         Unreadable: there is no such table, or it can't be read.
     """
     try:
         table = _opened(tables, model)
-        start, end = span
-        after = _rows(table, digest, start, end).slice(0, most)
-        length = max(end - start, timedelta(minutes=1))
-        before = after.slice(0, 0)
-        for doubling in range(_DOUBLINGS + 1):
-            before = _rows(table, digest, start - length * 2**doubling, start)
-            if len(before) >= len(after):
-                break
-        return Around(before.slice(max(0, len(before) - len(after))), after)
+        after = _after(table, digest, wanted)
+        return Around(_before(table, digest, wanted, len(after)), after)
     except (DeltaError, OSError, pa.ArrowException) as error:
         raise Unreadable(f"feature log: {error}") from error
+
+
+def _lengths(wanted: Wanted) -> Iterator[timedelta]:
+    length = max(wanted.end - wanted.start, timedelta(minutes=1))
+    return (length * 2**doubling for doubling in range(_DOUBLINGS + 1))
+
+
+def _after(table: DeltaTable, digest: str, wanted: Wanted) -> pa.Table:
+    found = _rows(table, digest, wanted.start, wanted.end).slice(0, wanted.most)
+    for length in _lengths(wanted):
+        if len(found) >= wanted.least:
+            break
+        end = max(wanted.end, wanted.start + length)
+        end = end if wanted.until is None else max(wanted.end, min(end, wanted.until))
+        found = _rows(table, digest, wanted.start, end).slice(0, max(len(found), wanted.least))
+    return found
+
+
+def _before(table: DeltaTable, digest: str, wanted: Wanted, count: int) -> pa.Table:
+    for length in _lengths(wanted):
+        found = _rows(table, digest, wanted.start - length, wanted.start)
+        if len(found) >= count:
+            break
+    return found.slice(max(0, len(found) - count))
 
 
 def _opened(tables: Path, model: str) -> DeltaTable:

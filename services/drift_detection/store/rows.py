@@ -1,27 +1,32 @@
 """Rows of the feature log as an explanation compares them."""
 
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from services.drift_detection.domain.explain.sides import Side, Sides
+from services.drift_detection.domain.state import Incident
 from services.drift_detection.domain.watched import Watched
 from shared.errors import InvalidInput, Unreadable
-from shared.feature_log.answered import columns_of, rows_around
+from shared.feature_log.answered import Wanted, columns_of, rows_around
 from shared.features import Float32, Rows, stack_rows
+from shared.reference.panes import moment
 
-MOST_ROWS = 200_000  # of one side
+LEAST_ROWS, MOST_ROWS = 2_000, 200_000  # of one side
 
 
-def read_sides(tables: Path, watched: Watched, span: tuple[datetime, datetime]) -> Sides:
+def read_sides(tables: Path, watched: Watched, incident: Incident) -> Sides:
     """The champion's rows from the onset to the last alarm, and as many before.
+
+    An alarm may come in the first pane, of a few rows: then those that follow count as well, until the incident ended.
 
     Raises:
         Unreadable: the log can't be read.
     """
-    found = rows_around(tables, watched.model, watched.digest, span, MOST_ROWS)
+    until = None if incident.closed is None else moment(incident.closed)
+    wanted = Wanted(moment(incident.onset), moment(incident.last_alarm), until, LEAST_ROWS, MOST_ROWS)
+    found = rows_around(tables, watched.model, watched.digest, wanted)
     return Sides(*(Side(rows_of(part, watched), scores_of(part, watched)) for part in found))
 
 

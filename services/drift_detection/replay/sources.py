@@ -11,7 +11,7 @@ from services.drift_detection.domain.watched import Watched
 from services.drift_detection.models import Bundles
 from services.drift_detection.replay.kafka import Topic
 from services.drift_detection.store.rows import rows_of, scores_of
-from shared.batch import Meta, PredictionBatch, decode_batch
+from shared.batch import Meta, PredictionBatch, Role, decode_batch
 from shared.errors import Unreadable
 from shared.feature_log.answered import PLACE, all_rows
 
@@ -78,11 +78,10 @@ def _by_message(table: pa.Table) -> Iterator[pa.Table]:
         yield table.slice(first, after - first)
 
 
-def _batch(part: pa.Table, role: str, watched: Watched) -> PredictionBatch:
+def _batch(part: pa.Table, role: Role, watched: Watched) -> PredictionBatch:
     count = len(part)
-    told = {"model": watched.model, "digest": watched.digest, "definition_digest": watched.definition.digest}
     return PredictionBatch(
-        meta=Meta(**told, role=role, producer="log", sequence=0, rows_so_far=count),  # type: ignore[arg-type]
+        meta=Meta(watched.model, watched.digest, watched.definition.digest, role, "log", 0, count),
         request_id=part.column("request_id").to_pylist(),
         row=part.column("row").to_numpy().astype(np.int32),
         entity=part.column("entity").to_pylist(),

@@ -13,7 +13,7 @@ from shared.feature_log.answered import Wanted, columns_of, rows_around
 from shared.features import Float32, Rows, stack_rows
 from shared.reference.panes import moment
 
-LEAST_ROWS, MOST_ROWS = 2_000, 200_000  # of one side
+LEAST_ROWS, MOST_ROWS = 2_000, 50_000  # of one side; the search shares its process with the stream
 
 
 def read_sides(tables: Path, watched: Watched, incident: Incident) -> Sides:

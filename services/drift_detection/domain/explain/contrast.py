@@ -76,22 +76,24 @@ def contrast(outcome: Outcome, blocks: tuple[Int64, Int64], one: Slice) -> Contr
 
 def _changes(values: tuple[Float64, Float64], one: Slice) -> tuple[float, float] | None:
     """Of the mean inside, and outside."""
-    numbers, codes = zip(*(_known(*side) for side in zip(values, one.parts, strict=True)), strict=True)
-    parts, weights, changes = np.unique(codes[1]), [], []
-    for part in parts.tolist():
-        sides = [number[code == part] for number, code in zip(numbers, codes, strict=True)]
-        weights.append(sum(map(len, sides)) if min(map(len, sides)) >= LEAST_ROWS else 0)
-        changes.append(float(sides[1].mean() - sides[0].mean()) if weights[-1] else 0.0)
-    mine = parts == one.part
-    outside = np.where(mine, 0, weights)
-    if not (np.array(weights)[mine].any() and outside.any()):
+    least = min(int(parts.min(initial=0)) for parts in one.parts)
+    width = max(int(parts.max(initial=0)) for parts in one.parts) - least + 1
+    sides = [_sums(value, parts - least, width) for value, parts in zip(values, one.parts, strict=True)]
+    (rows_before, sums_before), (rows_after, sums_after) = sides
+    known = np.minimum(rows_before, rows_after) >= LEAST_ROWS
+    changes = sums_after / np.maximum(rows_after, 1) - sums_before / np.maximum(rows_before, 1)
+    outside = np.where(known, rows_before + rows_after, 0)
+    outside[one.part - least] = 0
+    if not (known[one.part - least] and outside.any()):
         return None
-    return float(np.array(changes)[mine][0]), float(np.average(changes, weights=outside))
+    return float(changes[one.part - least]), float(np.average(changes, weights=outside))
 
 
-def _known(values: Float64, parts: Int64) -> tuple[Float64, Int64]:
+def _sums(values: Float64, parts: Int64, width: int) -> tuple[Int64, Float64]:
+    """Rows and sums of those that are known, by part."""
     known = ~np.isnan(values)
-    return values[known], parts[known]
+    rows = np.bincount(parts[known], minlength=width).astype(np.int64)
+    return rows, np.bincount(parts[known], weights=values[known], minlength=width).astype(np.float64)
 
 
 def _gap(values: Float64, inside: Mask, blocks: Int64) -> _Gap | None:

@@ -10,6 +10,8 @@ import typer
 
 from cli.demo.command import demo
 from cli.errors import UserError, explain
+from cli.explain import explain as explain_incident
+from cli.replay import replay
 from cli.score import score
 from cli.up import up
 
@@ -29,6 +31,8 @@ def _root() -> None:
 app.command()(up)
 app.command()(demo)
 app.command()(score)
+app.command("explain")(explain_incident)
+app.command()(replay)
 
 
 def main() -> None:

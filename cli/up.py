@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 _STATE = typer.Option(envvar="DRIFTLINE_STATE", metavar="DIR", help="Folder that holds everything.")
-_READY_FILE = typer.Option(help="Write the addresses here as JSON once all is ready.")
+_READY_FILE = typer.Option(help="Write the addresses here as JSON once all is ready; default: ready.json in DIR.")
 _PORT = typer.Option(metavar="SERVICE=N", help="A service's port, or inference-grpc's; may be repeated.")
 _KAFKA_PORT = typer.Option(help="The embedded broker's port.")
 _BOOTSTRAP = typer.Option(
@@ -25,6 +25,7 @@ def up(
     from cli.errors import UserError
     from cli.serve import serve
     from cli.stack.plan import Plan, parse_ports
+    from cli.stack.readyfile import NAME
 
     if not state:  # Path("") would be the current folder, and private keys would lie in it
         raise UserError("--state: expected a folder, it is empty")
@@ -36,6 +37,6 @@ def up(
             ports=parse_ports(port or []),
             kafka_port=kafka_port,
             bootstrap=bootstrap or None,
-            ready_file=ready_file,
+            ready_file=ready_file or Path(state) / NAME,
         )
     )

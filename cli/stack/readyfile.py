@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cli.errors import UserError
+
+NAME = "ready.json"  # in the state folder, if nothing else is told
+
 
 def write_ready_file(path: Path, content: Mapping[str, Any]) -> None:
     """Writes JSON so that a reader sees all of it or nothing.
@@ -20,3 +24,19 @@ def write_ready_file(path: Path, content: Mapping[str, Any]) -> None:
         new.replace(path)
     finally:
         new.unlink(missing_ok=True)
+
+
+def read_ready_file(path: Path | None, state: Path) -> dict[str, Any]:
+    """What it says of the stack that runs; without a path, that of the state folder.
+
+    Raises:
+        UserError: there is none, so no stack is ready.
+    """
+    place = path or state / NAME
+    try:
+        told: dict[str, Any] = json.loads(place.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{place} is not there: `driftline up` writes it once all is ready") from error
+    except ValueError as error:
+        raise UserError(f"{place}: no JSON") from error
+    return told

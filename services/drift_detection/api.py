@@ -1,16 +1,23 @@
-"""The HTTP API: how far the stream has come, and the incidents."""
+"""The HTTP API: how far the stream has come, the incidents, and what explains one."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Literal, Protocol
 
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, HTTPException
 from pydantic import BaseModel
 
+from services.drift_detection.domain.explain.explanation import Explanation, explain
+from services.drift_detection.domain.explain.sides import Sides
 from services.drift_detection.domain.progress import Progress
 from services.drift_detection.domain.state import Incident
 from services.drift_detection.domain.watch import ModelWatch
+from services.drift_detection.domain.watched import Watched
+from services.drift_detection.models import Bundles
 from services.drift_detection.settings import Settings
+from services.drift_detection.store.rows import read_sides
+from shared.errors import Unreadable
 from shared.events import DriftedFeature
 from shared.http import Health, create_app, require
 from shared.reference.panes import moment
@@ -61,7 +68,36 @@ def build_app(settings: Settings, health: Health, watching: Watching) -> FastAPI
         """Open incidents and the last that ended, the newest first."""
         return incidents(watching.watches)
 
+    bundles = Bundles(settings.bundles, settings.trust)
+
+    @app.get("/v1/incidents/{incident_id}/explain", responses={404: {"description": "There is no such incident"}})
+    async def explain_incident(_: Viewer, incident_id: str) -> Explanation:
+        """Which features changed how, since when, and in which slices of the rows."""
+        for model, watch in watching.watches.items():
+            for incident in watch.record.incidents:
+                if incident.incident_id == incident_id:
+                    return await _explained(settings, bundles, model, incident.model_copy(deep=True))
+        raise HTTPException(404, {"field": "incident_id", "expected": "an incident that /v1/incidents shows"})
+
     return app
+
+
+async def _explained(settings: Settings, bundles: Bundles, model: str, incident: Incident) -> Explanation:
+    """In a thread: it reads files, and the stream must go on."""
+    try:
+        watched = await bundles.get(incident.digest)
+    except Unreadable as error:
+        return explain(model, incident, None, str(error))
+    return await asyncio.to_thread(_with_rows, settings, watched, incident)
+
+
+def _with_rows(settings: Settings, watched: Watched, incident: Incident) -> Explanation:
+    sides: Sides | str
+    try:
+        sides = read_sides(settings.tables, watched, incident)
+    except Unreadable as error:
+        sides = str(error)
+    return explain(watched.model, incident, watched.reference, sides)
 
 
 def incidents(watches: Mapping[str, ModelWatch]) -> list[IncidentView]:

@@ -142,6 +142,7 @@ class DriftDetected(Event, frozen=True):
 
     `budget` is A, steps of a stream in the period that may hold one false alarm; `streams` is F, which share it.
     `mode`: guaranteed, or calibrated by simulation. Features with the greatest effect on the most important come first.
+    `slices` are the monitored segments whose own streams alarmed or moved, that of the greatest evidence first.
     """
 
     topic: ClassVar[str] = DRIFT
@@ -157,6 +158,7 @@ class DriftDetected(Event, frozen=True):
     severity: Literal["minor", "major"]
     features: tuple[DriftedFeature, ...] = Field(min_length=1)
     also_moved: tuple[DriftedFeature, ...]
+    slices: tuple[str, ...] = ()
     budget: Finite
     streams: int | None = Field(default=None, ge=1)
     mode: Literal["guaranteed", "calibrated"] = "guaranteed"

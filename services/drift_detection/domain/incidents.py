@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from services.drift_detection.domain.detector.changes import ASSUMPTION
+from services.drift_detection.domain.explain.segments import moved_segments
 from services.drift_detection.domain.partition import WindowKey
 from services.drift_detection.domain.state import Incident
 from services.drift_detection.domain.terms import Terms
@@ -106,6 +107,7 @@ class IncidentBook:
             severity=incident.severity,
             features=tuple(incident.features.values()),
             also_moved=tuple(incident.also_moved.values()),
+            slices=moved_segments((*incident.features.values(), *incident.also_moved.values())),
             assumption=ASSUMPTION if any(one.rule == "jump" for one in incident.features.values()) else FAIR,
             **alarm.terms._asdict(),
         )

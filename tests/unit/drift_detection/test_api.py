@@ -95,7 +95,7 @@ async def test_without_state_there_is_nothing_to_tell(tmp_path: Path) -> None:
         assert (await http.get("/v1/incidents")).json() == []
 
 
-@pytest.mark.parametrize("path", ["/v1/progress", "/v1/incidents"])
+@pytest.mark.parametrize("path", ["/v1/progress", "/v1/incidents", "/v1/incidents/some/explain"])
 async def test_a_token_of_a_fitting_role_is_needed(tmp_path: Path, path: str) -> None:
     async with client(tmp_path, None, merging()) as http:
         assert (await http.get(path)).status_code == 401
@@ -104,3 +104,16 @@ async def test_a_token_of_a_fitting_role_is_needed(tmp_path: Path, path: str) ->
         assert (await http.get(path)).status_code == 403
         assert (await http.post(path, json={})).status_code == 405
         assert (await http.get(path + "/more")).status_code == 404
+
+
+async def test_an_incident_is_explained_by_segments_where_there_is_no_log(tmp_path: Path) -> None:
+    there = merging()
+    [incident] = there.watches["pumps"].record.incidents
+    async with client(tmp_path, "viewer", there) as http:
+        told = (await http.get(f"/v1/incidents/{incident.incident_id}/explain")).json()
+        assert (await http.get("/v1/incidents/nothing/explain")).status_code == 404
+    assert [feature["told"]["name"] for feature in told["features"]] == ["temp"]
+    assert (told["slices_from"], told["looked_at"], told["severity"]) == ("segments", 0, "major")
+    assert DIGEST in told["why"]  # its bundle is not in the store
+    assert told["lines"][0].startswith(f"major incident {incident.incident_id} of pumps, open")
+    assert "temp: " in told["lines"][1]

@@ -1,0 +1,97 @@
+"""`python -m services.drift_detection.replay`: were the windows that were published those that their rows give?"""
+
+import argparse
+import asyncio
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from services.drift_detection.models import Bundles
+from services.drift_detection.replay.compare import Compared, LastWords, compare
+from services.drift_detection.replay.kafka import Topic, count_partitions
+from services.drift_detection.replay.recompute import Span, recompute
+from services.drift_detection.replay.sources import KafkaRows, LogRows
+from services.drift_detection.settings import Settings
+from shared.errors import DriftlineError, InvalidInput, first_problem
+from shared.kafka.admin import DRIFT, PREDICTIONS
+from shared.signing import Trust
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit code: 0 if all windows are equal, 1 if some are not, 2 with a line on stderr if it can't be told."""
+    options = _parser().parse_args(arguments)
+    try:
+        settings = Settings(state=options.state) if options.state else Settings()
+        span = Span(options.model, _time("from", options.start), _time("to", options.end))
+        compared, notes = asyncio.run(replay(settings, span, options.source))
+    except ValidationError as error:
+        return _failed("setting " + ": ".join(first_problem(error, "environment")))
+    except (DriftlineError, OSError) as error:
+        return _failed(str(error))
+    _show(compared, notes, as_json=options.json)
+    return int(any(one.result != "equal" for one in compared))
+
+
+async def replay(settings: Settings, span: Span, source: str) -> tuple[list[Compared], list[str]]:
+    """The windows of a span compared, and what there is to note. What was published is read first: what comes
+    meanwhile is then in the rows alone.
+
+    Raises:
+        Unreadable: Kafka or the log can't be read.
+    """
+    bootstrap, bundles = settings.kafka_bootstrap, Bundles(settings.bundles, settings.trust)
+    partitions = await count_partitions(bootstrap, PREDICTIONS)
+    last = LastWords(span, Trust(settings.trust))
+    async for message in Topic(bootstrap, DRIFT, await count_partitions(bootstrap, DRIFT)).messages():
+        last.take(message)
+    rows = (
+        LogRows(settings.tables, bundles, span.model)
+        if source == "log"
+        else KafkaRows(Topic(bootstrap, PREDICTIONS, partitions), bundles, span.model)
+    )
+    words = await recompute(rows.messages(), partitions, span)
+    return compare(last.by_id, words), rows.notes
+
+
+def _time(name: str, text: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidInput(name, "a time is needed, such as 2026-03-01T00:00Z") from error
+    if time.tzinfo is None:
+        raise InvalidInput(name, "a time zone is needed, such as the Z in 2026-03-01T00:00Z")
+    return time
+
+
+def _show(compared: Sequence[Compared], notes: Sequence[str], *, as_json: bool) -> None:
+    for one in compared:
+        line = f"{one.result:9} {one.window}" + ("" if one.why is None else f": {one.why}")
+        print(one.model_dump_json() if as_json else line)  # noqa: T201  # a command's answer
+    counts = Counter(one.result for one in compared)
+    total = ", ".join(f"{counts[result]} {result}" for result in ("equal", "different", "missing"))
+    for line in (*notes, total):
+        print(line, file=sys.stderr if as_json else sys.stdout)  # a command's answer
+
+
+def _failed(reason: str) -> int:
+    print(f"replay: {reason}", file=sys.stderr)  # noqa: T201  # a command's answer
+    return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m services.drift_detection.replay", description=__doc__)
+    parser.add_argument("--model", required=True, help="a model's name")
+    parser.add_argument("--from", required=True, dest="start", help="windows that start at this event time or later")
+    parser.add_argument("--to", required=True, dest="end", help="and before this one")
+    parser.add_argument("--source", choices=("kafka", "log"), default="kafka", help="where the rows are read from")
+    parser.add_argument("--json", action="store_true", help="a line of JSON for each window")
+    parser.add_argument("--state", type=Path, help="state folder (default: DRIFTLINE_STATE)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

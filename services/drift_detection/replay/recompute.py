@@ -1,0 +1,59 @@
+"""Both sides of drift_detection in one process, over all messages of a model."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import NamedTuple
+
+from services.drift_detection.domain.engine import Engine
+from services.drift_detection.domain.partition import PartitionState
+from services.drift_detection.replay.sources import Message
+from shared.errors import Unreadable
+from shared.events import Event, WindowClosed, WindowRevised
+
+_EVERY = 500  # messages
+_MOST = 1_000  # windows at once
+Word = WindowClosed | WindowRevised
+
+
+class Span(NamedTuple):
+    """Windows of one model that start in [start, end)."""
+
+    model: str
+    start: datetime
+    end: datetime
+
+    def holds(self, event: Event) -> bool:
+        """Whether it is a window of this span."""
+        return isinstance(event, Word) and event.model == self.model and self.start <= event.start < self.end
+
+
+async def recompute(messages: AsyncIterator[Message], partitions: int, span: Span) -> dict[str, Word]:
+    """The last word on each window by its id, once all messages are read."""
+    engine = Engine({number: PartitionState(number) for number in range(partitions)}, {})
+    words: dict[str, Word] = {}
+    count = 0
+    async for place, batch, watched in messages:
+        count += 1
+        try:
+            engine.take(place, batch, watched)
+        except Unreadable:
+            continue  # a dead-letter then, too
+        if count % _EVERY == 0:
+            _advance(engine, span, words, at_end=())
+    _advance(engine, span, words, at_end=range(partitions))
+    return words
+
+
+def _advance(engine: Engine, span: Span, words: dict[str, Word], at_end: range | tuple[()]) -> None:
+    more = True
+    while more:
+        more = engine.advance(at_end, _MOST)
+        _collect(engine, span, words)
+    engine.finish()
+    _collect(engine, span, words)
+
+
+def _collect(engine: Engine, span: Span, words: dict[str, Word]) -> None:
+    watch = engine.watch(span.model)
+    words.update({event.window_id: event for event in watch.outbox if isinstance(event, Word) and span.holds(event)})
+    watch.sent(len(watch.outbox))

@@ -1,0 +1,93 @@
+"""Where the rows come from: Kafka, or the feature log, which keeps their places in it."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from services.drift_detection.domain.sources import Place
+from services.drift_detection.domain.watched import Watched
+from services.drift_detection.models import Bundles
+from services.drift_detection.replay.kafka import Topic
+from services.drift_detection.store.rows import rows_of, scores_of
+from shared.batch import Meta, PredictionBatch, Role, decode_batch
+from shared.errors import Unreadable
+from shared.feature_log.answered import PLACE, all_rows
+
+Message = tuple[Place, PredictionBatch, Watched]
+
+
+class KafkaRows:
+    """The messages of one model on driftline.predictions; `notes` say what could not be read."""
+
+    def __init__(self, topic: Topic, bundles: Bundles, model: str) -> None:
+        self.notes: list[str] = []
+        self._topic = topic
+        self._bundles = bundles
+        self._model = model
+
+    async def messages(self) -> AsyncIterator[Message]:
+        """In the order of each partition."""
+        unreadable = 0
+        async for message in self._topic.messages():
+            try:
+                batch = decode_batch(message.value or b"")
+                if batch.meta.model != self._model:
+                    continue
+                place = Place(message.partition, message.offset, message.timestamp_ms * 1000)
+                yield place, batch, await self._bundles.get(batch.meta.digest)
+            except Unreadable:
+                unreadable += 1
+        self.notes += [f"{unreadable} messages can't be read, or their bundle can't"] if unreadable else []
+        self.notes += [
+            f"partition {number} is kept from offset {first} on: windows of rows before can't be recomputed"
+            for number, first in self._topic.extent.begins.items()
+            if first
+        ]
+
+
+class LogRows:
+    """The messages of one model as the feature log has them."""
+
+    def __init__(self, tables: Path, bundles: Bundles, model: str) -> None:
+        self.notes = ["the feature log tells unseen categories as missing: windows that have some differ"]
+        self._tables = tables
+        self._bundles = bundles
+        self._model = model
+
+    async def messages(self) -> AsyncIterator[Message]:
+        """In the order of each partition. The log's `log_time` is the time at which Kafka appended the message.
+
+        Raises:
+            Unreadable: the log or a bundle can't be read.
+        """
+        for part in _by_message(all_rows(self._tables, self._model)):
+            first = {name: part.column(name)[0].as_py() for name in (*PLACE, "role", "bundle_digest")}
+            watched = await self._bundles.get(first["bundle_digest"])
+            appended = int(part.column("log_time").cast(pa.int64())[0].as_py())
+            place = Place(first["source_partition"], first["source_offset"], appended)
+            yield place, _batch(part, first["role"], watched), watched
+
+
+def _by_message(table: pa.Table) -> Iterator[pa.Table]:
+    """`table` is sorted by place."""
+    places = np.stack([table.column(name).to_numpy().astype(np.int64) for name in PLACE[:2]])
+    starts = np.flatnonzero(np.diff(places, prepend=-1).any(axis=0)).tolist()
+    for first, after in zip(starts, [*starts[1:], len(table)], strict=True):
+        yield table.slice(first, after - first)
+
+
+def _batch(part: pa.Table, role: Role, watched: Watched) -> PredictionBatch:
+    count = len(part)
+    return PredictionBatch(
+        meta=Meta(watched.model, watched.digest, watched.definition.digest, role, "log", 0, count),
+        request_id=part.column("request_id").to_pylist(),
+        row=part.column("row").to_numpy().astype(np.int32),
+        entity=part.column("entity").to_pylist(),
+        event_time=part.column("event_time").cast(pa.int64()).to_numpy().astype("datetime64[us]"),
+        repeat=part.column("repeat").to_numpy().astype(np.bool_),
+        rows=rows_of(part, watched),
+        scores=scores_of(part, watched),
+        latency_us=part.column("latency_us").to_numpy().astype(np.int32),
+    )

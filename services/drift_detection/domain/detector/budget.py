@@ -1,6 +1,7 @@
 """What the streams of a model share, and what its reference's own error and dispersion take off the bets."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from scipy.stats import beta as beta_distribution
 from scipy.stats import chi2, gamma, norm
@@ -10,6 +11,11 @@ from shared.reference.dispersion import Component, Dispersion
 MARGIN = 1.0  # g: at .75 some references gave 13 false alarms in 1,000 windows
 _LEVEL = 0.05
 _LESS_PROOF = 0.1
+
+
+@lru_cache(maxsize=1024)  # scipy takes a third of a millisecond, and most profiles ask for the same few
+def _chi2(share: float, freedom: float) -> float:
+    return float(chi2.ppf(share, freedom))
 
 
 @dataclass(frozen=True)
@@ -45,12 +51,12 @@ class Budget:
 
     def _of(self, part: Component, found: Dispersion) -> float:
         beyond, windows = 0.01 / (self.streams * max(2, len(found.components))), found.windows
-        varies = part.variance > chi2.ppf(1 - beyond, windows - 1) / (windows - 1)
+        varies = part.variance > _chi2(1 - beyond, windows - 1) / (windows - 1)
         # Rows that vary too much for certain are taken to depend on their past on less proof: few windows give little.
-        if part.dependence > chi2.ppf(1 - (_LESS_PROOF if varies else beyond), found.lags):
+        if part.dependence > _chi2(1 - (_LESS_PROOF if varies else beyond), found.lags):
             freedom = 1.5 * windows / (found.lags + 1)
-            return max(1.0, float(part.long_run * freedom / chi2.ppf(_LEVEL, freedom)))
-        return float(part.variance * (windows - 1) / chi2.ppf(_LEVEL, windows - 1)) if varies else 1.0
+            return max(1.0, float(part.long_run * freedom / _chi2(_LEVEL, freedom)))
+        return float(part.variance * (windows - 1) / _chi2(_LEVEL, windows - 1)) if varies else 1.0
 
     def upper_rate(self, times: int, rows: int) -> float:
         """p⁺ of a rate that occurred so often (Clopper, Pearson 1934)."""

@@ -30,14 +30,8 @@ _FIRST, _LAST = (
     int(np.datetime64(time, "us").astype(np.int64)) for time in ("0001-01-01", "9999-12-31T23:59:59.999999")
 )
 _MOST_DIGITS = 18
-_KEY, _TIME, _TEXT, _BOOL, _INT, _FLOAT = (
-    pa.binary(16),
-    pa.timestamp("us", "UTC"),
-    pa.string(),
-    pa.bool_(),
-    pa.int32(),
-    pa.float32(),
-)
+_KEY, _TIME, _TEXT = pa.binary(16), pa.timestamp("us", "UTC"), pa.string()
+_BOOL, _INT, _FLOAT = pa.bool_(), pa.int32(), pa.float32()
 Role = Literal["champion", "canary", "shadow"]
 
 
@@ -204,10 +198,7 @@ def _batch(meta: Meta, columns: dict[str, pa.Array]) -> PredictionBatch:
         entity=_later("entity", columns["entity"], _TEXT, nulls=True),
         event_time=_plain("event_time", columns["event_time"], _TIME).astype("datetime64[us]"),
         repeat=_plain("repeat", columns["repeat"], _BOOL),
-        rows=Rows(
-            _block("numeric", columns["numeric"], _FLOAT),
-            _block("categorical", columns["categorical"], _INT),
-        ),
+        rows=Rows(_block("numeric", columns["numeric"], _FLOAT), _block("categorical", columns["categorical"], _INT)),
         scores=_block("scores", columns["scores"], _FLOAT),
         latency_us=_plain("latency_us", columns["latency_us"], _INT),
         champion_scores=None if shadow is None else _block("champion_scores", shadow, _FLOAT),

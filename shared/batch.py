@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal, cast
@@ -15,6 +16,7 @@ from shared.definition import NAME
 from shared.errors import Unreadable
 from shared.failures import Failed, read_failures, write_failures
 from shared.features import MISSING, Float32, Int32, Rows
+from shared.later import Later
 
 FORMAT = "1"
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -28,7 +30,8 @@ _FIRST, _LAST = (
     int(np.datetime64(time, "us").astype(np.int64)) for time in ("0001-01-01", "9999-12-31T23:59:59.999999")
 )
 _MOST_DIGITS = 18
-_KEY, _TIME = pa.binary(16), pa.timestamp("us", "UTC")
+_KEY, _TIME, _TEXT = pa.binary(16), pa.timestamp("us", "UTC"), pa.string()
+_BOOL, _INT, _FLOAT = pa.bool_(), pa.int32(), pa.float32()
 Role = Literal["champion", "canary", "shadow"]
 
 
@@ -67,9 +70,9 @@ class PredictionBatch:
     """
 
     meta: Meta
-    request_id: list[bytes]
+    request_id: Sequence[bytes]
     row: NDArray[np.int32]
-    entity: list[str | None]
+    entity: Sequence[str | None]
     event_time: NDArray[np.datetime64]
     repeat: NDArray[np.bool_]
     rows: Rows
@@ -121,7 +124,7 @@ def encode_batch(batch: PredictionBatch) -> bytes:
     columns: dict[str, pa.Array] = {
         "request_id": _from_bytes(_KEY, b"".join(batch.request_id)),
         "row": pa.array(batch.row),
-        "entity": pa.array(batch.entity, pa.string()),
+        "entity": pa.array(list(batch.entity), _TEXT),
         "event_time": _from_bytes(_TIME, times.data),
         "repeat": pa.array(batch.repeat),
         "numeric": _fixed(batch.rows.numeric),
@@ -132,7 +135,7 @@ def encode_batch(batch: PredictionBatch) -> bytes:
     if batch.champion_scores is not None:
         columns["champion_scores"] = _fixed(batch.champion_scores)
     if batch.traceparent is not None:
-        columns["traceparent"] = pa.array(batch.traceparent, pa.string())
+        columns["traceparent"] = pa.array(batch.traceparent, _TEXT)
     told = {name: str(value) for name, value in vars(batch.meta).items() if name != "failed"}
     failed = {} if batch.meta.failed is None else {"failed": write_failures(batch.meta.failed)}
     metadata = {"format": FORMAT, **told, **failed}
@@ -190,27 +193,30 @@ def _batch(meta: Meta, columns: dict[str, pa.Array]) -> PredictionBatch:
     shadow, traces = columns.get("champion_scores"), columns.get("traceparent")
     batch = PredictionBatch(
         meta=meta,
-        request_id=_plain("request_id", columns["request_id"], _KEY).tolist(),
-        row=_plain("row", columns["row"], pa.int32()),
-        entity=_plain("entity", columns["entity"], pa.string(), nulls=True).tolist(),
+        request_id=_later("request_id", columns["request_id"], _KEY),
+        row=_plain("row", columns["row"], _INT),
+        entity=_later("entity", columns["entity"], _TEXT, nulls=True),
         event_time=_plain("event_time", columns["event_time"], _TIME).astype("datetime64[us]"),
-        repeat=_plain("repeat", columns["repeat"], pa.bool_()),
-        rows=Rows(
-            _block("numeric", columns["numeric"], pa.float32()),
-            _block("categorical", columns["categorical"], pa.int32()),
-        ),
-        scores=_block("scores", columns["scores"], pa.float32()),
-        latency_us=_plain("latency_us", columns["latency_us"], pa.int32()),
-        champion_scores=None if shadow is None else _block("champion_scores", shadow, pa.float32()),
-        traceparent=None if traces is None else _plain("traceparent", traces, pa.string(), nulls=True).tolist(),
+        repeat=_plain("repeat", columns["repeat"], _BOOL),
+        rows=Rows(_block("numeric", columns["numeric"], _FLOAT), _block("categorical", columns["categorical"], _INT)),
+        scores=_block("scores", columns["scores"], _FLOAT),
+        latency_us=_plain("latency_us", columns["latency_us"], _INT),
+        champion_scores=None if shadow is None else _block("champion_scores", shadow, _FLOAT),
+        traceparent=None if traces is None else list(_later("traceparent", traces, _TEXT, nulls=True)),
     )
     _check_values(batch)
     return batch
 
 
-def _plain(name: str, column: pa.Array, kind: pa.DataType, *, nulls: bool = False) -> NDArray[Any]:
+def _later(name: str, column: pa.Array, kind: pa.DataType, *, nulls: bool = False) -> Later[Any]:
     if column.type != kind or (column.null_count and not nulls):
         raise Unreadable(f"prediction batch: column `{name}` must be {kind}{'' if nulls else ' without nulls'}")
+    return Later(column)
+
+
+def _plain(name: str, column: pa.Array, kind: pa.DataType) -> NDArray[Any]:
+    if column.type != kind or column.null_count:
+        raise Unreadable(f"prediction batch: column `{name}` must be {kind} without nulls")
     return cast("NDArray[Any]", column.to_numpy(zero_copy_only=False))
 
 
@@ -226,12 +232,17 @@ def _check_values(batch: PredictionBatch) -> None:
     ticks, pairs = batch.event_time.view(np.int64), batch.champion_scores
     traces = {trace for trace in batch.traceparent or () if trace is not None}
     for name, wrong in (
-        ("row: must not be negative", batch.row.min(initial=0) < 0),
-        ("event_time: must lie in the years 1 to 9999", ticks.min(initial=0) < _FIRST or ticks.max(initial=0) > _LAST),
+        ("row: must not be negative", _least(batch.row) < 0),
+        ("event_time: must lie in the years 1 to 9999", _least(ticks) < _FIRST or ticks.max(initial=0) > _LAST),
         ("numeric: must not be infinite", np.isinf(batch.rows.numeric).any()),
-        (f"categorical: codes are at least {MISSING}", batch.rows.categorical.min(initial=0) < MISSING),
+        (f"categorical: codes are at least {MISSING}", _least(batch.rows.categorical) < MISSING),
         ("champion_scores: must be as many as scores", pairs is not None and pairs.shape != batch.scores.shape),
         ("traceparent: must be that of a W3C trace context", not all(map(_TRACEPARENT.fullmatch, traces))),
     ):
         if wrong:
             raise Unreadable(f"prediction batch: column {name}")
+
+
+def _least(values: NDArray[Any]) -> int:
+    """The least of whole numbers and 0."""
+    return int(np.minimum.reduce(values, axis=None, initial=0))

@@ -1,5 +1,6 @@
 """The sketch of a window: counts and integer sums, so that it merges exactly, in any order."""
 
+import math
 import struct
 import zlib
 from dataclasses import dataclass, fields
@@ -16,9 +17,10 @@ from shared.reference.panes import Int64
 
 Float64 = NDArray[np.float64]
 
-_VERSION = 1
+_VERSION = 2  # of 1 the numbers stood one after the other
 _HEADER = struct.Struct("<BIIQ")
 _WORD = 32
+_BYTES = 8
 
 
 @dataclass(frozen=True)
@@ -122,25 +124,31 @@ class Sketch:
         return [(high << _WORD) + low for high, low in self.squares.T.tolist()]
 
     def to_bytes(self) -> bytes:
-        """A few bytes per occupied bin; equal sketches give equal bytes."""
-        header = _HEADER.pack(_VERSION, len(self.counts), len(self.levels), self.rows)
-        body = b"".join(array.astype("<i8").tobytes() for array in self._arrays())
-        return header + zlib.compress(body, 1)
+        """A few bytes per occupied bin; equal sketches give equal bytes.
+
+        First the lowest byte of each number, then the next one of each: most are zeros, which compress at once.
+        """
+        flat = np.frombuffer(self.content(), dtype=np.uint8)[_HEADER.size :]
+        return self._header() + zlib.compress(flat.reshape(-1, _BYTES).T.tobytes(), 1)
+
+    def content(self) -> bytes:
+        """All numbers as they are: equal for equal sketches, and ten times as quick as `to_bytes`."""
+        return b"".join((self._header(), *(array.astype("<i8", copy=False).tobytes() for array in self._arrays())))
+
+    def _header(self) -> bytes:
+        return _HEADER.pack(_VERSION, len(self.counts), len(self.levels), self.rows)
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Self:
         """The reverse of `to_bytes`; raises Unreadable if it is not one."""
         try:
             version, numeric, categorical, rows = _HEADER.unpack_from(content)
-            if version != _VERSION:
+            if version not in (1, _VERSION):
                 raise Unreadable(f"sketch: version {version}, expected {_VERSION}")
-            flat = np.frombuffer(zlib.decompress(content[_HEADER.size :]), dtype="<i8").astype(np.int64)
-            shapes = _shapes(numeric, categorical)
-            ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
-            if len(flat) != ends[-1]:
-                raise Unreadable("sketch: its length does not fit its number of columns")
-            parts = np.split(flat, ends[:-1])
-            return cls(rows, *(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)))
+            body = np.frombuffer(zlib.decompress(content[_HEADER.size :]), dtype=np.uint8)
+            numbers = body.reshape((_BYTES, -1) if version == _VERSION else (-1, _BYTES))
+            flat = np.ascontiguousarray(numbers.T if version == _VERSION else numbers).view("<i8").astype(np.int64)
+            return cls(rows, *_split(flat.reshape(-1), _shapes(numeric, categorical)))
         except (struct.error, zlib.error, ValueError) as error:
             raise Unreadable(f"sketch: {error}") from error
 
@@ -152,6 +160,18 @@ def _shapes(numeric: int, categorical: int) -> list[tuple[int, ...]]:
     binned = (numeric, NUMERIC_WIDTH)
     pair = (2, numeric)
     return [binned, binned, pair, pair, (numeric,), (categorical, LEVEL_WIDTH), (categorical,)]
+
+
+def _split(flat: Int64, shapes: list[tuple[int, ...]]) -> list[Int64]:
+    """Arrays of these shapes that stand one after the other."""
+    sizes = [math.prod(shape) for shape in shapes]
+    if len(flat) != sum(sizes):
+        raise Unreadable("sketch: its length does not fit its number of columns")
+    parts, begin = [], 0
+    for shape, size in zip(shapes, sizes, strict=True):
+        parts.append(flat[begin : begin + size].reshape(shape))
+        begin += size
+    return parts
 
 
 def _add_wide(words: Int64, amount: Int64) -> None:

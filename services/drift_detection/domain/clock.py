@@ -37,10 +37,16 @@ def sort_rows(times: Int64, repeat: Mask, highest: int | None, lateness: int, ap
     future = times > appended + FUTURE
     bound = EARLIEST if highest is None else max(EARLIEST, highest - lateness)
     in_time = (times >= bound) & ~future
-    moves = times[~future & (times >= EARLIEST)].tolist()
-    if highest is not None:
-        moves.append(highest)
-    return Sorted(in_time & ~repeat, in_time, future, max(moves, default=None))
+    moves = times if how_many(in_time) == len(times) else times[~future & (times >= EARLIEST)]
+    known = [] if highest is None else [highest]
+    if len(moves):
+        known.append(int(moves.max()))
+    return Sorted(in_time & ~repeat, in_time, future, max(known, default=None))
+
+
+def how_many(rows: Mask) -> int:
+    """How many are true; a tenth of what `sum` takes."""
+    return int(np.count_nonzero(rows))
 
 
 def watermark(highest: Mapping[int, int | None], at_end: Collection[int]) -> int | None:

@@ -6,12 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from services.drift_detection.domain.clock import Mask, Sorted, sort_rows
+from services.drift_detection.domain.clock import Mask, Sorted, how_many, sort_rows
+from services.drift_detection.domain.waiting import Waiting
 from services.drift_detection.domain.watched import Watched
 from shared.batch import PredictionBatch
 from shared.errors import Unreadable
-from shared.reference import Sketch
-from shared.reference.panes import microseconds, pane_starts
+from shared.features import Float32, Rows
+from shared.reference import Measure, Sketch
+from shared.reference.panes import Int64, microseconds, pane_starts
 from shared.reference.segments import ALL
 
 
@@ -46,20 +48,29 @@ class Partial:
         self.repeats = repeats
         self.late_rows = late_rows
         self._content = content
+        self._waiting = Waiting()
 
     @property
     def sketch(self) -> Sketch:
         """To look at."""
-        return Sketch.from_bytes(self._content) if isinstance(self._content, bytes) else self._content
+        content = self._counted()
+        return Sketch.from_bytes(content) if isinstance(content, bytes) else content
 
     @property
     def packed(self) -> bytes:
         """The sketch's bytes."""
-        return self._content if isinstance(self._content, bytes) else self._content.to_bytes()
+        content = self._counted()
+        return content if isinstance(content, bytes) else content.to_bytes()
 
-    def to_change(self) -> Sketch:
-        """The sketch, to add rows to it."""
-        self._content = self.sketch
+    def add(self, rows: Rows, scores: Float32, measure: Measure) -> None:
+        """Take in n rows with their scores float32 [n, k]; they are counted when there are many, or when one looks."""
+        if self._waiting.add(rows, scores, measure):
+            self._counted()
+
+    def _counted(self) -> Sketch | bytes:
+        if self._waiting:
+            self._content = Sketch.from_bytes(self._content) if isinstance(self._content, bytes) else self._content
+            self._waiting.count_into(self._content)
         return self._content
 
     def rest(self) -> None:
@@ -126,9 +137,8 @@ class PartitionState:
         clock = self.clocks.get(watched.model)
         rows = sort_rows(times, batch.repeat, clock, watched.lateness, appended)
         starts = pane_starts(times, watched.definition.monitoring.pane_seconds)
-        for start in np.unique(starts[rows.in_time]).tolist():
+        for start, pane in _panes(starts, rows.in_time):
             late = clock is not None and start + watched.pane <= clock
-            pane = rows.in_time & (starts == start)
             for segment, inside in _segments(pane, batch, watched):
                 key = WindowKey(start, watched.digest, batch.meta.role, segment)
                 self._fill(key, _Part(offset, inside, late), batch, watched)
@@ -144,11 +154,10 @@ class PartitionState:
         if part.offset <= partial.offset:
             return
         counted = part.rows & ~batch.repeat
-        number = int(counted.sum())
+        number = how_many(counted)
         everything = slice(None) if number == len(batch) else counted  # a slice copies nothing
-        sketch = partial.to_change()
-        sketch.add(batch.rows[everything], batch.scores[everything], watched.reference.measure)
-        partial.repeats += int(part.rows.sum()) - number
+        partial.add(batch.rows[everything], batch.scores[everything], watched.reference.measure)
+        partial.repeats += how_many(part.rows) - number
         partial.late_rows += number if part.late else 0
         partial.offset = part.offset
         self.changed.add(key)
@@ -158,7 +167,7 @@ class PartitionState:
         source = Source(batch.meta.model, batch.meta.digest, batch.meta.role)
         too_late = ~(rows.in_time | rows.future | batch.repeat)
         repeats = batch.repeat & ~rows.future
-        new = Tally(len(batch), int(repeats.sum()), int(too_late.sum()), int(rows.future.sum()))
+        new = Tally(len(batch), how_many(repeats), how_many(too_late), how_many(rows.future))
         self.tallies[source] = self.tallies.get(source, Tally()) + new
         return Taken(new, too_late, rows.future, rows.highest)
 
@@ -183,6 +192,19 @@ class _Part(NamedTuple):
     offset: int
     rows: Mask
     late: bool
+
+
+def _panes(starts: Int64, in_time: Mask) -> Iterator[tuple[int, Mask]]:
+    """The panes that the rows in time lie in, and which lie there, bool [n]; most messages lie in one."""
+    found = starts if how_many(in_time) == len(starts) else starts[in_time]
+    if not len(found):
+        return
+    first, last = int(found.min()), int(found.max())
+    if first == last:
+        yield first, in_time
+        return
+    for start in np.unique(found).tolist():
+        yield start, in_time & (starts == start)
 
 
 def _segments(rows: Mask, batch: PredictionBatch, watched: Watched) -> Iterator[tuple[str, Mask]]:

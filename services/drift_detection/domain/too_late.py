@@ -20,6 +20,8 @@ MOST_WINDOWS = 1_000  # in one event: a message may hold rows of any number of d
 
 def rows_too_late(place: Place, batch: PredictionBatch, watched: Watched, taken: Taken) -> list[RowsTooLate]:
     """The events that tell of a message's rows; none if all came in time. Times before 1900 count as 1900."""
+    if not taken.tally.too_late:
+        return []
     times = np.maximum(microseconds(batch.event_time)[taken.too_late], EARLIEST)
     starts = pane_starts(times, watched.definition.monitoring.pane_seconds)
     windows = [

@@ -50,7 +50,7 @@ class Merged:
     def fingerprint(self) -> str:
         """Equal for equal content."""
         counts = f"{self.repeats} {self.late_rows} ".encode()
-        return hashlib.sha256(counts + self.sketch.to_bytes()).hexdigest()[:32]
+        return hashlib.sha256(counts + self.sketch.content()).hexdigest()[:32]
 
 
 def merge(key: WindowKey, partials: Iterable[Partial], watched: Watched) -> Merged:

@@ -63,9 +63,9 @@ def _own(batch: PredictionBatch, definition: ModelDefinition) -> dict[str, pa.Ar
     if any(value is not None and not isinstance(value, str) for value in batch.entity):
         raise Unreadable("prediction batch: entity must be a string")
     return {
-        "request_id": pa.array(batch.request_id, pa.binary()),
+        "request_id": pa.array(list(batch.request_id), pa.binary()),
         "row": pa.array(batch.row),
-        "entity": pa.array(batch.entity, pa.string()),
+        "entity": pa.array(list(batch.entity), pa.string()),
         "event_time": pa.array(batch.event_time, pa.timestamp("us")).cast(TIME),
         "event_day": pa.array(batch.event_time.astype("datetime64[D]")),
         "repeat": pa.array(batch.repeat),

@@ -1,6 +1,7 @@
 """What the streams of a model share, and what its reference's own error and dispersion take off the bets."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from scipy.stats import beta as beta_distribution
 from scipy.stats import chi2, gamma, norm
@@ -10,6 +11,11 @@ from shared.reference.dispersion import Component, Dispersion
 MARGIN = 1.0  # g: at .75 some references gave 13 false alarms in 1,000 windows
 _LEVEL = 0.05
 _LESS_PROOF = 0.1
+
+
+@lru_cache(maxsize=1024)  # scipy takes a third of a millisecond, and most profiles ask for the same few
+def _chi2(share: float, freedom: float) -> float:
+    return float(chi2.ppf(share, freedom))
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,7 @@ class Budget:
 
     def radius(self, bins: int) -> float:
         """√χ²_{B-1; 1-.05/F}: for bets in any direction of B bins; 0 for one bin."""
-        return float(chi2.ppf(1 - _LEVEL / self.streams, bins - 1) ** 0.5) if bins > 1 else 0.0
+        return float(_chi2(1 - _LEVEL / self.streams, bins - 1) ** 0.5) if bins > 1 else 0.0
 
     def dispersion(self, found: Dispersion | None) -> float:
         """φ: by how much the bets are weakened, 1 where rows are as good as independent or it was not assessed.
@@ -49,7 +55,7 @@ class Budget:
     def _long_run(self, part: Component, found: Dispersion, beyond: float) -> float:
         # Rows that vary too much for certain are taken to depend on their past on less proof: few windows give little.
         level = _LESS_PROOF if _varied(part, found, beyond) > 1 else beyond
-        if part.dependence <= chi2.ppf(1 - level, found.lags):
+        if part.dependence <= _chi2(1 - level, found.lags):
             return 1.0
         return _bound(part.long_run, 1.5 * found.windows / (found.lags + 1))
 
@@ -70,9 +76,9 @@ class Budget:
 def _varied(part: Component, found: Dispersion, beyond: float) -> float:
     """Over long enough a daily cycle is no variance at all, so that of one window counts by itself."""
     freedom = found.windows - 1
-    return _bound(part.variance, freedom) if part.variance > chi2.ppf(1 - beyond, freedom) / freedom else 1.0
+    return _bound(part.variance, freedom) if part.variance > _chi2(1 - beyond, freedom) / freedom else 1.0
 
 
 def _bound(variance: float, freedom: float) -> float:
     """What a variance with so many degrees of freedom is at most, at 95 %."""
-    return float(variance * freedom / chi2.ppf(_LEVEL, freedom))
+    return float(variance * freedom / _chi2(_LEVEL, freedom))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from services.drift_detection.domain.partition import Partial
+from services.drift_detection.domain.parts import Partial
 from services.drift_detection.domain.waiting import MOST_ROWS, Waiting
 from shared.features import Float32, Rows
 from tests.unit.drift_detection.pumps import DIGEST, batch, hours, watched

@@ -29,6 +29,7 @@ class QualityBook:
         self._digest = digest
         self._watched = watched
         self._record = record
+        self._under_way: int | None = None
         self._looked = 0  # up to where a silence after the last window was looked for
 
     def publish(self, window: Merged, facts: Facts, share: float = 1.0) -> Said:
@@ -39,7 +40,8 @@ class QualityBook:
         known = record.panes[place] if place < len(record.panes) and record.panes[place].start == start else None
         before = self._last(place)
         revision = 0 if known is None else known.revision + 1
-        told = report(window, facts, revision, None if before is None else before.before, share)
+        note.share = share if known is None else known.share
+        told = report(window, facts, revision, None if before is None else before.before, note.share)
         fingerprint = _fingerprint(told)
         if known is not None and known.told == fingerprint:
             return Said([], None)
@@ -54,18 +56,14 @@ class QualityBook:
         rows = (pane for pane in reversed(self._record.panes[:place]) if pane.rows)
         return next(rows, self._record.base)
 
-    def _known(self) -> list[int]:
-        """Starts of windows with rows, in order."""
-        base = [] if self._record.base is None else [self._record.base.start]
-        return base + [pane.start for pane in self._record.panes if pane.rows]
-
     def _silences(self, share: float) -> list[DataQualityReported]:
         """Compare the silences between windows with what was said of them."""
-        starts, pane = self._known(), self._watched.pane
+        starts, pane = self._record.starts, self._watched.pane
         gaps = [Gap(one + pane, two) for one, two in pairwise(starts) if two > one + pane]
         gaps = [gap for gap in gaps if gap.start - pane != self._record.interrupted]
         told = [event for gap in gaps for event in self._hear(gap, share, is_open=False)]
-        there = {gap.start for gap in gaps} | {start + pane for start in starts[-1:]}
+        ends = starts[-1:] + ([] if self._under_way is None else [self._under_way])
+        there = {gap.start for gap in gaps} | {start + pane for start in ends}
         gone = [one for one in self._record.silences if one.start not in there and not one.taken_back]
         return told + [self._say(Gap(one.start, one.end), None, one) for one in gone]
 
@@ -88,9 +86,15 @@ class QualityBook:
         known.end, known.taken_back, known.revision = gap.end, expected is None, known.revision + 1
         return silence(gap, expected, known.revision, self._digest, self._watched)
 
-    def silent(self, now: int, share: float = 1.0) -> list[DataQualityReported]:
-        """Whether the silence after the last window is one, as far as time has come: `now` is event time."""
-        starts, pane = self._known(), self._watched.pane
+    def silent(self, now: int, share: float = 1.0, under_way: int | None = None) -> list[DataQualityReported]:
+        """Whether the silence after the last window is one, as far as time has come: `now` is event time.
+
+        `under_way` is the start of the last window with rows that is not published yet, if there is one.
+        """
+        self._under_way = under_way
+        starts, pane = self._record.starts, self._watched.pane
+        if starts and under_way is not None and under_way > starts[-1]:
+            starts = [under_way]
         if not starts or starts[-1] == self._record.interrupted:
             return []
         gap = Gap(starts[-1] + pane, now // pane * pane)
@@ -105,11 +109,6 @@ class QualityBook:
         notes = [*self._record.panes, *([] if self._record.base is None else [self._record.base])]
         latest = max((max(note.lags) for note in notes if note.lags), default=0)
         return self._watched.lateness + int(LAG_BOUNDS[min(latest, len(LAG_BOUNDS) - 1)])
-
-    def interrupt(self) -> None:
-        """Another champion serves: that this one has no more rows is no silence."""
-        starts = self._known()
-        self._record.interrupted = starts[-1] if starts else None
 
     def finish(self, end: int) -> None:
         """Windows that start before `end` can't change any more: keep the last one of them that had rows."""

@@ -2,17 +2,20 @@
 
 import math
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.drift_detection.domain.rollout.sums import GRID, PLACE, Sums
 from shared.batch import PredictionBatch
+from shared.definition import ModelDefinition
 from shared.failures import Failed
 from shared.features import Float32
+from shared.reference import Reference
 from shared.reference.panes import Int64
 from shared.rollout import METRICS, Metric
-from shared.subjects import group
+from shared.subjects import GROUPS, group
 
 _FASTER, _SLOWER = 6, 4  # doublings below and above the objective: what lies beyond counts as these
 Float64 = NDArray[np.float64]
@@ -25,6 +28,28 @@ class Ranges:
     score: tuple[float, float] = (0.0, 1.0)
     loss: tuple[float, float] = (0.0, 1.0)
     objective_us: float = 50_000.0
+
+    @classmethod
+    def of_bundle(cls, definition: ModelDefinition, reference: Reference) -> Self:
+        """Of a probability from 0 to 1; of another score the reference's clipped range, on round numbers, so that two
+        versions of a model mostly agree.
+        """
+        objective = definition.serving.latency_slo_ms * 1_000
+        if definition.label.kind == "binary":
+            return cls(objective_us=objective)
+        low, high = reference.scores[0].clip.bounds
+        step = 2.0 ** math.floor(math.log2(max(high - low, 1e-30)))
+        return cls(score=(math.floor(low / step) * step, math.ceil(high / step) * step), objective_us=objective)
+
+    def apart(self, other: "Ranges") -> list[Metric]:
+        """The metrics that are counted on other ranges there."""
+        moved: dict[Metric, bool] = {
+            "score": self.score != other.score,
+            "latency": self.objective_us != other.objective_us,
+            "slow": self.objective_us != other.objective_us,
+            "loss": self.loss != other.loss,
+        }
+        return [metric for metric, differs in moved.items() if differs]
 
     def of(self, metric: Metric) -> tuple[float, float]:
         """The range of a metric: `latency` is the logarithm to base 2 of its microseconds."""
@@ -59,8 +84,9 @@ def add_rows(sums: Sums, batch: PredictionBatch, rows: NDArray[np.bool_], ranges
     sums.answered += len(chosen)
     add_values(sums, "score", chosen, (scores, beside), ranges)
     sums.add(PLACE["latency"], chosen, ranges.places("latency", np.log2(latency)))
-    sums.add(PLACE["slow"], chosen, GRID * (latency > ranges.objective_us).astype(np.int64))
-    sums.add(PLACE["error"], chosen, GRID * (~np.isfinite(scores)).astype(np.int64))
+    every = np.bincount(chosen, minlength=GROUPS)
+    sums.add_marked(PLACE["slow"], every, chosen[latency > ranges.objective_us])
+    sums.add_marked(PLACE["error"], every, chosen[~np.isfinite(scores)])
     sums.errors_known = sums.errors_known and batch.meta.failed is not None
 
 

@@ -70,6 +70,7 @@ def _after(table: DeltaTable, digest: str, wanted: Wanted) -> pa.Table:
 
 
 def _before(table: DeltaTable, digest: str, wanted: Wanted, count: int) -> pa.Table:
+    found = _rows(table, digest, wanted.start, wanted.start)  # none
     for length in _lengths(wanted):
         found = _rows(table, digest, wanted.start - length, wanted.start)
         if len(found) >= count:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from services.drift_detection.domain.incidents import HOUR, QUIET, REMEMBERED, Alarm, IncidentBook
@@ -41,6 +43,14 @@ def test_an_alarm_opens_an_incident_that_says_all(book: IncidentBook) -> None:
     assert event.time == event.end
     assert event.onset == event.start
     assert event.incident_id == stable_id(DIGEST, event.window_id)
+
+
+def test_an_alarm_names_the_segments_in_which_it_shows(book: IncidentBook) -> None:
+    parts = [moved("temp").model_copy(update={"segment": name}) for name in ("site=north", "site=south")]
+    where = alarm(5)
+    [event] = book.alarm(replace(where, verdict=Verdict((moved("temp"), parts[1]), (parts[0],))))
+    assert isinstance(event, DriftDetected)
+    assert event.slices == ("site=north", "site=south")
 
 
 def test_a_shared_feature_joins_whenever_it_alarms(book: IncidentBook) -> None:

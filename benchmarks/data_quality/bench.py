@@ -14,7 +14,7 @@ from benchmarks.data_quality.stream import (
     Stream,
     panes,
 )
-from services.drift_detection.domain.partition import Partial, WindowKey
+from services.drift_detection.domain.parts import Partial, WindowKey
 from services.drift_detection.domain.quality.arrival import Before
 from services.drift_detection.domain.quality.copies import content
 from services.drift_detection.domain.quality.facts import Facts

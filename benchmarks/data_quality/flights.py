@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from benchmarks.data_quality.rows import Row
 from models.flight_delays.data import read_flights
-from services.drift_detection.domain.partition import Partial, WindowKey
+from services.drift_detection.domain.parts import Partial, WindowKey
 from services.drift_detection.domain.quality.facts import Facts
 from services.drift_detection.domain.quality.record import QualityRecord
 from services.drift_detection.domain.reports.book import QualityBook

@@ -15,7 +15,7 @@ from shared.kafka.admin import DEAD_LETTERS, PREDICTIONS
 from tests.fault.steady import FULL
 from tests.integration.drift_service import Service, broker_and_producer, events, make_bundle, read_all
 from tests.unit.drift_detection.offline import Offline, last_words
-from tests.unit.drift_detection.pumps import ROWS_PER_HOUR, batch, definition_with, hours, watched_with
+from tests.unit.drift_detection.pumps import ROWS_PER_HOUR, batch, definition_with, fitted, hours, watched_with
 
 FIRST = -9_000  # hours before the reference ends: long enough, and all of it is past
 PER_MESSAGE = 1
@@ -53,7 +53,8 @@ class Steady:
     def _messages(self, hour: int, count: int) -> list[PredictionBatch]:
         times, rows, scores = hours(hour, count)
         parts = [slice(first, first + PER_MESSAGE) for first in range(0, len(times), PER_MESSAGE)]
-        made = [batch(self._digest, times[part], rows[part], scores[part]) for part in parts]
+        bundle = watched_with(*WATCHED)
+        made = [fitted(batch(self._digest, times[part], rows[part], scores[part]), bundle) for part in parts]
         order = [number + self._random.uniform(0, self._shuffle) for number in range(len(made))]
         return [made[number] for number in np.argsort(order)]
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Collection, Mapping
 
+from services.drift_detection.domain.asides import Misfit
 from services.drift_detection.domain.merging import Merging
-from services.drift_detection.domain.partition import PartitionState, Source, Tally
+from services.drift_detection.domain.partition import PartitionState
+from services.drift_detection.domain.parts import Source, Tally
 from services.drift_detection.domain.sources import Place, Sources
 from services.drift_detection.domain.watch import ModelWatch
 from services.drift_detection.domain.watched import Watched
@@ -37,10 +39,18 @@ class Engine:
         """Take in a message and say what became of its rows; None if it was applied before.
 
         Raises:
-            Unreadable: the batch does not fit its bundle.
+            Misfit: the batch does not fit its bundle.
         """
         taken = self._sources.take(place, batch, watched)
         return None if taken is None else taken.tally
+
+    def refuse(self, place: Place, refused: Misfit) -> None:
+        """Note a message that does not fit."""
+        self._sources.refuse(place, refused)
+
+    def know(self, watched: Watched) -> None:
+        """Keep a bundle at hand, whose failures may be told before it answers."""
+        self._sources.know(watched)
 
     def watch(self, model: str) -> ModelWatch:
         """The watch over a model; a new one if there is none."""

@@ -6,7 +6,7 @@ from typing import Literal
 
 from services.drift_detection.domain.detector.changes import ASSUMPTION
 from services.drift_detection.domain.explain.segments import moved_segments
-from services.drift_detection.domain.partition import WindowKey
+from services.drift_detection.domain.parts import WindowKey
 from services.drift_detection.domain.state import Incident
 from services.drift_detection.domain.terms import Terms
 from services.drift_detection.domain.trail import Verdict

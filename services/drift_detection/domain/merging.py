@@ -1,16 +1,18 @@
 """The side of the models: the parts of all source partitions meet, and windows close, are revised and end."""
 
-import heapq
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
+from services.drift_detection.domain.beside import Beside
 from services.drift_detection.domain.clock import watermark
-from services.drift_detection.domain.partition import Partial, Source, Tally, WindowKey
+from services.drift_detection.domain.panes import Panes
+from services.drift_detection.domain.parts import Partial, Source, Tally, WindowKey
+from services.drift_detection.domain.quality.watch import Arrivals
 from services.drift_detection.domain.scales import Fold, ScaleKey, Scales
 from services.drift_detection.domain.state import ModelRecord
 from services.drift_detection.domain.watch import ModelWatch
 from services.drift_detection.domain.watched import Watched
-from services.drift_detection.domain.windows import merge
+from services.drift_detection.domain.windows import Merged, merge
 from services.drift_detection.domain.words import HeadWord, PartWord, Word
 from shared.errors import Unreadable
 from shared.events import DeploymentChanged
@@ -18,29 +20,6 @@ from shared.reference.segments import ALL
 
 Parts = dict[int, Partial]
 _EPOCH = 32  # bits of a record's version that count its writings
-
-
-class _Panes:
-    """The windows of one model that are under way. `fresh` are those with parts that were not looked at yet."""
-
-    def __init__(self) -> None:
-        self.fresh: set[WindowKey] = set()
-        self._by_start: list[WindowKey] = []  # a heap: only those whose end may have come are looked at
-
-    def add(self, key: WindowKey, *, new: bool) -> None:
-        self.fresh.add(key)
-        if new:
-            heapq.heappush(self._by_start, key)
-
-    def started_by(self, time: int) -> list[WindowKey]:
-        found = []
-        while self._by_start and self._by_start[0].start <= time:
-            found.append(heapq.heappop(self._by_start))
-        return found
-
-    def put_back(self, keys: Iterable[WindowKey]) -> None:
-        for key in keys:
-            heapq.heappush(self._by_start, key)
 
 
 class Ended(NamedTuple):
@@ -68,7 +47,7 @@ class Merging:
         self.models: dict[str, str] = {}  # by bundle digest
         self.scales: dict[str, Scales] = {}
         self._catalogue = catalogue
-        self._panes: dict[str, _Panes] = {}
+        self._panes: dict[str, Panes] = {}
 
     def take(self, word: Word) -> None:
         """Take in a word; one that is older than what is known changes nothing.
@@ -98,14 +77,14 @@ class Merging:
         parts[word.partition] = word.part
         self.models[word.key.digest] = word.model
         self.changed.add((word.key, word.partition))
-        self._panes.setdefault(word.model, _Panes()).add(word.key, new=new)
+        self._panes.setdefault(word.model, Panes()).add(word.key, new=new)
         return True
 
     def restore(self, word: PartWord) -> None:
         """Take in a part that was stored. One of a window that is final already was to be forgotten."""
         if not self.put(word):
             if word.key not in self.parts:
-                self._panes.setdefault(word.model, _Panes()).put_back([word.key])
+                self._panes.setdefault(word.model, Panes()).put_back([word.key])
             self.parts.setdefault(word.key, {})[word.partition] = word.part
             self.models[word.key.digest] = word.model
         self.changed.clear()
@@ -142,11 +121,13 @@ class Merging:
     def missing(self) -> set[str]:
         """Bundles whose windows are under way, but wait for them."""
         unknown = self.models.keys() - self._catalogue.keys()
-        return {key.digest for key in self.parts if key.digest in unknown} if unknown else set()
+        waiting = {key.digest for key in self.parts if key.digest in unknown} if unknown else set[str]()
+        serving = {watch.listened for watch in self.watches.values()} - self._catalogue.keys()
+        return waiting | {digest for digest in serving if digest}
 
     def advance(self, most: int) -> bool:
         """Publish and revise the windows whose time has come, at most so many a model; True if there are more."""
-        left = [self._advance(watch, self._panes.setdefault(model, _Panes()), most) for model, watch in self._watches()]
+        left = [self._advance(watch, self._panes.setdefault(model, Panes()), most) for model, watch in self._watches()]
         return any(left)
 
     def _watches(self) -> list[tuple[str, ModelWatch]]:
@@ -155,7 +136,7 @@ class Merging:
     def _clocks(self, model: str) -> dict[int, int | None]:
         return {number: head.clocks.get(model) for number, head in self.heads.items()}
 
-    def _advance(self, watch: ModelWatch, panes: _Panes, most: int) -> bool:
+    def _advance(self, watch: ModelWatch, panes: Panes, most: int) -> bool:
         at_end = {number for number, head in self.heads.items() if head.at_end}
         watch.move_watermark(watermark(self._clocks(watch.model), at_end))
         scales = self.scales_of(watch.model)
@@ -165,9 +146,32 @@ class Merging:
             window = merge(key, self.parts[key].values(), self._catalogue[key.digest])
             if window.sketch.rows:
                 watch.publish(window)
+            if key.segment == ALL:
+                self._note(watch, panes, window)
             scales.touch(key)
-        watch.judge(due[most].start if len(due) > most else None)
-        return scales.advance(most - len(due[:most])) or len(due) > most
+        before = min((key.start for key in panes.fresh if self._ends_by(key, watch.watermark)), default=None)
+        watch.judge(before)
+        watch.compare(before)
+        if before is None:
+            self._listen(watch)
+        return scales.advance(most - len(due[:most])) or before is not None
+
+    def _note(self, watch: ModelWatch, panes: Panes, window: Merged) -> None:
+        beside = Beside.empty(window.watched)
+        for part in self.parts[window.key].values():
+            if part.beside is not None:
+                beside.merge(part.beside)
+        again = watch.note(window, beside)
+        if again is not None and (following := window.key._replace(start=again)) in self.parts:
+            panes.fresh.add(following)
+
+    def _listen(self, watch: ModelWatch) -> None:
+        appended = [tally.appended for source, tally in self.tallies().items() if source.model == watch.model]
+        highest = [clock for clock in self._clocks(watch.model).values() if clock is not None]
+        newest = max(head.newest for head in self.heads.values())
+        if appended and highest and watch.watermark is not None:
+            told = Arrivals(max(highest), max(appended), newest, watch.watermark)
+            watch.listen(self._catalogue, told)
 
     def _ends_by(self, key: WindowKey, time: int | None) -> bool:
         watched = self._catalogue.get(key.digest)
@@ -188,6 +192,7 @@ class Merging:
 
     def _finish(self, watch: ModelWatch, slowest: int, most: int, over: Ended) -> None:
         scales = self.scales_of(watch.model)
+        watch.fold(slowest)
         ended = self._ended(watch.model, slowest, most)
         if ended:
             scales.finish(ended)
@@ -197,7 +202,7 @@ class Merging:
             over.scales.extend(scales.settle(slowest))
 
     def _ended(self, model: str, slowest: int, most: int) -> list[WindowKey]:
-        panes = self._panes.setdefault(model, _Panes())
+        panes = self._panes.setdefault(model, Panes())
         reach = min((bundle.pane + bundle.lateness for bundle in self._bundles(model)), default=0)
         candidates = panes.started_by(slowest - reach)
         ended = [key for key in candidates if key not in panes.fresh and self._is_over(key, slowest)][:most]
@@ -225,4 +230,6 @@ def _fits(word: PartWord, watched: Watched) -> bool:
     known = word.key.segment == ALL or word.key.segment in watched.reference.segments
     empty, sketch = watched.reference.empty_sketch(), word.part.sketch
     shapes = [(one.counts.shape, one.levels.shape) for one in (empty, sketch)]
-    return known and word.model == watched.model and shapes[0] == shapes[1]
+    beside = word.part.beside
+    whole = beside is None if word.key.segment != ALL else beside is not None and beside.fits(watched)
+    return known and whole and word.model == watched.model and shapes[0] == shapes[1]

@@ -1,100 +1,19 @@
 """What one source partition has brought so far: partial sketches, clocks and counts."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from services.drift_detection.domain.asides import Misfit, check, placed_failures, refused_rows
+from services.drift_detection.domain.beside import Beside
 from services.drift_detection.domain.clock import Mask, Sorted, sort_rows
+from services.drift_detection.domain.parts import Message, Partial, Source, Taken, Tally, WindowKey
+from services.drift_detection.domain.rollout.rows import add_failures
 from services.drift_detection.domain.watched import Watched
 from shared.batch import PredictionBatch
-from shared.errors import Unreadable
-from shared.reference import Sketch
 from shared.reference.panes import microseconds, pane_starts
 from shared.reference.segments import ALL
-
-
-class WindowKey(NamedTuple):
-    """One window of one (bundle digest, role, segment), by its start in microseconds since 1970 UTC."""
-
-    start: int
-    digest: str
-    role: str
-    segment: str = ALL
-
-
-class Source(NamedTuple):
-    """Whose rows they are."""
-
-    model: str
-    digest: str
-    role: str
-
-
-class Partial:
-    """One partition's part of a window.
-
-    `repeats` are kept out of the sketch; `late_rows` are in it, though the partition's clock had passed the window's
-    end before they came. `offset` is that of the last message applied: of two of one window and partition the one with
-    the higher offset is the newer, and holds all that the other does.
-    """
-
-    def __init__(self, content: Sketch | bytes, offset: int, repeats: int = 0, late_rows: int = 0) -> None:
-        """`content` is the sketch, or its bytes: most windows are not looked at again, and bytes take less memory."""
-        self.offset = offset
-        self.repeats = repeats
-        self.late_rows = late_rows
-        self._content = content
-
-    @property
-    def sketch(self) -> Sketch:
-        """To look at."""
-        return Sketch.from_bytes(self._content) if isinstance(self._content, bytes) else self._content
-
-    @property
-    def packed(self) -> bytes:
-        """The sketch's bytes."""
-        return self._content if isinstance(self._content, bytes) else self._content.to_bytes()
-
-    def to_change(self) -> Sketch:
-        """The sketch, to add rows to it."""
-        self._content = self.sketch
-        return self._content
-
-    def rest(self) -> None:
-        """Keep bytes alone, as no rows are expected."""
-        self._content = self.packed
-
-
-@dataclass(frozen=True)
-class Tally:
-    """Rows read of one source: all of them, and of these the repeats, the too late ones and those in the future."""
-
-    rows: int = 0
-    repeats: int = 0
-    too_late: int = 0
-    future: int = 0
-
-    def __add__(self, other: "Tally") -> "Tally":
-        return Tally(
-            self.rows + other.rows,
-            self.repeats + other.repeats,
-            self.too_late + other.too_late,
-            self.future + other.future,
-        )
-
-
-class Taken(NamedTuple):
-    """What became of a message's rows: the tally, and which of them came too late or lie in the future, bool [n].
-
-    `highest` is the model's highest event time in the partition up to the message, None if there is none.
-    """
-
-    tally: Tally
-    too_late: Mask
-    future: Mask
-    highest: int | None
 
 
 @dataclass
@@ -115,13 +34,23 @@ class PartitionState:
     unsent: set[WindowKey] = field(default_factory=set)
     told: dict[int, object] = field(default_factory=dict)
 
-    def take(self, offset: int, batch: PredictionBatch, watched: Watched, appended: int) -> Taken:
+    def take(
+        self,
+        offset: int,
+        batch: PredictionBatch,
+        watched: Watched,
+        appended: int,
+        catalogue: Mapping[str, Watched] | None = None,
+    ) -> Taken:
         """Take in a message appended at `appended` (LogAppendTime in microseconds) and say what became of its rows.
 
+        Failures that it tells of are placed by the bundles in the `catalogue`.
+
         Raises:
-            Unreadable: the batch does not fit its bundle; nothing has changed then.
+            Misfit: the batch does not fit its bundle; nothing has changed then.
         """
-        _check(batch, watched)
+        check(batch, watched)
+        message = Message(offset, batch, watched, appended, set())
         times = microseconds(batch.event_time)
         clock = self.clocks.get(watched.model)
         rows = sort_rows(times, batch.repeat, clock, watched.lateness, appended)
@@ -130,37 +59,80 @@ class PartitionState:
             late = clock is not None and start + watched.pane <= clock
             pane = rows.in_time & (starts == start)
             for segment, inside in _segments(pane, batch, watched):
-                key = WindowKey(start, watched.digest, batch.meta.role, segment)
-                self._fill(key, _Part(offset, inside, late), batch, watched)
-        if rows.highest is not None:
-            self.clocks[watched.model] = rows.highest
-        self.offset = offset
-        return self._count(batch, rows)
+                self._fill(WindowKey(start, watched.digest, batch.meta.role, segment), inside, late, message)
+        unplaced = self._place_failures(message, catalogue or {watched.digest: watched})
+        self._move(watched, rows.highest, offset)
+        return self._count(message, rows)._replace(unplaced=unplaced)
 
-    def _fill(self, key: WindowKey, part: "_Part", batch: PredictionBatch, watched: Watched) -> None:
+    def refuse(self, offset: int, refused: Misfit, appended: int) -> None:
+        """Note the rows of a message that does not fit its bundle, in the panes where they should have been."""
+        batch, watched = refused.batch, refused.watched
+        message = Message(offset, batch, watched, appended, set())
+        rows = refused_rows(refused, self.clocks.get(watched.model), appended)
+        if batch.meta.role == "champion":
+            for start, count in rows.panes.items():
+                partial = self.open(WindowKey(start, watched.digest, batch.meta.role), message, watched)
+                if partial is not None and partial.beside is not None:
+                    partial.beside.facts.add_misfit(refused.reason, count)
+            self.tally(watched, batch.meta.role, Tally(appended=appended))
+        self._move(watched, rows.highest, offset)
+
+    def _move(self, watched: Watched, highest: int | None, offset: int) -> None:
+        if highest is not None:
+            self.clocks[watched.model] = highest
+        self.offset = offset
+
+    def _place_failures(self, message: Message, catalogue: Mapping[str, Watched]) -> int:
+        """How many failed rows could not be placed."""
+        clock = self.clocks.get(message.watched.model)
+        placed = placed_failures(message.batch, catalogue, clock, message.appended)
+        for start, watched, failed in placed:
+            partial = self.open(WindowKey(start, watched.digest, failed.role), message, watched)
+            if partial is not None and partial.beside is not None:
+                add_failures(partial.beside.sums, failed)
+            self.tally(watched, failed.role)
+        told = sum(failed.total for failed in message.batch.meta.failed or ())
+        return told - sum(one.failed.total for one in placed)
+
+    def open(self, key: WindowKey, message: Message, watched: Watched) -> Partial | None:
+        """The part of a window of a bundle, for the message to change; None if the message is in it already."""
         partial = self.partials.get(key)
         if partial is None:
-            partial = self.partials[key] = Partial(watched.reference.empty_sketch(), -1)
-        if part.offset <= partial.offset:
-            return
-        counted = part.rows & ~batch.repeat
-        number = int(counted.sum())
-        everything = slice(None) if number == len(batch) else counted  # a slice copies nothing
-        sketch = partial.to_change()
-        sketch.add(batch.rows[everything], batch.scores[everything], watched.reference.measure)
-        partial.repeats += int(part.rows.sum()) - number
-        partial.late_rows += number if part.late else 0
-        partial.offset = part.offset
+            beside = Beside.empty(watched) if key.segment == ALL else None
+            partial = self.partials[key] = Partial(watched.reference.empty_sketch(), -1, beside=beside)
+        if message.offset <= partial.offset and key not in message.opened:
+            return None
+        message.opened.add(key)
+        partial.offset = message.offset
         self.changed.add(key)
         self.unsent.add(key)
+        return partial
 
-    def _count(self, batch: PredictionBatch, rows: Sorted) -> Taken:
-        source = Source(batch.meta.model, batch.meta.digest, batch.meta.role)
+    def _fill(self, key: WindowKey, rows: Mask, late: bool, message: Message) -> None:
+        batch, watched = message.batch, message.watched
+        if (partial := self.open(key, message, watched)) is None:
+            return
+        counted = rows & ~batch.repeat
+        number = int(counted.sum())
+        everything = slice(None) if number == len(batch) else counted  # a slice copies nothing
+        partial.to_change().add(batch.rows[everything], batch.scores[everything], watched.reference.measure)
+        if partial.beside is not None:
+            partial.beside.add(batch, counted, message.appended, watched)
+        partial.repeats += int(rows.sum()) - number
+        partial.late_rows += number if late else 0
+
+    def _count(self, message: Message, rows: Sorted) -> Taken:
+        batch = message.batch
         too_late = ~(rows.in_time | rows.future | batch.repeat)
         repeats = batch.repeat & ~rows.future
         new = Tally(len(batch), int(repeats.sum()), int(too_late.sum()), int(rows.future.sum()))
-        self.tallies[source] = self.tallies.get(source, Tally()) + new
+        self.tally(message.watched, batch.meta.role, replace(new, appended=message.appended))
         return Taken(new, too_late, rows.future, rows.highest)
+
+    def tally(self, watched: Watched, role: str, new: Tally = Tally()) -> None:  # noqa: B008  # it is frozen
+        """Count rows, or note that there are parts of a bundle's windows of this role."""
+        source = Source(watched.model, watched.digest, role)
+        self.tallies[source] = self.tallies.get(source, Tally()) + new
 
     def models(self) -> dict[str, str]:
         """The model of each bundle digest that was read here."""
@@ -177,14 +149,6 @@ class PartitionState:
         return found
 
 
-class _Part(NamedTuple):
-    """The rows of a message, bool [n], that are in one pane."""
-
-    offset: int
-    rows: Mask
-    late: bool
-
-
 def _segments(rows: Mask, batch: PredictionBatch, watched: Watched) -> Iterator[tuple[str, Mask]]:
     """The segments that some of these rows, bool [n], are in, and which: first that of all."""
     yield ALL, rows
@@ -193,13 +157,3 @@ def _segments(rows: Mask, batch: PredictionBatch, watched: Watched) -> Iterator[
         for code in np.unique(codes[rows]).tolist():
             if code in names:
                 yield names[code], rows & (codes == code)
-
-
-def _check(batch: PredictionBatch, watched: Watched) -> None:
-    reference = watched.reference
-    if batch.meta.model != watched.model:
-        raise Unreadable(f"prediction batch: bundle {watched.digest} is of model {watched.model}")
-    widths = (batch.rows.numeric.shape[1], batch.rows.categorical.shape[1], batch.scores.shape[1])
-    expected = (len(reference.numeric), len(reference.categorical), len(reference.scores))
-    if widths != expected:
-        raise Unreadable(f"prediction batch: numeric, categorical, scores have {widths} columns, expected {expected}")

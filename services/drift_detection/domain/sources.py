@@ -3,7 +3,9 @@
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-from services.drift_detection.domain.partition import PartitionState, Taken, WindowKey
+from services.drift_detection.domain.asides import Misfit
+from services.drift_detection.domain.partition import PartitionState
+from services.drift_detection.domain.parts import Taken, WindowKey
 from services.drift_detection.domain.watched import Watched
 from services.drift_detection.domain.words import Telling, Word
 from shared.batch import PredictionBatch
@@ -30,14 +32,26 @@ class Sources:
     def take(self, place: Place, batch: PredictionBatch, watched: Watched) -> Taken | None:
         """Take in a message and say what became of its rows; None if it was applied before.
 
+        The bundles of versions whose failures it tells must be known.
+
         Raises:
-            Unreadable: the batch does not fit its bundle.
+            Misfit: the batch does not fit its bundle.
         """
         partition = self.partitions[place.partition]
         if place.offset <= partition.offset:
             return None
+        self.know(watched)
+        return partition.take(place.offset, batch, watched, place.appended, self._catalogue)
+
+    def know(self, watched: Watched) -> None:
+        """Keep a bundle at hand."""
         self._catalogue[watched.digest] = watched
-        return partition.take(place.offset, batch, watched, place.appended)
+
+    def refuse(self, place: Place, refused: Misfit) -> None:
+        """Note a message that does not fit its bundle."""
+        partition = self.partitions[place.partition]
+        if place.offset > partition.offset:
+            partition.refuse(place.offset, refused, place.appended)
 
     def skip(self, place: Place) -> None:
         """Note a message that can't be read."""

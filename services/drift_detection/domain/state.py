@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from services.drift_detection.domain.quality.record import QualityRecord
+from services.drift_detection.domain.rollout.record import RolloutRecord
 from shared.events import DriftedFeature
 
 
@@ -76,9 +78,10 @@ class Said(Stored):
 class ModelRecord(Stored):
     """One model. `version` grows with each writing; `final` says, by digest, up to where windows can't change.
 
-    `memories` hold, by digest, the detector's memory before the windows that may still change, in base 64.
-    `scales` hold what was said of windows coarser than panes, by what they are; those that end by `settled`, by
-    digest, can't change any more and are forgotten.
+    `quality` is by digest; `canary_share` of the rows are not the champion's. `memories` hold, by digest, the
+    detector's memory before the windows that may still change, in base 64. `scales` hold what was said of windows
+    coarser than panes, by what they are; those that end by `settled`, by digest, can't change any more and are
+    forgotten.
     """
 
     model: str
@@ -92,6 +95,9 @@ class ModelRecord(Stored):
     days: dict[str, dict[int, Sums]] = {}
     published: dict[str, dict[str, int]] = {}
     incidents: list[Incident] = []
+    quality: dict[str, QualityRecord] = {}
+    canary_share: float = 0.0
+    rollout: RolloutRecord = RolloutRecord()
     scales: dict[str, Said] = {}
     settled: dict[str, int] = {}
     outbox: list[Outgoing] = []

@@ -7,7 +7,7 @@ event depends on the message's place alone, so it needs no state, and comes agai
 import numpy as np
 
 from services.drift_detection.domain.clock import EARLIEST
-from services.drift_detection.domain.partition import Taken, WindowKey
+from services.drift_detection.domain.parts import Taken, WindowKey
 from services.drift_detection.domain.sources import Place
 from services.drift_detection.domain.watched import Watched
 from services.drift_detection.domain.windows import window_id

@@ -1,13 +1,16 @@
 """The watch over one model: publishes its windows, judges its champion, keeps its incidents."""
 
 from base64 import b64decode, b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
+from services.drift_detection.domain.beside import Beside
 from services.drift_detection.domain.days import count
 from services.drift_detection.domain.detector.effects import is_major
 from services.drift_detection.domain.detector.memory import pack, unpack
 from services.drift_detection.domain.incidents import Alarm, IncidentBook
-from services.drift_detection.domain.partition import WindowKey
+from services.drift_detection.domain.parts import WindowKey
+from services.drift_detection.domain.quality.watch import Arrivals, QualityWatch
+from services.drift_detection.domain.rollout.watch import RolloutWatch
 from services.drift_detection.domain.state import ModelRecord, Outgoing, PublishedWindow
 from services.drift_detection.domain.trail import Trail, Verdict
 from services.drift_detection.domain.watched import Watched
@@ -29,6 +32,9 @@ class ModelWatch:
         self._windows = {WindowKey(one.start, one.digest, one.role, one.segment): one for one in record.windows}
         self._trails: dict[str, Trail] = {}
         self._unjudged: dict[str, int] = {}
+        self._quality = QualityWatch(record.quality)
+        self._quality.serves(record.champion, 1 - record.canary_share)
+        self._rollout = RolloutWatch(record.rollout)
 
     @property
     def watermark(self) -> int | None:
@@ -62,6 +68,7 @@ class ModelWatch:
         )
         self._record.outbox = [Outgoing(type=event.type, value=event.model_dump_json()) for event in self.outbox]
         self.changed = False
+        self._rollout.stored()
         return self._record
 
     def sent(self, count: int) -> None:
@@ -103,6 +110,38 @@ class ModelWatch:
         if changed or not trail.has(key.start, key.segment):
             trail.put(key.start, key.segment, window.sketch)
             self._unjudged[key.digest] = min(key.start, self._unjudged.get(key.digest, key.start))
+
+    def note(self, window: Merged, beside: Beside) -> int | None:
+        """Take in what is counted beside a window of all rows, after its word. The start of a later window of the same
+        bundle and role that must be noted again, as it is compared with this one.
+        """
+        self._rollout.note(window.key, window.watched, beside.sums)
+        if window.key.role != "champion" or not (window.sketch.rows or beside.facts.misfits.any()):
+            return None
+        said = self._quality.note(window, beside.facts)
+        self._add(said.events)
+        return said.again
+
+    def _add(self, events: Sequence[Event]) -> None:
+        self.outbox += events
+        self.changed = self.changed or bool(events)
+
+    def listen(self, catalogue: Mapping[str, Watched], told: Arrivals) -> None:
+        """Say whether the champion is silent; to be called when all windows that closed were noted."""
+        self._add(self._quality.listen(catalogue, told))
+
+    @property
+    def listened(self) -> str | None:
+        """The bundle whose silence would be told."""
+        champion = self._record.champion
+        return champion if champion in self._record.quality else None
+
+    def compare(self, before: int | None) -> None:
+        """Say how versions beside the champion do, at the ends of the panes noted; of those that start `before` a time
+        only, if more are to be noted from there on.
+        """
+        self._add(self._rollout.step(before))
+        self.changed = self.changed or self._rollout.changed
 
     def judge(self, before: int | None = None) -> None:
         """Say what alarmed in the panes published since the last time, and in all after those; of those that start
@@ -149,15 +188,26 @@ class ModelWatch:
 
     def deployed(self, event: DeploymentChanged) -> None:
         """Another champion ends the incidents of the one before; an older word than the last is none."""
-        if event.revision <= self._record.deployment:
+        if event.revision < self._record.deployment:
+            return
+        self._record.canary_share = 0.0 if event.canary is None else event.canary.share
+        self._quality.serves(event.champion, 1 - self._record.canary_share)
+        self._add(self._rollout.deployed(event))
+        self.changed = True
+        if event.revision == self._record.deployment:
             return
         self._record.deployment, self._record.champion = event.revision, event.champion
         self.outbox += self._book.champion_changed(event.champion, time_of(event.time))
-        self.changed = True
+
+    def fold(self, slowest: int) -> None:
+        """Keep of comparisons what no row can change any more, by the slowest clock of the source's partitions."""
+        self._add(self._rollout.finish(slowest))
+        self.changed = self.changed or self._rollout.changed
 
     def finish(self, keys: Iterable[WindowKey]) -> None:
         """These windows can't change any more: keep of them only what later ones are judged by."""
         ends: dict[str, int] = {}
+        keys = list(keys)
         for key in sorted(keys):
             self._record.final[key.digest] = key.start + 1
             if self._windows.pop(key, None) is not None and key.role == "champion":
@@ -165,6 +215,7 @@ class ModelWatch:
             self.changed = True
         for digest, end in ends.items():
             self._fold(digest, end)
+        self._quality.finish({key.digest: key.start + 1 for key in sorted(keys) if key.role == "champion"})
         self._forget_replaced()
 
     def _fold(self, digest: str, end: int) -> None:
@@ -176,9 +227,12 @@ class ModelWatch:
 
     def _forget_replaced(self) -> None:
         """Bundles that serve no more and have no windows under way leave nothing to judge by."""
-        live = {key.digest for key in self._windows} | {self._record.champion}
+        beside = {running.digest for running in self._record.rollout.running}
+        live = {key.digest for key in self._windows} | {self._record.champion} | beside
         if self._record.champion is not None:
             for digest in set(self._record.memories) - live:
                 self._record.memories.pop(digest)
                 self._record.days.pop(digest, None)
                 self._trails.pop(digest, None)
+            self._quality.forget(set(self._record.quality) - live)
+            self._rollout.forget(live)

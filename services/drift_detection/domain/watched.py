@@ -7,6 +7,7 @@ from services.drift_detection.domain.describe import Describer
 from services.drift_detection.domain.detector.bank import Bank
 from services.drift_detection.domain.detector.findings import Findings
 from services.drift_detection.domain.quality.inspector import Inspector
+from services.drift_detection.domain.rollout.rows import Ranges
 from services.drift_detection.domain.terms import Mode, Terms
 from shared.definition import ModelDefinition
 from shared.errors import InvalidInput
@@ -97,6 +98,11 @@ class Watched:
         budget, rule = self.bank.budget, self.bank.detector.rule
         mode: Mode = "guaranteed" if rule.ln_h is None else "calibrated"
         return Terms(budget.steps, budget.streams, mode, self.reference.digest)
+
+    @cached_property
+    def ranges(self) -> Ranges:
+        """Where its scores and latencies lie, to be compared with another version's."""
+        return Ranges.of_bundle(self.definition, self.reference)
 
     @cached_property
     def inspector(self) -> Inspector:

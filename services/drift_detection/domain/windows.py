@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from services.drift_detection.domain.partition import Partial, WindowKey
+from services.drift_detection.domain.parts import Partial, WindowKey
 from services.drift_detection.domain.watched import Watched
 from shared.events import WindowClosed, WindowRevised, stable_id
 from shared.reference import Sketch

@@ -8,8 +8,12 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from services.drift_detection.domain.partition import Partial, PartitionState, Source, Tally, WindowKey
+from services.drift_detection.domain.partition import PartitionState
+from services.drift_detection.domain.parts import Partial, Source, Tally, WindowKey
 from services.drift_detection.domain.watched import Watched
+from shared.reference.panes import MICROSECONDS
+
+_MINUTE = 60 * MICROSECONDS
 
 
 def home_of(model: str, partitions: int) -> int:
@@ -31,7 +35,8 @@ class PartWord:
 class HeadWord:
     """How far a source partition has come: `at_end` says that all of it was read, and that nothing comes just now.
 
-    `clocks` hold each model's highest event time in it, `tallies` its rows. All parts of windows that end by a model's
+    `clocks` hold each model's highest event time in it, `tallies` its rows, `newest` is the LogAppendTime of its last
+    message of any model (0: none), to a minute. All parts of windows that end by a model's
     clock were told before, and with `at_end` all parts.
     """
 
@@ -40,6 +45,7 @@ class HeadWord:
     at_end: bool = False
     clocks: dict[str, int] = field(default_factory=dict)
     tallies: dict[Source, Tally] = field(default_factory=dict)
+    newest: int = 0
 
 
 Word = PartWord | HeadWord
@@ -65,7 +71,7 @@ class Telling:
         for key in due:
             model, part = models[key.digest], state.partials[key]
             part.rest()
-            copy = Partial(part.packed, part.offset, part.repeats, part.late_rows)
+            copy = Partial(part.packed, part.offset, part.repeats, part.late_rows, part.beside_packed)
             said.append((home_of(model, self._homes), PartWord(model, state.number, key, copy)))
         return said + self._heads(state, at_end)
 
@@ -75,12 +81,13 @@ class Telling:
 
     def _heads(self, state: PartitionState, at_end: bool) -> list[tuple[int, Word]]:
         said: list[tuple[int, Word]] = []
+        newest = max((rows.appended for rows in state.tallies.values()), default=0) // _MINUTE * _MINUTE
         for home in range(self._homes):
             clocks = {model: time for model, time in state.clocks.items() if home_of(model, self._homes) == home}
             tallies = {
                 whose: rows for whose, rows in state.tallies.items() if home_of(whose.model, self._homes) == home
             }
-            if state.told.get(home) != (news := (at_end, clocks, tallies)):
+            if state.told.get(home) != (news := (at_end, clocks, tallies, newest)):
                 state.told[home] = news
-                said.append((home, HeadWord(state.number, state.offset, at_end, clocks, tallies)))
+                said.append((home, HeadWord(state.number, state.offset, at_end, clocks, tallies, newest)))
         return said

@@ -10,10 +10,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from services.drift_detection.domain.partition import Partial, Source, Tally, WindowKey
+from services.drift_detection.domain.parts import Partial, Source, Tally, WindowKey
 
 _VERSION = struct.Struct(">q")
-_PARTIAL = struct.Struct(">qqq")
+_PARTIAL = struct.Struct(">qqqI")
 
 Entry = tuple[bytes, bytes]
 HEAD = "head"
@@ -62,13 +62,15 @@ def key_of(start: str, digest: str, role: str, segment: str) -> WindowKey:
 
 def part_value(partial: Partial) -> bytes:
     """A part of a window; its version is its offset."""
-    return _PARTIAL.pack(partial.offset, partial.repeats, partial.late_rows) + partial.packed
+    beside = partial.beside_packed
+    return _PARTIAL.pack(partial.offset, partial.repeats, partial.late_rows, len(beside)) + beside + partial.packed
 
 
 def part_of(value: bytes) -> Partial:
     """The reverse."""
-    offset, repeats, late_rows = _PARTIAL.unpack_from(value)
-    return Partial(value[_PARTIAL.size :], offset, repeats, late_rows)
+    offset, repeats, late_rows, length = _PARTIAL.unpack_from(value)
+    end = _PARTIAL.size + length
+    return Partial(value[end:], offset, repeats, late_rows, value[_PARTIAL.size : end])
 
 
 def tallies_as_json(tallies: dict[Source, Tally]) -> list[list[Any]]:

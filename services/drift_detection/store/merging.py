@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping
 
 from services.drift_detection.domain.merging import Merging
-from services.drift_detection.domain.partition import WindowKey
+from services.drift_detection.domain.parts import WindowKey
 from services.drift_detection.domain.scales import Fold, ScaleKey
 from services.drift_detection.domain.state import ModelRecord
 from services.drift_detection.domain.watch import ModelWatch
@@ -36,7 +36,7 @@ FOLD = "fold"
 def head_entry(merging: Merging) -> Entry:
     """How far the words were taken in, and the last head of each source partition."""
     heads = [
-        [number, head.offset, head.at_end, head.clocks, tallies_as_json(head.tallies)]
+        [number, head.offset, head.at_end, head.clocks, tallies_as_json(head.tallies), head.newest]
         for number, head in merging.heads.items()
     ]
     content = {"offset": merging.offset, "heads": heads}
@@ -124,5 +124,5 @@ def _read_head(content: dict[str, object], merging: Merging) -> None:
     heads = content["heads"]
     if not isinstance(heads, list):
         raise TypeError("heads must be a list")
-    for number, offset, at_end, clocks, tallies in heads:
-        merging.heads[number] = HeadWord(number, offset, at_end, clocks, tallies_of(tallies))
+    for number, offset, at_end, clocks, tallies, newest in heads:
+        merging.heads[number] = HeadWord(number, offset, at_end, clocks, tallies_of(tallies), newest)

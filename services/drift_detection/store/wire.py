@@ -1,9 +1,9 @@
-"""Words as Kafka messages of `driftline.partials`: a line of JSON, then the bytes of a sketch if there is one."""
+"""Words as Kafka messages of `driftline.partials`: a line of JSON, then the bytes of a part if there is one."""
 
 import json
 from typing import Any
 
-from services.drift_detection.domain.partition import Partial
+from services.drift_detection.domain.parts import Partial
 from services.drift_detection.domain.words import HeadWord, PartWord, Word
 from services.drift_detection.store.entries import DAMAGED, key_of, tallies_as_json, tallies_of
 from shared.errors import Unreadable
@@ -20,8 +20,9 @@ def encode_word(home: int, word: Word) -> OutMessage:
             "model": word.model,
             "window": list(word.key),
             "part": [part.offset, part.repeats, part.late_rows],
+            "beside": len(part.beside_packed),
         }
-        value = json.dumps(told).encode() + b"\n" + part.packed
+        value = json.dumps(told).encode() + b"\n" + part.beside_packed + part.packed
         return OutMessage(PARTIALS, value, word.model.encode(), partition=home)
     told = {
         "partition": word.partition,
@@ -29,6 +30,7 @@ def encode_word(home: int, word: Word) -> OutMessage:
         "at_end": word.at_end,
         "clocks": word.clocks,
         "tallies": tallies_as_json(word.tallies),
+        "newest": word.newest,
     }
     return OutMessage(PARTIALS, json.dumps(told).encode() + b"\n", partition=home)
 
@@ -52,11 +54,13 @@ def decode_word(value: bytes, sources: int) -> Word:
 def _part(told: dict[str, Any], packed: bytes) -> PartWord:
     start, *rest = told["window"]
     offset, repeats, late_rows = map(int, told["part"])
-    part = Partial(packed, offset, repeats, late_rows)
-    _ = part.sketch  # raises Unreadable if it is none
+    end = int(told["beside"])
+    part = Partial(packed[end:], offset, repeats, late_rows, packed[:end])
+    _ = part.sketch, part.beside  # raises Unreadable if it is none
     return PartWord(str(told["model"]), told["partition"], key_of(start, *map(str, rest)), part)
 
 
 def _head(told: dict[str, Any]) -> HeadWord:
     clocks = {str(model): int(time) for model, time in told["clocks"].items()}
-    return HeadWord(told["partition"], int(told["offset"]), bool(told["at_end"]), clocks, tallies_of(told["tallies"]))
+    tallies, newest = tallies_of(told["tallies"]), int(told["newest"])
+    return HeadWord(told["partition"], int(told["offset"]), bool(told["at_end"]), clocks, tallies, newest)

@@ -6,15 +6,16 @@ from typing import Any
 
 from structlog import get_logger
 
+from services.drift_detection.domain.asides import Misfit
 from services.drift_detection.domain.merging import Merging
-from services.drift_detection.domain.partition import Taken
+from services.drift_detection.domain.parts import Taken
 from services.drift_detection.domain.sources import Place, Sources
 from services.drift_detection.domain.too_late import rows_too_late
 from services.drift_detection.domain.watched import Watched
 from services.drift_detection.domain.words import PartWord
 from services.drift_detection.models import Bundles
 from services.drift_detection.store.wire import decode_word
-from services.drift_detection.stream.metrics import MESSAGES, count_rows
+from services.drift_detection.stream.metrics import MESSAGES, UNPLACED, count_rows
 from shared.batch import PredictionBatch, decode_batch, encode_batch
 from shared.errors import Unreadable
 from shared.events import RowsTooLate
@@ -89,17 +90,29 @@ class BatchIntake(Intake):
         try:
             batch = decode_batch(message.value or b"")
             watched = await self._bundles.get(batch.meta.digest)
+            await self._know_failed(batch)
             taken = self.sources.take(place, batch, watched)
             if taken is not None:
                 count_rows(taken.tally)
+                UNPLACED.inc(taken.unplaced)
                 self.too_late += rows_too_late(place, batch, watched, taken)
                 self._put_future_aside(message, batch, taken)
             MESSAGES.labels(message.topic, "handled" if taken else "repeat").inc()
         except Unreadable as error:
             known = place.offset <= self.sources.partitions[place.partition].offset
             self.bury(message, str(error), known=known)
+            if isinstance(error, Misfit):
+                self.sources.refuse(place, error)
             self.sources.skip(place)
         self.handled(event)
+
+    async def _know_failed(self, batch: PredictionBatch) -> None:
+        """Versions that answer nothing have no messages of their own; without its bundle a failure has no pane."""
+        for digest in sorted({failed.digest for failed in batch.meta.failed or ()} - {batch.meta.digest}):
+            try:
+                self.sources.know(await self._bundles.get(digest))
+            except Unreadable as error:
+                log.warning("failed rows of a version whose bundle can not be read", why=str(error))
 
     def _put_future_aside(self, message: InMessage, batch: PredictionBatch, taken: Taken) -> None:
         if count := taken.tally.future:

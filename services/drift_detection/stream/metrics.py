@@ -2,11 +2,14 @@
 
 from prometheus_client import Counter, Gauge
 
-from services.drift_detection.domain.partition import Tally
+from services.drift_detection.domain.parts import Tally
+from services.drift_detection.domain.progress import Progress
 
 ROWS = Counter("driftline_drift_rows_total", "Rows read, by what became of them", ["outcome"])
 MESSAGES = Counter("driftline_drift_messages_total", "Messages read, by outcome", ["topic", "outcome"])
 EVENTS = Counter("driftline_drift_events_total", "Events published, by type", ["type"])
+UNPLACED = Counter("driftline_drift_failures_unplaced_total", "Failed rows told too late, or of an unknown version")
+LAST_ROW_AGE = Gauge("driftline_drift_last_row_age_seconds", "Since Kafka got the last rows", ["model"])
 OPEN = Gauge("driftline_drift_open_incidents", "Incidents that are open", ["model"])
 
 
@@ -17,3 +20,12 @@ def count_rows(tally: Tally) -> None:
         if rows:
             ROWS.labels(outcome).inc(rows)
     ROWS.labels("counted").inc(tally.rows - sum(kept_out.values()))
+
+
+def show_age(shown: Progress) -> None:
+    """Of each model the age of its last row, whichever version answered it."""
+    for model, digests in shown.items():
+        told = [one.last_row_age_seconds for roles in digests.values() for one in roles.values()]
+        ages = [age for age in told if age is not None]
+        if ages:
+            LAST_ROW_AGE.labels(model).set(min(ages))

@@ -19,6 +19,7 @@ from services.drift_detection.store.table import StateTable
 from services.drift_detection.stream.cycle import Voice
 from services.drift_detection.stream.following import Following
 from services.drift_detection.stream.holding import Holding
+from services.drift_detection.stream.metrics import show_age
 from shared.deployments import Newest
 from shared.errors import DriftlineError
 from shared.events import DeploymentChanged
@@ -128,7 +129,8 @@ class Worker:
             async with self._busy:
                 if (holding := self._holding) is not None and not app.rebalancing:
                     await holding.cycle(lambda held: self._at_end(app, held))
-                    self.progress = progress(holding.mergings.values())
+                    self.progress = progress(holding.mergings.values(), time.time())
+                    show_age(self.progress)
                     for topic, reader in self._readers.items():
                         following = self._following(topic, holding)
                         await reader.nudge(following, _ends(app, topic, following), self._clock())

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -77,6 +78,11 @@ def watched_with(
     told = parse_definition(definition_with(segments, scales, every_rows))
     times, rows, scores = hours(-480, 480)
     return Watched(digest, told, build_reference(rows, times, scores, told, {"site": SITES}))
+
+
+def fitted(message: PredictionBatch, bundle: Watched) -> PredictionBatch:
+    """The message as a producer of this bundle sends it."""
+    return replace(message, meta=replace(message.meta, definition_digest=bundle.definition.digest))
 
 
 def batch(

@@ -19,6 +19,7 @@ from shared.reference.panes import moment
 from tests.unit.drift_detection.pumps import DIGEST, HOUR, START, batch, hours, watched
 
 FIRST = int(START.astype(np.int64))
+APPENDED = FIRST + 100 * HOUR
 
 
 def merging() -> Merging:
@@ -27,7 +28,7 @@ def merging() -> Merging:
     sources, state = Sources({0: PartitionState(0)}, catalogue, 1), Merging(0, 1, catalogue)
     times, rows, scores = hours(0, 12)
     rows.numeric[times >= START + np.timedelta64(6 * HOUR, "us"), 0] -= 20
-    sources.take(Place(0, 0, FIRST + 100 * HOUR), batch(DIGEST, times, rows, scores), watched())
+    sources.take(Place(0, 0, APPENDED), batch(DIGEST, times, rows, scores), watched())
     for _, word in sources.words({0}):
         state.take(word)
     state.advance(100)
@@ -43,7 +44,7 @@ class Watched:
     @property
     def progress(self) -> Progress:
         """Now."""
-        return progress([self.merging]) if self.merging else {}
+        return progress([self.merging], APPENDED / 1e6 + 90) if self.merging else {}
 
     @property
     def watches(self) -> dict[str, ModelWatch]:
@@ -67,6 +68,7 @@ async def test_progress_is_told_by_model_bundle_and_role(tmp_path: Path) -> None
             DIGEST: {
                 "champion": {
                     "watermark": moment(highest).isoformat().replace("+00:00", "Z"),
+                    "last_row_age_seconds": 90.0,
                     "rows": 360,
                     "repeats": 0,
                     "too_late": 0,

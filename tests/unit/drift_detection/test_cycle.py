@@ -21,12 +21,12 @@ from services.drift_detection.stream.intake import BatchIntake, WordIntake
 from shared.batch import decode_batch, encode_batch
 from shared.cloudevents import decode
 from shared.errors import Unreadable
-from shared.events import DriftDetected, Event, RowsTooLate, WindowClosed
+from shared.events import DataQualityReported, DriftDetected, Event, RowsTooLate, WindowClosed
 from shared.kafka.admin import DEAD_LETTERS, DRIFT, PARTIALS, PREDICTIONS
 from shared.kafka.message import InMessage, OutMessage
 from shared.signing import Signer
 from tests.unit.drift_detection.offline import Content, content, last_words
-from tests.unit.drift_detection.pumps import DIGEST, HOUR, START, batch, hours, watched_with
+from tests.unit.drift_detection.pumps import DIGEST, HOUR, START, batch, fitted, hours, watched_with
 
 SIGNER = Signer("drift_detection", Ed25519PrivateKey.generate())
 
@@ -115,7 +115,9 @@ def make_world(unreadable: bool = True) -> World:
     log: dict[int, list[bytes]] = {number: [] for number in range(PARTITIONS)}
     for number, first in enumerate(range(0, len(times), 10)):
         part = slice(first, first + 10)
-        log[number % PARTITIONS].append(encode_batch(batch(DIGEST, times[part], rows[part], scores[part])))
+        log[number % PARTITIONS].append(
+            encode_batch(fitted(batch(DIGEST, times[part], rows[part], scores[part]), BUNDLE))
+        )
     if unreadable:
         log[1].insert(3, b"rubbish")
     return World(log)
@@ -187,6 +189,17 @@ def contents(world: World) -> dict[str, Content]:
     return {name: content(word) for name, word in last_words(said(world)).items()}
 
 
+def reports(world: World) -> dict[str, str]:
+    """What was said last of the quality of each window."""
+    last: dict[str, DataQualityReported] = {}
+    for event in said(world):
+        if isinstance(event, DataQualityReported) and event.revision >= getattr(
+            last.get(event.window_id), "revision", 0
+        ):
+            last[event.window_id] = event
+    return {name: event.model_dump_json(exclude={"id", "revision"}) for name, event in last.items()}
+
+
 def incidents(world: World) -> set[str]:
     return {event.incident_id for event in said(world) if isinstance(event, DriftDetected)}
 
@@ -230,6 +243,7 @@ async def test_a_crash_at_any_step_changes_no_last_word(seed: int) -> None:
         world.steps_left = 10**9
         await live(world, seed + 100)
         assert contents(world) == contents(expected)
+        assert reports(world) == reports(expected)
         assert incidents(world) == incidents(expected)
         letters = [message for message in world.sent if message.topic == "driftline.dead-letters"]
         assert 1 <= len(letters) <= 2
@@ -265,6 +279,7 @@ async def test_workers_that_share_the_partitions_say_what_one_says(seed: int) ->
     for sides in workers:
         await sides.cycle()
     assert contents(world) == contents(await uninterrupted())
+    assert reports(world) == reports(await uninterrupted())
 
 
 async def test_one_that_was_replaced_says_and_stores_nothing_more() -> None:
@@ -284,10 +299,11 @@ async def test_one_that_was_replaced_says_and_stores_nothing_more() -> None:
 async def test_rows_too_late_are_told_by_window_and_rows_in_the_future_are_put_aside_as_a_batch() -> None:
     world = make_world(unreadable=False)
     times, rows, scores = hours(0, 1)
-    late = batch(DIGEST, times, rows, scores)
+    late = fitted(batch(DIGEST, times, rows, scores), BUNDLE)
     far = times + np.timedelta64(8 * HOUR, "us")
     far[:4] = np.datetime64("2100-01-01T00:00:00", "us")
-    world.log[PREDICTIONS][0] += [encode_batch(late), encode_batch(batch(DIGEST, far, rows, scores, role="shadow"))]
+    future = fitted(batch(DIGEST, far, rows, scores, role="shadow"), BUNDLE)
+    world.log[PREDICTIONS][0] += [encode_batch(late), encode_batch(future)]
     world.steps_left = 10**9
     await live(world, seed=1)
     [told] = [event for event in said(world) if isinstance(event, RowsTooLate)]

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from services.drift_detection.domain.merging import Merging
-from services.drift_detection.domain.partition import Partial, PartitionState, Source, Tally, WindowKey
+from services.drift_detection.domain.partition import PartitionState
+from services.drift_detection.domain.parts import Partial, Source, Tally, WindowKey
 from services.drift_detection.domain.state import ModelRecord
 from services.drift_detection.domain.watch import ModelWatch
 from services.drift_detection.domain.words import HeadWord, PartWord, Telling
@@ -11,6 +12,7 @@ from services.drift_detection.store import sources as parts
 from services.drift_detection.store.entries import Entry, partition_of, version_of
 from services.drift_detection.store.wire import decode_word, encode_word
 from shared.errors import Unreadable
+from shared.events import WindowClosed
 from tests.unit.drift_detection.pumps import DIGEST, HOUR, START, batch, hours, watched
 
 FIRST = int(START.astype(np.int64))
@@ -29,8 +31,8 @@ def entries_of(state: PartitionState) -> list[Entry]:
     return [*found, parts.head_entry(state)]
 
 
-def shown(part: Partial) -> tuple[bytes, int, int, int]:
-    return part.packed, part.offset, part.repeats, part.late_rows
+def shown(part: Partial) -> tuple[bytes, bytes, int, int, int]:
+    return part.packed, part.beside_packed, part.offset, part.repeats, part.late_rows
 
 
 def merging(number: int = 1) -> Merging:
@@ -84,7 +86,8 @@ def test_what_was_to_be_forgotten_is_forgotten_after_a_restart_and_not_said_agai
         there.heads[number] = HeadWord(number, 9, clocks={"pumps": FIRST + 2 * HOUR})
     again = models.read_mergings(entries_of_models(there), [1], merging)[1]
     again.advance(100)
-    assert [event.time.hour for event in again.watch("pumps").outbox] == [2]
+    closed = [event for event in again.watch("pumps").outbox if isinstance(event, WindowClosed)]
+    assert [event.time.hour for event in closed] == [2]
     assert {key.start for key, _ in again.finish(9).parts} == {FIRST}
     assert {key.start for key in again.parts} == {FIRST + HOUR}
     assert again.watch("pumps").record.final[DIGEST] == FIRST + HOUR
@@ -167,10 +170,10 @@ def test_words_come_over_the_wire_as_they_were_said() -> None:
         b"",
         b"rubbish",
         b"{}",
-        b'{"partition": 3, "offset": 1, "at_end": true, "clocks": {}, "tallies": []}\n',
-        b'{"partition": 0, "offset": 1, "at_end": true, "clocks": [], "tallies": []}\n',
-        b'{"partition": 0, "model": "m", "window": [1, "a", "b", "all"], "part": [1, 2, 3]}\nno sketch',
-        b'{"partition": 0, "model": "m", "window": [1, "a"], "part": [1, 2, 3]}\n',
+        b'{"partition": 3, "offset": 1, "at_end": true, "clocks": {}, "tallies": [], "newest": 0}\n',
+        b'{"partition": 0, "offset": 1, "at_end": true, "clocks": [], "tallies": [], "newest": 0}\n',
+        b'{"partition": 0, "model": "m", "window": [1, "a", "b", "all"], "part": [1, 2, 3], "beside": 0}\nno sketch',
+        b'{"partition": 0, "model": "m", "window": [1, "a"], "part": [1, 2, 3], "beside": 0}\n',
         b"\xff\n",
         b"[" * 100_000,
     ],

@@ -1,7 +1,7 @@
 import pytest
 
 from services.drift_detection.domain.incidents import HOUR, QUIET, REMEMBERED, Alarm, IncidentBook
-from services.drift_detection.domain.partition import WindowKey
+from services.drift_detection.domain.parts import WindowKey
 from services.drift_detection.domain.terms import Terms
 from services.drift_detection.domain.trail import Verdict
 from shared.events import DriftDetected, DriftedFeature, DriftResolved, DriftRetracted

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from services.drift_detection.domain.merging import Merging
-from services.drift_detection.domain.partition import Partial, PartitionState, WindowKey
+from services.drift_detection.domain.partition import PartitionState
+from services.drift_detection.domain.parts import Partial, WindowKey
 from services.drift_detection.domain.sources import Place, Sources
 from services.drift_detection.domain.watched import Watched
 from services.drift_detection.domain.words import HeadWord, PartWord, Word, home_of

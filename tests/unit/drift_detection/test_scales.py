@@ -9,10 +9,10 @@ from services.drift_detection.domain.engine import Engine, Place
 from services.drift_detection.domain.partition import PartitionState
 from services.drift_detection.domain.watched import Watched
 from shared.batch import PredictionBatch
-from shared.events import Event, WindowClosed, WindowRevised, stable_id
+from shared.events import DataQualityReported, Event, WindowClosed, WindowRevised, stable_id
 from shared.reference.panes import day_bounds, local_day, moment
 from tests.unit.drift_detection.offline import Offline, content, last_words
-from tests.unit.drift_detection.pumps import DIGEST, HOUR, START, batch, hours, watched_with
+from tests.unit.drift_detection.pumps import DIGEST, HOUR, START, batch, fitted, hours, watched_with
 
 FIRST = int(START.astype(np.int64))
 NOW = FIRST + 10_000 * HOUR
@@ -34,13 +34,13 @@ def run(sent: Sequence[Message], bundle: Watched, every: int = 7) -> list[Event]
     offsets = [0, 0]
     said: list[Event] = []
     for count, (partition, message) in enumerate(sent, 1):
-        engine.take(Place(partition, offsets[partition], NOW), message, bundle)
+        engine.take(Place(partition, offsets[partition], NOW), fitted(message, bundle), bundle)
         offsets[partition] += 1
         if count % every == 0 or count == len(sent):
             while engine.advance({0, 1} if count == len(sent) else set(), 3):
                 pass
             engine.finish()
-            said += engine.watch("pumps").outbox
+            said += [event for event in engine.watch("pumps").outbox if not isinstance(event, DataQualityReported)]
             engine.watch("pumps").outbox.clear()
     return said
 
@@ -142,7 +142,7 @@ def test_memory_is_bounded_by_the_lateness() -> None:
     engine = Engine({number: PartitionState(number) for number in range(2)}, {})
     sizes = []
     for count, (partition, message) in enumerate(messages(120)):
-        engine.take(Place(partition, count // 2, NOW), message, SETTING)
+        engine.take(Place(partition, count // 2, NOW), fitted(message, SETTING), SETTING)
         while engine.advance(set(), 50):
             pass
         engine.finish()

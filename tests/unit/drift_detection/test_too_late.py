@@ -1,6 +1,7 @@
 import numpy as np
 
-from services.drift_detection.domain.partition import PartitionState, WindowKey
+from services.drift_detection.domain.partition import PartitionState
+from services.drift_detection.domain.parts import WindowKey
 from services.drift_detection.domain.sources import Place
 from services.drift_detection.domain.too_late import MOST_WINDOWS, rows_too_late
 from services.drift_detection.domain.windows import window_id

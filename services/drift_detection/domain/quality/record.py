@@ -19,13 +19,15 @@ class _Stored(BaseModel):
 class PaneNote(_Stored):
     """A window that was reported on. `told` is the digest of what the last report says, without its id and revision.
 
-    `content` is that of its sketch, `lags` its rows by class of lag, those that are not 0.
+    `content` is that of its sketch, `lags` its rows by class of lag, those that are not 0. `share` of all rows that the
+    champion answered when the window was first reported on.
     """
 
     start: int
     rows: int
     content: str
     lags: dict[int, int]
+    share: float = 1.0
     told: str = ""
     revision: int = -1
 
@@ -63,3 +65,19 @@ class QualityRecord(_Stored):
     base: PaneNote | None = None
     silences: list[SilenceNote] = []
     interrupted: int | None = None
+
+    @property
+    def starts(self) -> list[int]:
+        """Of the windows with rows that are remembered, in order."""
+        base = [] if self.base is None else [self.base.start]
+        return base + [pane.start for pane in self.panes if pane.rows]
+
+    @property
+    def last(self) -> int:
+        """The start of the last of them."""
+        return max(self.starts, default=-(2**62))
+
+    def interrupt(self) -> None:
+        """Another champion serves: that this one has no more rows is no silence."""
+        starts = self.starts
+        self.interrupted = starts[-1] if starts else None

@@ -39,7 +39,8 @@ class QualityBook:
         known = record.panes[place] if place < len(record.panes) and record.panes[place].start == start else None
         before = self._last(place)
         revision = 0 if known is None else known.revision + 1
-        told = report(window, facts, revision, None if before is None else before.before, share)
+        note.share = share if known is None else known.share
+        told = report(window, facts, revision, None if before is None else before.before, note.share)
         fingerprint = _fingerprint(told)
         if known is not None and known.told == fingerprint:
             return Said([], None)
@@ -54,14 +55,9 @@ class QualityBook:
         rows = (pane for pane in reversed(self._record.panes[:place]) if pane.rows)
         return next(rows, self._record.base)
 
-    def _known(self) -> list[int]:
-        """Starts of windows with rows, in order."""
-        base = [] if self._record.base is None else [self._record.base.start]
-        return base + [pane.start for pane in self._record.panes if pane.rows]
-
     def _silences(self, share: float) -> list[DataQualityReported]:
         """Compare the silences between windows with what was said of them."""
-        starts, pane = self._known(), self._watched.pane
+        starts, pane = self._record.starts, self._watched.pane
         gaps = [Gap(one + pane, two) for one, two in pairwise(starts) if two > one + pane]
         gaps = [gap for gap in gaps if gap.start - pane != self._record.interrupted]
         told = [event for gap in gaps for event in self._hear(gap, share, is_open=False)]
@@ -90,7 +86,7 @@ class QualityBook:
 
     def silent(self, now: int, share: float = 1.0) -> list[DataQualityReported]:
         """Whether the silence after the last window is one, as far as time has come: `now` is event time."""
-        starts, pane = self._known(), self._watched.pane
+        starts, pane = self._record.starts, self._watched.pane
         if not starts or starts[-1] == self._record.interrupted:
             return []
         gap = Gap(starts[-1] + pane, now // pane * pane)
@@ -105,11 +101,6 @@ class QualityBook:
         notes = [*self._record.panes, *([] if self._record.base is None else [self._record.base])]
         latest = max((max(note.lags) for note in notes if note.lags), default=0)
         return self._watched.lateness + int(LAG_BOUNDS[min(latest, len(LAG_BOUNDS) - 1)])
-
-    def interrupt(self) -> None:
-        """Another champion serves: that this one has no more rows is no silence."""
-        starts = self._known()
-        self._record.interrupted = starts[-1] if starts else None
 
     def finish(self, end: int) -> None:
         """Windows that start before `end` can't change any more: keep the last one of them that had rows."""

@@ -57,6 +57,16 @@ class Comparison:
             insort(self._panes, pane, key=_start)
         del self._after[place:]
 
+    def starts(self) -> list[int]:
+        """Of the panes kept here, in order."""
+        return [pane.start for pane in self._panes]
+
+    def at(self, time: int) -> Sofar:
+        """After the panes that start before a time, not before the base's end."""
+        self.sofar()
+        count = bisect_left(self._panes, time, key=_start)
+        return self._after[count - 1] if count else self.base
+
     def sofar(self) -> Sofar:
         """After the last pane."""
         while len(self._after) < len(self._panes):

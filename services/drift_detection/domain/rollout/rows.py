@@ -2,14 +2,17 @@
 
 import math
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.drift_detection.domain.rollout.sums import GRID, PLACE, Sums
 from shared.batch import PredictionBatch
+from shared.definition import ModelDefinition
 from shared.failures import Failed
 from shared.features import Float32
+from shared.reference import Reference
 from shared.reference.panes import Int64
 from shared.rollout import METRICS, Metric
 from shared.subjects import group
@@ -25,6 +28,28 @@ class Ranges:
     score: tuple[float, float] = (0.0, 1.0)
     loss: tuple[float, float] = (0.0, 1.0)
     objective_us: float = 50_000.0
+
+    @classmethod
+    def of_bundle(cls, definition: ModelDefinition, reference: Reference) -> Self:
+        """Of a probability from 0 to 1; of another score the reference's clipped range, on round numbers, so that two
+        versions of a model mostly agree.
+        """
+        objective = definition.serving.latency_slo_ms * 1_000
+        if definition.label.kind == "binary":
+            return cls(objective_us=objective)
+        low, high = reference.scores[0].clip.bounds
+        step = 2.0 ** math.floor(math.log2(max(high - low, 1e-30)))
+        return cls(score=(math.floor(low / step) * step, math.ceil(high / step) * step), objective_us=objective)
+
+    def apart(self, other: "Ranges") -> list[Metric]:
+        """The metrics that are counted on other ranges there."""
+        moved: dict[Metric, bool] = {
+            "score": self.score != other.score,
+            "latency": self.objective_us != other.objective_us,
+            "slow": self.objective_us != other.objective_us,
+            "loss": self.loss != other.loss,
+        }
+        return [metric for metric, differs in moved.items() if differs]
 
     def of(self, metric: Metric) -> tuple[float, float]:
         """The range of a metric: `latency` is the logarithm to base 2 of its microseconds."""

@@ -1,15 +1,27 @@
 """What is kept of one version's rows in one pane: integer sums by metric, which merge exactly in any order."""
 
+import struct
+import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 
+from shared.errors import Unreadable
 from shared.reference.panes import Int64
-from shared.rollout import METRICS
+from shared.rollout import METRICS, Metric
 from shared.subjects import GROUPS
 
 GRID = 1 << 16  # steps of a metric's range; the squares of 2^31 rows fit in 64 bits
+_HEADER = struct.Struct("<Bq?")
+_VERSION = 1
+_SHAPES = {
+    "rows": (len(METRICS), GROUPS),
+    "sums": (len(METRICS), GROUPS),
+    "squares": (len(METRICS),),
+    "beside": (len(METRICS),),
+}
 PLACE = {metric: place for place, metric in enumerate(METRICS)}
 
 
@@ -31,9 +43,7 @@ class Sums:
     @classmethod
     def empty(cls) -> Self:
         """Of no rows."""
-        wide, narrow = (len(METRICS), GROUPS), len(METRICS)
-        arrays = (np.zeros(shape, dtype=np.int64) for shape in (wide, wide, narrow, narrow))
-        return cls(0, True, *arrays)
+        return cls(0, True, *(np.zeros(shape, dtype=np.int64) for shape in _SHAPES.values()))
 
     def add(self, metric: int, groups: Int64, values: Int64, beside: Int64 | None = None) -> None:
         """Take in values of a metric int64 [n], each of a row of this group of subjects."""
@@ -47,5 +57,37 @@ class Sums:
         """Take in all that another has."""
         self.answered += other.answered
         self.errors_known = self.errors_known and other.errors_known
-        for name in ("rows", "sums", "squares", "beside"):
+        for name in _SHAPES:
             getattr(self, name).__iadd__(getattr(other, name))
+
+    def without(self, metrics: Iterable[Metric]) -> "Sums":
+        """The same, but nothing is known of these metrics."""
+        kept = Sums.empty()
+        kept.merge(self)
+        for name in _SHAPES:
+            getattr(kept, name)[[PLACE[metric] for metric in metrics]] = 0
+        return kept
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no row, answered or failed."""
+        return not self.answered and not self.rows.any()
+
+    def to_bytes(self) -> bytes:
+        """Equal sums give equal bytes."""
+        flat = b"".join(getattr(self, name).astype("<i8").tobytes() for name in _SHAPES)
+        return _HEADER.pack(_VERSION, self.answered, self.errors_known) + zlib.compress(flat, 1)
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Self:
+        """The reverse of `to_bytes`; raises Unreadable if it is not one."""
+        try:
+            version, answered, known = _HEADER.unpack_from(content)
+            flat = np.frombuffer(zlib.decompress(content[_HEADER.size :]), dtype="<i8").astype(np.int64)
+        except (struct.error, zlib.error, ValueError) as error:
+            raise Unreadable(f"sums of a version: {error}") from error
+        ends = np.cumsum([int(np.prod(shape)) for shape in _SHAPES.values()])
+        if version != _VERSION or len(flat) != ends[-1]:
+            raise Unreadable("sums of a version: of another version or length")
+        parts = zip(np.split(flat, ends[:-1]), _SHAPES.values(), strict=True)
+        return cls(answered, known, *(part.reshape(shape) for part, shape in parts))

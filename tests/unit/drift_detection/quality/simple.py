@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from services.drift_detection.domain.partition import Partial, WindowKey
+from services.drift_detection.domain.parts import Partial, WindowKey
 from services.drift_detection.domain.quality.arrival import Before
 from services.drift_detection.domain.quality.copies import content
 from services.drift_detection.domain.quality.facts import Facts

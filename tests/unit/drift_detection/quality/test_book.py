@@ -123,9 +123,10 @@ def test_windows_without_rows_for_which_others_were_refused_are_no_end_of_a_sile
 
 
 def test_a_champion_that_was_replaced_is_not_silent() -> None:
-    into = book()
+    record = QualityRecord()
+    into = book(record)
     publish(into, 0)
-    into.interrupt()
+    record.interrupt()
     assert into.silent(START + 10 * HOUR) == []
     assert len(publish(into, 20)) == 1
     assert len(publish(into, 24)) == 2

@@ -78,7 +78,9 @@ class Misfit(Record):
 
 
 class DataQualityReported(Event, frozen=True):
-    """The quality of one window [start, end) of a champion; `revision` as the window's. It informs, it is no alarm.
+    """The quality of one window [start, end) of a champion. It informs, it is no alarm.
+
+    `revision` grows with each word on it: with the window's, and where rows were refused or the window before changed.
 
     Without `findings` all `checks` found nothing. `level` is the probability that a clean window has any.
     `expected_rows` and `low_rows`, `high_rows`, the bounds that a clean window keeps within, are None without a

@@ -153,7 +153,7 @@ class Merging:
         watch.judge(before)
         watch.compare(before)
         if before is None:
-            self._listen(watch)
+            self._listen(watch, panes)
         return scales.advance(most - len(due[:most])) or before is not None
 
     def _note(self, watch: ModelWatch, panes: Panes, window: Merged) -> None:
@@ -165,12 +165,12 @@ class Merging:
         if again is not None and (following := window.key._replace(start=again)) in self.parts:
             panes.fresh.add(following)
 
-    def _listen(self, watch: ModelWatch) -> None:
+    def _listen(self, watch: ModelWatch, panes: Panes) -> None:
         appended = [tally.appended for source, tally in self.tallies().items() if source.model == watch.model]
         highest = [clock for clock in self._clocks(watch.model).values() if clock is not None]
         newest = max(head.newest for head in self.heads.values())
         if appended and highest and watch.watermark is not None:
-            told = Arrivals(max(highest), max(appended), newest, watch.watermark)
+            told = Arrivals(max(highest), max(appended), newest, watch.watermark, panes.last("champion"))
             watch.listen(self._catalogue, told)
 
     def _ends_by(self, key: WindowKey, time: int | None) -> bool:

@@ -4,6 +4,7 @@ import heapq
 from collections.abc import Iterable
 
 from services.drift_detection.domain.parts import WindowKey
+from shared.reference.segments import ALL
 
 
 class Panes:
@@ -30,3 +31,11 @@ class Panes:
         """Those that were taken out and are not over."""
         for key in keys:
             heapq.heappush(self._by_start, key)
+
+    def last(self, role: str) -> dict[str, int]:
+        """The start of the last window of a role that was not looked at yet, by bundle."""
+        found: dict[str, int] = {}
+        for key in self.fresh:
+            if key.role == role and key.segment == ALL:
+                found[key.digest] = max(key.start, found.get(key.digest, key.start))
+        return found

@@ -15,12 +15,14 @@ from shared.events import DataQualityReported
 class Arrivals(NamedTuple):
     """What the log tells of time: the model's highest event time `last_row`, the LogAppendTime of its last message
     (`appended`) and of the last of any model (`newest`), and how far all its windows are `closed`; microseconds.
+    `under_way` are by bundle the starts of the champions' last windows that are not.
     """
 
     last_row: int
     appended: int
     newest: int
     closed: int
+    under_way: Mapping[str, int]
 
 
 class QualityWatch:
@@ -56,7 +58,7 @@ class QualityWatch:
             return []
         book = self._book(watched)
         quiet = quiet_until(told.last_row, told.appended, told.newest, book.patience)
-        return book.silent(max(quiet, told.closed), self._share)
+        return book.silent(max(quiet, told.closed), self._share, told.under_way.get(watched.digest))
 
     def _latest(self) -> str | None:
         """Of no known champion, whose windows are the last."""

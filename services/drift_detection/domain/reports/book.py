@@ -29,6 +29,7 @@ class QualityBook:
         self._digest = digest
         self._watched = watched
         self._record = record
+        self._under_way: int | None = None
         self._looked = 0  # up to where a silence after the last window was looked for
 
     def publish(self, window: Merged, facts: Facts, share: float = 1.0) -> Said:
@@ -61,7 +62,8 @@ class QualityBook:
         gaps = [Gap(one + pane, two) for one, two in pairwise(starts) if two > one + pane]
         gaps = [gap for gap in gaps if gap.start - pane != self._record.interrupted]
         told = [event for gap in gaps for event in self._hear(gap, share, is_open=False)]
-        there = {gap.start for gap in gaps} | {start + pane for start in starts[-1:]}
+        ends = starts[-1:] + ([] if self._under_way is None else [self._under_way])
+        there = {gap.start for gap in gaps} | {start + pane for start in ends}
         gone = [one for one in self._record.silences if one.start not in there and not one.taken_back]
         return told + [self._say(Gap(one.start, one.end), None, one) for one in gone]
 
@@ -84,9 +86,15 @@ class QualityBook:
         known.end, known.taken_back, known.revision = gap.end, expected is None, known.revision + 1
         return silence(gap, expected, known.revision, self._digest, self._watched)
 
-    def silent(self, now: int, share: float = 1.0) -> list[DataQualityReported]:
-        """Whether the silence after the last window is one, as far as time has come: `now` is event time."""
+    def silent(self, now: int, share: float = 1.0, under_way: int | None = None) -> list[DataQualityReported]:
+        """Whether the silence after the last window is one, as far as time has come: `now` is event time.
+
+        `under_way` is the start of the last window with rows that is not published yet, if there is one.
+        """
+        self._under_way = under_way
         starts, pane = self._record.starts, self._watched.pane
+        if starts and under_way is not None and under_way > starts[-1]:
+            starts = [under_way]
         if not starts or starts[-1] == self._record.interrupted:
             return []
         gap = Gap(starts[-1] + pane, now // pane * pane)

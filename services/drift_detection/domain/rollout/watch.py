@@ -2,8 +2,7 @@
 
 A pane counts once both versions' windows of it are closed, and if the version has rows in it. Versions whose panes have
 another size than the champion's are not compared; nor is a metric that they count on other ranges, unless the
-champion's values come beside a shadow's. Sums of loss, once outcomes give them, come in as the others do: in the sums of
-a pane.
+champion's values come beside a shadow's. Sums of loss, once outcomes give them, come in the sums of a pane.
 """
 
 from collections.abc import Collection

@@ -8,9 +8,11 @@ import pytest
 from services.drift_detection.domain.rollout.rows import Ranges, add_failures, add_rows, add_values, groups
 from services.drift_detection.domain.rollout.sums import GRID, PLACE, Sums
 from shared.batch import PredictionBatch
+from shared.errors import Unreadable
 from shared.failures import Failed
 from shared.rollout import METRICS, Metric
 from shared.subjects import group
+from tests.unit.drift_detection.rollout.panes import sums
 from tests.unit.shared.batches import batch
 
 RANGES = Ranges(objective_us=1_000.0)
@@ -103,3 +105,23 @@ def test_subjects_spread_evenly_over_the_groups() -> None:
     counts = np.bincount([group(f"aircraft-{number}") for number in range(64_000)])
     assert len(counts) == 64
     assert ((counts - 1_000) ** 2 / 1_000).sum() < 64 + 5 * np.sqrt(128)
+
+
+def test_sums_come_back_from_their_bytes_and_damaged_ones_are_refused() -> None:
+    there = sums("score", [0.25, 0.5, 1.0])
+    there.errors_known = False
+    again = Sums.from_bytes(there.to_bytes())
+    assert again.to_bytes() == there.to_bytes()
+    assert (again.answered, again.errors_known, again.is_empty) == (3, False, False)
+    assert Sums.empty().is_empty
+    for damaged in (b"", there.to_bytes()[:-3], b"\2" + there.to_bytes()[1:]):
+        with pytest.raises(Unreadable):
+            Sums.from_bytes(damaged)
+
+
+def test_metrics_on_other_ranges_are_left_out() -> None:
+    one, other = Ranges(), Ranges(objective_us=20_000)
+    assert one.apart(other) == ["latency", "slow"]
+    there = sums("latency", [0.5, 0.25])
+    left = there.without(one.apart(other))
+    assert (left.answered, left.rows.sum(), there.rows.sum()) == (2, 0, 2)

@@ -7,7 +7,7 @@ from services.drift_detection.domain.beside import Beside
 from services.drift_detection.domain.clock import watermark
 from services.drift_detection.domain.panes import Panes
 from services.drift_detection.domain.parts import Partial, Source, Tally, WindowKey
-from services.drift_detection.domain.quality.watch import Arrivals
+from services.drift_detection.domain.reports.data import Arrivals
 from services.drift_detection.domain.scales import Fold, ScaleKey, Scales
 from services.drift_detection.domain.state import ModelRecord
 from services.drift_detection.domain.watch import ModelWatch

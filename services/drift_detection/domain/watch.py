@@ -9,8 +9,8 @@ from services.drift_detection.domain.detector.effects import is_major
 from services.drift_detection.domain.detector.memory import pack, unpack
 from services.drift_detection.domain.incidents import Alarm, IncidentBook
 from services.drift_detection.domain.parts import WindowKey
-from services.drift_detection.domain.quality.watch import Arrivals, QualityWatch
-from services.drift_detection.domain.rollout.watch import RolloutWatch
+from services.drift_detection.domain.reports.data import Arrivals, QualityWatch
+from services.drift_detection.domain.reports.versions import RolloutWatch
 from services.drift_detection.domain.state import ModelRecord, Outgoing, PublishedWindow
 from services.drift_detection.domain.trail import Trail, Verdict
 from services.drift_detection.domain.watched import Watched

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from services.drift_detection.domain.merging import Merging
+from services.drift_detection.domain.reports.trial import SHADOW
 from services.drift_detection.domain.rollout.announce import Pair, compared
 from services.drift_detection.domain.rollout.comparison import Comparison, Pane, Sofar
 from services.drift_detection.domain.rollout.evidence import Design, Evidence
 from services.drift_detection.domain.rollout.rows import add_rows
 from services.drift_detection.domain.rollout.sums import Sums
-from services.drift_detection.domain.rollout.trial import SHADOW
 from services.drift_detection.domain.state import ModelRecord
 from services.drift_detection.domain.watch import ModelWatch
 from services.drift_detection.domain.words import PartWord

@@ -1,1 +1,1 @@
-"""Reports on the quality of data: on windows as they are published, and on feeds that are silent."""
+"""What is said as windows close: on their data, on silent feeds, on versions beside the champion."""

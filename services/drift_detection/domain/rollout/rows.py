@@ -15,7 +15,7 @@ from shared.features import Float32
 from shared.reference import Reference
 from shared.reference.panes import Int64
 from shared.rollout import METRICS, Metric
-from shared.subjects import group
+from shared.subjects import GROUPS, group
 
 _FASTER, _SLOWER = 6, 4  # doublings below and above the objective: what lies beyond counts as these
 Float64 = NDArray[np.float64]
@@ -84,8 +84,9 @@ def add_rows(sums: Sums, batch: PredictionBatch, rows: NDArray[np.bool_], ranges
     sums.answered += len(chosen)
     add_values(sums, "score", chosen, (scores, beside), ranges)
     sums.add(PLACE["latency"], chosen, ranges.places("latency", np.log2(latency)))
-    sums.add(PLACE["slow"], chosen, GRID * (latency > ranges.objective_us).astype(np.int64))
-    sums.add(PLACE["error"], chosen, GRID * (~np.isfinite(scores)).astype(np.int64))
+    every = np.bincount(chosen, minlength=GROUPS)
+    sums.add_marked(PLACE["slow"], every, chosen[latency > ranges.objective_us])
+    sums.add_marked(PLACE["error"], every, chosen[~np.isfinite(scores)])
     sums.errors_known = sums.errors_known and batch.meta.failed is not None
 
 

@@ -53,6 +53,13 @@ class Sums:
         if beside is not None:
             self.beside[metric] += int(beside.sum())
 
+    def add_marked(self, metric: int, rows: Int64, groups: Int64) -> None:
+        """Take in `rows` by group, int64 [64], of which those in `groups` have the value 1 and the others 0."""
+        self.rows[metric] += rows
+        if len(groups):
+            self.sums[metric] += GRID * np.bincount(groups, minlength=GROUPS)
+            self.squares[metric] += GRID**2 * len(groups)
+
     def merge(self, other: "Sums") -> None:
         """Take in all that another has."""
         self.answered += other.answered

@@ -8,9 +8,9 @@ champion's values come beside a shadow's. Sums of loss, once outcomes give them,
 from collections.abc import Collection
 
 from services.drift_detection.domain.parts import WindowKey
+from services.drift_detection.domain.reports.trial import Trial
 from services.drift_detection.domain.rollout.record import RolloutRecord, Running
 from services.drift_detection.domain.rollout.sums import Sums
-from services.drift_detection.domain.rollout.trial import Trial
 from services.drift_detection.domain.watched import Watched
 from shared.events import DeploymentChanged
 from shared.events.rollout import RolloutCompared

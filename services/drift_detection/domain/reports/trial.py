@@ -40,7 +40,7 @@ class Trial:
         self._bundle = bundle
         if start < max(self.running.since, self.running.until):
             return
-        unknown = [metric for metric in apart if not self._design.alone[METRICS.index(metric)]]
+        unknown: list[Metric] = [metric for metric in apart if not self._design.alone[METRICS.index(metric)]]
         version, champion = (side.without(unknown) for side in sides) if unknown else sides
         self._comparison.put(Pane(start, version, champion))
         self._is_stale = self._is_stale or start < self.running.looked

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from services.drift_detection.domain.quality.book import QualityBook, Said
 from services.drift_detection.domain.quality.facts import Facts
 from services.drift_detection.domain.quality.record import QualityRecord
-from services.drift_detection.domain.quality.silence import quiet_until
+from services.drift_detection.domain.reports.book import QualityBook, Said
+from services.drift_detection.domain.reports.silence import quiet_until
 from services.drift_detection.domain.watched import Watched
 from services.drift_detection.domain.windows import Merged
 from shared.events import DataQualityReported

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from services.drift_detection.domain.clock import watermark
 from services.drift_detection.domain.partition import Partial, Source, Tally, WindowKey
+from services.drift_detection.domain.performance.meeting import Labels
 from services.drift_detection.domain.scales import Fold, ScaleKey, Scales
 from services.drift_detection.domain.state import ModelRecord
 from services.drift_detection.domain.watch import ModelWatch
@@ -55,10 +56,10 @@ class Merging:
 
     `heads` hold the last word of each source partition, `parts` those of each window under way; `changed` are what was
     not stored yet. Words of each of the source's partitions come here, whoever holds it. `scales` are the windows
-    coarser than panes, by model.
+    coarser than panes, by model. `labels` are what so many partitions of the `outcomes` told.
     """
 
-    def __init__(self, number: int, sources: int, catalogue: Mapping[str, Watched]) -> None:
+    def __init__(self, number: int, sources: int, catalogue: Mapping[str, Watched], outcomes: int = 0) -> None:
         self.number = number
         self.offset = -1
         self.heads = {source: HeadWord(source) for source in range(sources)}
@@ -67,6 +68,7 @@ class Merging:
         self.watches: dict[str, ModelWatch] = {}
         self.models: dict[str, str] = {}  # by bundle digest
         self.scales: dict[str, Scales] = {}
+        self.labels = Labels(outcomes, catalogue, self.watch)
         self._catalogue = catalogue
         self._panes: dict[str, _Panes] = {}
 
@@ -142,11 +144,14 @@ class Merging:
     def missing(self) -> set[str]:
         """Bundles whose windows are under way, but wait for them."""
         unknown = self.models.keys() - self._catalogue.keys()
-        return {key.digest for key in self.parts if key.digest in unknown} if unknown else set()
+        waiting = {digest for watch in self.watches.values() for digest in watch.labels.missing()}
+        missing = {key.digest for key in self.parts if key.digest in unknown} if unknown else set()
+        return missing | (waiting - self._catalogue.keys())
 
     def advance(self, most: int) -> bool:
         """Publish and revise the windows whose time has come, at most so many a model; True if there are more."""
         left = [self._advance(watch, self._panes.setdefault(model, _Panes()), most) for model, watch in self._watches()]
+        left += [self.labels.advance(model, most) for model, _ in self._watches()]
         return any(left)
 
     def _watches(self) -> list[tuple[str, ModelWatch]]:

@@ -127,5 +127,7 @@ def _fold_of(content: bytes) -> Fold:
 def _read_head(content: dict[str, Any], merging: Merging) -> None:
     merging.offset = int(content["offset"])
     restore_heads(merging.labels, content.get("labels", []))
+    if not isinstance(content["heads"], list):
+        raise TypeError("heads must be a list")
     for number, offset, at_end, clocks, tallies in content["heads"]:
         merging.heads[number] = HeadWord(number, offset, at_end, clocks, tallies_of(tallies))

@@ -34,7 +34,7 @@ def take(state: Engine, partition: int, offset: int, content: PredictionBatch) -
 def speak(state: Engine, at_end: set[int]) -> list[Event]:
     while state.advance(at_end, 4):
         pass
-    said = [event for watch in state.watches.values() for event in watch.outbox]
+    said = [event for watch in state.watches.values() for event in watch.outbox if event.type != "PerformanceEstimated"]
     for watch in state.watches.values():
         watch.sent(len(watch.outbox))
     return said

@@ -25,7 +25,7 @@ class Idle(Worker):
 
 @pytest.fixture
 async def table(tmp_path: Path) -> StateTable:
-    app = build(settings(tmp_path), Idle(), sources=3, homes=2)
+    app = build(settings(tmp_path), Idle(), sources=3, outcomes=3, homes=2)
     found = app.tables["sources"]
     assert isinstance(found, StateTable)
     return found
@@ -69,7 +69,7 @@ async def test_what_belongs_to_other_workers_is_dropped_from_memory(table: State
 
 
 async def test_apps_are_built_anew_each_time_and_follow_the_settings(tmp_path: Path) -> None:
-    first, second = (build(settings(tmp_path), Idle(), sources=3, homes=2) for _ in range(2))
+    first, second = (build(settings(tmp_path), Idle(), sources=3, outcomes=3, homes=2) for _ in range(2))
     assert first is not second
     assert first.tables["models"] is not second.tables["models"]
     assert first.conf.web_enabled is False

@@ -71,6 +71,7 @@ def test_a_window_is_closed_once_and_revised_when_its_content_changes(watch: Mod
     closed, unassessed, revised = watch.outbox
     assert isinstance(unassessed, PerformanceEstimated)
     assert unassessed.not_assessed
+    assert isinstance(closed, WindowClosed)
     assert unassessed.window_id == closed.window_id
     assert isinstance(closed, WindowClosed)
     assert isinstance(revised, WindowRevised)

@@ -73,7 +73,6 @@ def test_a_window_is_closed_once_and_revised_when_its_content_changes(watch: Mod
     assert unassessed.not_assessed
     assert isinstance(closed, WindowClosed)
     assert unassessed.window_id == closed.window_id
-    assert isinstance(closed, WindowClosed)
     assert isinstance(revised, WindowRevised)
     assert (closed.rows, revised.rows, revised.revision) == (20, 30, 1)
     assert closed.window_id == revised.window_id == window_id(WindowKey(FIRST, DIGEST, "champion"), HOUR)

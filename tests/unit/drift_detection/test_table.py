@@ -77,8 +77,8 @@ async def test_apps_are_built_anew_each_time_and_follow_the_settings(tmp_path: P
     assert not first.in_transaction
     assert first.conf.consumer_group_instance_id == "first"
     assert Path(first.conf.datadir).is_relative_to(tmp_path / "drift_detection")
-    assert list(first.agents) == ["driftline.predictions", "driftline.partials"]
-    assert [first.tables[name].partitions for name in ("sources", "models")] == [3, 2]
+    assert list(first.agents) == ["driftline.predictions", "driftline.outcomes", "driftline.partials"]
+    assert [first.tables[name].partitions for name in ("sources", "outcomes", "models")] == [3, 3, 2]
 
 
 def test_versions_of_heads_are_their_offsets() -> None:

@@ -99,8 +99,8 @@ class WindowRevised(Window, frozen=True):
 
 
 # Which bet found it: a shift or another spread of a numeric feature, another mix of a categorical one, another shape of
-# either; a rate of missing rows, exact zeros, values out of range; the change from pane to pane.
-DriftRule = Literal["shift", "spread", "mix", "shape", "missing", "zeros", "range", "jump", "stuck"]
+# either; a rate of missing rows, exact zeros, values out of range; the change from pane to pane; the model's risk.
+DriftRule = Literal["shift", "spread", "mix", "shape", "missing", "zeros", "range", "jump", "stuck", "risk"]
 EffectMeasure = Literal["d", "h", "w"]
 
 
@@ -109,7 +109,8 @@ class DriftedFeature(Record):
 
     `evidence` is the e-value of its stream: how many times more likely its rows are under some change than under none,
     margins taken off. `statistic` passed `threshold`: for a jump its z, else the logarithm of the evidence. `effect`
-    is the change in the feature's unit (shift, jump, spread is told as a total variation) or of a share; `size` is
+    is the change in the feature's unit (shift, jump, spread is told as a total variation) or of a share; of the
+    model's risk (name and rule "risk": no feature) it is the realised one less the reference's. `size` is
     Cohen's d, h or w, by `measure`. `onset` is the start of the pane in which it began by the best bet. `importance`
     is η² of the score by the feature's bins in the reference. `expected` are the reference's shares of the bins
     between `edges`, or of `levels`; `recent` those of recent rows, the latest weighing most.

@@ -48,7 +48,8 @@ class IncidentBook:
         return [one for one in self.incidents if one.state == "open" and one.digest == digest]
 
     def alarm(self, alarm: Alarm) -> list[Event]:
-        """An alarm joins an open incident that shares a feature or was opened less than 1 h of event time away.
+        """An alarm joins an open incident that shares a feature or was opened less than 1 h of event time away. One of
+        risk joins whatever is open: it is a consequence.
 
         Else it opens one. Joining is published only if it raises the severity.
         """
@@ -64,6 +65,8 @@ class IncidentBook:
 
     def _to_join(self, alarm: Alarm) -> Incident | None:
         for incident in self.open_ones(alarm.key.digest):
+            if _is_risk(alarm):
+                return incident
             shared = not {one.name for one in alarm.verdict.alarms}.isdisjoint(_names(incident))
             if shared or alarm.key.start in incident.windows or abs(alarm.end - incident.opened) < HOUR:
                 return incident
@@ -181,6 +184,10 @@ def _names(incident: Incident) -> set[str]:
     return {feature.name for feature in incident.features.values()}
 
 
+def _is_risk(alarm: Alarm) -> bool:
+    return all(feature.rule == "risk" for feature in alarm.verdict.alarms)
+
+
 def _onset(alarm: Alarm) -> int:
     """When it began: by the best bet of each stream, the earliest."""
     known = [time_of(feature.onset) for feature in alarm.verdict.alarms if feature.onset is not None]
@@ -192,6 +199,9 @@ def _join(incident: Incident, alarm: Alarm) -> None:
     moved: dict[str, DriftedFeature] = {feature.stream: feature for feature in alarm.verdict.also_moved}
     both = incident.also_moved | moved
     incident.also_moved = {stream: feature for stream, feature in both.items() if stream not in incident.features}
-    incident.windows[alarm.key.start] = sorted(alarm.verdict.names)
+    if _is_risk(alarm):  # final when it is said: rows that come late take nothing of it back
+        incident.settled = sorted({*incident.settled, *alarm.verdict.names})
+    else:
+        incident.windows[alarm.key.start] = sorted(alarm.verdict.names)
     incident.onset = min(incident.onset, _onset(alarm))
     incident.last_alarm = max(incident.last_alarm, alarm.end)

@@ -7,6 +7,7 @@ from services.drift_detection.domain.beside import Beside
 from services.drift_detection.domain.clock import watermark
 from services.drift_detection.domain.panes import Panes
 from services.drift_detection.domain.parts import Partial, Source, Tally, WindowKey
+from services.drift_detection.domain.performance.meeting import Labels
 from services.drift_detection.domain.reports.data import Arrivals
 from services.drift_detection.domain.scales import Fold, ScaleKey, Scales
 from services.drift_detection.domain.state import ModelRecord
@@ -34,10 +35,10 @@ class Merging:
 
     `heads` hold the last word of each source partition, `parts` those of each window under way; `changed` are what was
     not stored yet. Words of each of the source's partitions come here, whoever holds it. `scales` are the windows
-    coarser than panes, by model.
+    coarser than panes, by model. `labels` are what so many partitions of the `outcomes` told.
     """
 
-    def __init__(self, number: int, sources: int, catalogue: Mapping[str, Watched]) -> None:
+    def __init__(self, number: int, sources: int, catalogue: Mapping[str, Watched], outcomes: int = 0) -> None:
         self.number = number
         self.offset = -1
         self.heads = {source: HeadWord(source) for source in range(sources)}
@@ -46,6 +47,7 @@ class Merging:
         self.watches: dict[str, ModelWatch] = {}
         self.models: dict[str, str] = {}  # by bundle digest
         self.scales: dict[str, Scales] = {}
+        self.labels = Labels(outcomes, catalogue, self.watch)
         self._catalogue = catalogue
         self._panes: dict[str, Panes] = {}
 
@@ -122,12 +124,14 @@ class Merging:
         """Bundles whose windows are under way, but wait for them."""
         unknown = self.models.keys() - self._catalogue.keys()
         waiting = {key.digest for key in self.parts if key.digest in unknown} if unknown else set[str]()
-        serving = {watch.listened for watch in self.watches.values()} - self._catalogue.keys()
-        return waiting | {digest for digest in serving if digest}
+        waiting.update(*(watch.labels.missing() for watch in self.watches.values()))
+        waiting.update(watch.listened for watch in self.watches.values() if watch.listened)
+        return waiting - self._catalogue.keys()
 
     def advance(self, most: int) -> bool:
         """Publish and revise the windows whose time has come, at most so many a model; True if there are more."""
         left = [self._advance(watch, self._panes.setdefault(model, Panes()), most) for model, watch in self._watches()]
+        left += [self.labels.advance(model, most) for model, _ in self._watches()]
         return any(left)
 
     def _watches(self) -> list[tuple[str, ModelWatch]]:

@@ -118,6 +118,7 @@ class Scales:
         revision = 0 if said is None else said.revision + 1
         self._watch.record.scales[key.name] = Said(revision=revision, fingerprint=window.fingerprint)
         self._watch.outbox.append(window_event(window, revision))
+        self._watch.estimate(window, revision)
         self._watch.changed = True
 
     def finish(self, ended: Iterable[WindowKey]) -> None:
@@ -148,6 +149,7 @@ class Scales:
             span = Span(pane.end, rows=rows)
             window = Merged(whole, pane.watched, fold.sketch, fold.repeats, fold.late_rows, span)
             self._watch.outbox.append(window_event(window, 0))
+            self._watch.estimate(window, 0)
             self._watch.changed = True
             self.folds[key] = Fold(pane.watched.reference.empty_sketch(), until=fold.until)
 

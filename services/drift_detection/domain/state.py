@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.drift_detection.domain.quality.record import QualityRecord
 from services.drift_detection.domain.rollout.record import RolloutRecord
@@ -75,6 +75,32 @@ class Said(Stored):
     fingerprint: str
 
 
+class RiskRecord(Stored):
+    """The bet on a bundle's risk: its `RiskState` (no `log_r`: nothing is at stake yet), the `end` of the last pane it
+    took a step on, and of the panes since the bet that leads began, at `since`: labelled `rows` and their `losses`.
+    """
+
+    log_r: float | None = None
+    state_rows: float
+    excess: float
+    squares: float
+    end: int | None = None
+    since: int = 0
+    rows: int = 0
+    losses: float = 0.0
+
+
+class PerformanceRecord(Stored):
+    """Of a model's performance: `measured` is how far the labels' clock has come, all words up to there said; by digest
+    the lag `curves` in base 64 and the bets on `risks`. `not_assessed` are the bundles of which that was said.
+    """
+
+    measured: int | None = None
+    curves: dict[str, str] = {}
+    risks: dict[str, RiskRecord] = {}
+    not_assessed: list[str] = []
+
+
 class ModelRecord(Stored):
     """One model. `version` grows with each writing; `final` says, by digest, up to where windows can't change.
 
@@ -100,4 +126,5 @@ class ModelRecord(Stored):
     rollout: RolloutRecord = RolloutRecord()
     scales: dict[str, Said] = {}
     settled: dict[str, int] = {}
+    performance: PerformanceRecord = Field(default_factory=PerformanceRecord)
     outbox: list[Outgoing] = []

@@ -9,6 +9,10 @@ from services.drift_detection.domain.detector.effects import is_major
 from services.drift_detection.domain.detector.memory import pack, unpack
 from services.drift_detection.domain.incidents import Alarm, IncidentBook
 from services.drift_detection.domain.parts import WindowKey
+from services.drift_detection.domain.performance import risk_watch
+from services.drift_detection.domain.performance.book import PerformanceBook
+from services.drift_detection.domain.performance.risk_watch import RiskAlarm
+from services.drift_detection.domain.performance.words import Span, performance_estimated
 from services.drift_detection.domain.reports.data import Arrivals, QualityWatch
 from services.drift_detection.domain.reports.versions import RolloutWatch
 from services.drift_detection.domain.state import ModelRecord, Outgoing, PublishedWindow
@@ -30,6 +34,7 @@ class ModelWatch:
         self._record = record
         self._book = IncidentBook(record.model, record.incidents)
         self._windows = {WindowKey(one.start, one.digest, one.role, one.segment): one for one in record.windows}
+        self.labels = PerformanceBook(record.model, record.performance)
         self._trails: dict[str, Trail] = {}
         self._unjudged: dict[str, int] = {}
         self._quality = QualityWatch(record.quality)
@@ -83,12 +88,15 @@ class ModelWatch:
         old = self._windows.get(window.key)
         if old is None or old.fingerprint != fingerprint:
             self._say(window, old, fingerprint)
+        if window.key.segment == ALL:
+            self.labels.predicted(window.key, window.sketch.rows, window.watched)
         if window.key.role == "champion":
             self._put(window, changed=old is None or old.fingerprint != fingerprint)
 
     def _say(self, window: Merged, old: PublishedWindow | None, fingerprint: str) -> None:
         revision = 0 if old is None else old.revision + 1
         self.outbox.append(window_event(window, revision))
+        self.estimate(window, revision)
         self._count(window.key, revision)
         self._windows[window.key] = PublishedWindow(
             **window.key._asdict(),
@@ -97,6 +105,40 @@ class ModelWatch:
             alarmed=[] if old is None else old.alarmed,
         )
         self.changed = True
+
+    def estimate(self, window: Merged, revision: int) -> None:
+        """After the word on a window of all of a champion's rows: how well they are expected to have been scored. That
+        this is not assessed is said once of a bundle.
+        """
+        key, said = window.key, self._record.performance.not_assessed
+        if key.role != "champion" or key.segment != ALL or key.digest in said:
+            return
+        if window.watched.reference.calibration is None:
+            said.append(key.digest)
+        span = Span(self.model, window.identity, key.digest, key.role, key.start, window.end)
+        self.outbox.append(performance_estimated(span, revision, window.watched.reference, window.sketch))
+
+    def measure(self, time: int | None, most: int) -> bool:
+        """Move the clock of the labels to `time`, as far as at most about so many windows are to be spoken of; True if
+        there is more.
+        """
+        now = self.labels.time(time, self.watermark)
+        if now is None:
+            return False
+        before = self._record.performance.measured
+        said, alarms, more = self.labels.advance(now, most)
+        self.outbox += said
+        for alarm in alarms:
+            self._heed_risk(alarm)
+        self.changed = self.changed or self._record.performance.measured != before
+        return more
+
+    def _heed_risk(self, alarm: RiskAlarm) -> None:
+        if self._record.champion in (None, alarm.digest):
+            watched, key = self.labels.bundle(alarm.digest), WindowKey(alarm.start, alarm.digest, "champion")
+            identity, end = window_id(key, watched.pane), key.start + watched.pane
+            verdict, major = Verdict((alarm.feature,)), is_major(alarm.feature)
+            self.outbox += self._book.alarm(Alarm(key, identity, end, verdict, major, watched.terms))
 
     def _count(self, key: WindowKey, revision: int) -> None:
         roles = self._record.published.setdefault(key.digest, {})
@@ -162,6 +204,8 @@ class ModelWatch:
         watched = trail.watched
 
         def in_range(name: str, since: int) -> bool:
+            if name == risk_watch.NAME:
+                return self.labels.is_quiet(watched.digest, since)
             return trail.yesterday_in_range(self._record.days.get(watched.digest, {}), name, start, since)
 
         self.outbox += self._book.quiet(watched.digest, start + watched.pane, in_range)
@@ -230,6 +274,7 @@ class ModelWatch:
         beside = {running.digest for running in self._record.rollout.running}
         live = {key.digest for key in self._windows} | {self._record.champion} | beside
         if self._record.champion is not None:
+            self.labels.forget(live)
             for digest in set(self._record.memories) - live:
                 self._record.memories.pop(digest)
                 self._record.days.pop(digest, None)

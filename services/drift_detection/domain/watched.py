@@ -83,9 +83,10 @@ class Watched:
 
     @cached_property
     def bank(self) -> Bank:
-        """The detector of its champion's rows."""
+        """The detector of its champion's rows. The bet on risk, where there is one, shares its budget."""
         monitoring, references = self.definition.monitoring, {ALL: self.reference, **self.reference.segments}
-        return Bank(references, monitoring.panes_per_period, monitoring.nominal_rows).calibrated()
+        others = int(self.reference.calibration is not None)
+        return Bank(references, monitoring.panes_per_period, monitoring.nominal_rows, others).calibrated()
 
     @cached_property
     def findings(self) -> Findings:

@@ -4,6 +4,7 @@ import json
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from services.drift_detection.domain.merging import Merging
 from services.drift_detection.domain.parts import WindowKey
@@ -25,6 +26,7 @@ from services.drift_detection.store.entries import (
     tallies_of,
     with_version,
 )
+from services.drift_detection.store.labels import LABELS, heads_as_json, restore_heads, restore_window
 from shared.errors import Unreadable
 from shared.reference import Sketch
 
@@ -39,7 +41,7 @@ def head_entry(merging: Merging) -> Entry:
         [number, head.offset, head.at_end, head.clocks, tallies_as_json(head.tallies), head.newest]
         for number, head in merging.heads.items()
     ]
-    content = {"offset": merging.offset, "heads": heads}
+    content = {"offset": merging.offset, "heads": heads, "labels": heads_as_json(merging.labels)}
     return f"{merging.number}/{HEAD}".encode(), with_version(merging.offset, json.dumps(content).encode())
 
 
@@ -107,6 +109,9 @@ def _read(key: bytes, value: bytes, mergings: Mapping[int, Merging]) -> None:
         merging.watches[record.model] = ModelWatch(record)
     elif kind == HEAD:
         _read_head(json.loads(content_of(value)), merging)
+    elif kind == LABELS:
+        model, *window = rest
+        restore_window(merging, model, window, content_of(value))
     elif kind == FOLD:
         seconds, model, *window = rest
         merging.restore_fold(model, ScaleKey(int(seconds), key_of(*window)), _fold_of(content_of(value)))
@@ -119,10 +124,10 @@ def _fold_of(content: bytes) -> Fold:
     return Fold(Sketch.from_bytes(content[_FOLD.size :]), *_FOLD.unpack_from(content))
 
 
-def _read_head(content: dict[str, object], merging: Merging) -> None:
-    merging.offset = int(str(content["offset"]))
-    heads = content["heads"]
-    if not isinstance(heads, list):
+def _read_head(content: dict[str, Any], merging: Merging) -> None:
+    merging.offset = int(content["offset"])
+    restore_heads(merging.labels, content.get("labels", []))
+    if not isinstance(content["heads"], list):
         raise TypeError("heads must be a list")
-    for number, offset, at_end, clocks, tallies, newest in heads:
+    for number, offset, at_end, clocks, tallies, newest in content["heads"]:
         merging.heads[number] = HeadWord(number, offset, at_end, clocks, tallies_of(tallies), newest)

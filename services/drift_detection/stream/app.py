@@ -1,4 +1,4 @@
-"""The Faust app: an agent and a table over the predictions, and an agent and a table over the partials."""
+"""The Faust app: an agent and a table for each topic: the predictions, the outcomes, the partials."""
 
 import asyncio
 from typing import Any
@@ -10,18 +10,18 @@ from mode.supervisors import CrashingSupervisor
 from structlog import get_logger
 
 from services.drift_detection.settings import Settings
-from services.drift_detection.store.table import MOST_BYTES, StateTable, add_table
+from services.drift_detection.store.table import MOST_BYTES, add_table
+from services.drift_detection.stream.holding import TOPICS, Tables
 from services.drift_detection.stream.transport import use_careful_transport
 from services.drift_detection.stream.worker import SESSION_SECONDS, Worker
-from shared.kafka.admin import PARTIALS, PREDICTIONS
 
 log = get_logger()
 APP_ID = "driftline.drift_detection"  # names the consumer group and the changelogs of the tables
 
 
-def build(settings: Settings, worker: Worker, sources: int, homes: int) -> faust.App:
-    """An app that feeds the predictions and the partials, topics of so many partitions, to the worker and keeps its
-    state.
+def build(settings: Settings, worker: Worker, sources: int, outcomes: int, homes: int) -> faust.App:
+    """An app that feeds the predictions, the outcomes and the partials, topics of so many partitions, to the worker and
+    keeps its state.
 
     At least once, never exactly_once: offsets lie in the state, so that a message is applied once whatever is read
     again. Faust's windows and its own web server are not used.
@@ -46,11 +46,14 @@ def build(settings: Settings, worker: Worker, sources: int, homes: int) -> faust
         agent_supervisor=CrashingSupervisor,
     )
     use_careful_transport(app)
-    _take(app, worker, PREDICTIONS, sources)
-    _take(app, worker, PARTIALS, homes)
-    parts = add_table(app, "sources", sources, "Partial sketches, clocks and offset of each source partition.")
-    models = add_table(app, "models", homes, "What all source partitions told of each model; its windows, incidents.")
-    _follow_assignments(app, worker, parts, models)
+    for topic, partitions in zip(TOPICS, (sources, outcomes, homes), strict=True):
+        _take(app, worker, topic, partitions)
+    tables = Tables(
+        add_table(app, "sources", sources, "Partial sketches, clocks and offset of each source partition."),
+        add_table(app, "outcomes", outcomes, "How far the labels of each partition of the outcomes were told."),
+        add_table(app, "models", homes, "What all source partitions told of each model; its windows, incidents."),
+    )
+    _follow_assignments(app, worker, tables)
     return app
 
 
@@ -69,16 +72,16 @@ def _take(app: faust.App, worker: Worker, name: str, partitions: int) -> None:
         await worker.take(name, stream)
 
 
-def _follow_assignments(app: faust.App, worker: Worker, sources: StateTable, models: StateTable) -> None:
+def _follow_assignments(app: faust.App, worker: Worker, tables: Tables) -> None:
     @app.on_partitions_revoked.connect
     async def revoked(*_: Any, **__: Any) -> None:
         await worker.revoked()
 
-    @models.on_recover  # called when all tables are restored
+    @tables.models.on_recover  # called when all tables are restored
     async def restore() -> None:
         # Faust drops what this raises: it has to be told
         try:
-            await worker.restore(app, sources, models)
+            await worker.restore(app, tables)
         except Exception as error:  # noqa: BLE001  # whatever it is, working on would lose rows
             await app.crash(error)
 
@@ -107,7 +110,7 @@ async def run(worker: Worker, settings: Settings) -> None:
     Raises:
         Exception: what crashed it.
     """
-    counts = [await count_partitions(settings.kafka_bootstrap, topic) for topic in (PREDICTIONS, PARTIALS)]
+    counts = [await count_partitions(settings.kafka_bootstrap, topic) for topic in TOPICS]
     app = build(settings, worker, *counts)
     tasks = [asyncio.create_task(coroutine) for coroutine in (worker.work(app, settings.cycle_seconds), worker.beat())]
     try:

@@ -8,6 +8,7 @@ from aiokafka.errors import KafkaError
 from structlog import get_logger
 
 from services.drift_detection.domain.watch import ModelWatch
+from services.drift_detection.store import labels
 from services.drift_detection.store import merging as models
 from services.drift_detection.store import sources as parts
 from services.drift_detection.store.entries import Entry
@@ -84,7 +85,7 @@ class SourceCycle:
         await self._voice.say(too_late)  # depends on no state, and would not be said again once this is stored
         self._voice.alive()
         await self._storage.write(entries)
-        _release(handled)
+        release(handled)
         await self._voice.send(messages)
         over = self._sources.finish()
         await self._storage.remove([parts.partial_key(number, key) for number, key in over])
@@ -128,16 +129,19 @@ class ModelCycle:
         more = True
         while more:
             handled, buried = self._intake.handed_over()
+            windows = self._label_windows()  # with labels of which the last word may be said below
             entries = self._changed_entries()
             left = [merging.advance(MOST_WINDOWS) for merging in self._mergings.values()]
             over = [] if any(left) else self._finished()
             more = any(left) or bool(over)
             records, watches = self._changed_models()
             folds = self._changed_folds()
+            entries = [*windows, *self._label_windows(), *entries]
+            over += [key for merging in self._mergings.values() for key in labels.forgotten(merging)]
             await self._voice.send(buried)
             self._voice.alive()
             await self._storage.write(entries)
-            _release(handled)
+            release(handled)
             self._voice.alive()
             await self._storage.write(records)
             await self._storage.write(folds)  # a record says what is final, and so what a fold may hold
@@ -154,6 +158,9 @@ class ModelCycle:
                 entries.append(models.head_entry(merging))
                 self._stored[number] = merging.offset
         return entries
+
+    def _label_windows(self) -> list[Entry]:
+        return [entry for merging in self._mergings.values() for entry in labels.window_entries(merging)]
 
     def _finished(self) -> list[bytes]:
         keys: list[bytes] = []
@@ -187,7 +194,8 @@ class ModelCycle:
             OPEN.labels(watch.model).set(sum(one.state == "open" for one in watch.record.incidents))
 
 
-def _release(handled: Collection[Any]) -> None:
+def release(handled: Collection[Any]) -> None:
+    """Let the offsets of these events be committed."""
     for event in handled:
         event.ack()
 

@@ -9,13 +9,16 @@ from structlog import get_logger
 from services.drift_detection.domain.asides import Misfit
 from services.drift_detection.domain.merging import Merging
 from services.drift_detection.domain.parts import Taken
+from services.drift_detection.domain.performance.label_words import LabelWord
+from services.drift_detection.domain.performance.meeting import Labels
 from services.drift_detection.domain.sources import Place, Sources
 from services.drift_detection.domain.too_late import rows_too_late
 from services.drift_detection.domain.watched import Watched
 from services.drift_detection.domain.words import PartWord
 from services.drift_detection.models import Bundles
+from services.drift_detection.store.labels import decode_label_word, is_label_word
 from services.drift_detection.store.wire import decode_word
-from services.drift_detection.stream.metrics import MESSAGES, UNPLACED, count_rows
+from services.drift_detection.stream.metrics import LABELS, MESSAGES, UNPLACED, count_rows
 from shared.batch import PredictionBatch, decode_batch, encode_batch
 from shared.errors import Unreadable
 from shared.events import RowsTooLate
@@ -136,15 +139,27 @@ class WordIntake(Intake):
         merging = self.mergings[message.partition]
         known = message.offset <= merging.offset
         try:
-            word = decode_word(message.value or b"", len(merging.heads))
-            if isinstance(word, PartWord):
-                await self._load(word.key.digest)
-            merging.take(word)
+            if is_label_word(value := message.value or b""):
+                await self._take_labels(merging.labels, decode_label_word(value, merging.labels.heads))
+            else:
+                word = decode_word(value, len(merging.heads))
+                if isinstance(word, PartWord):
+                    await self._load(word.key.digest)
+                merging.take(word)
             MESSAGES.labels(message.topic, "repeat" if known else "handled").inc()
         except Unreadable as error:
             self.bury(message, str(error), known=known)
         merging.offset = max(merging.offset, message.offset)
         self.handled(event)
+
+    async def _take_labels(self, labels: Labels, word: LabelWord) -> None:
+        for digest in sorted({entry.digest for entry in word.entries}):
+            await self._load(digest)
+        before = labels.too_late
+        labels.take(word)
+        if labels.too_late > before:
+            log.warning("labels came too late", partition=word.partition, labels=labels.too_late - before)
+            LABELS.labels("too_late").inc(labels.too_late - before)
 
     async def load_missing(self) -> None:
         """Get the bundles of windows under way that are not at hand; those that can't be read are waited for."""

@@ -15,16 +15,14 @@ from structlog import get_logger
 from services.drift_detection.domain.progress import Progress, progress
 from services.drift_detection.domain.watch import ModelWatch
 from services.drift_detection.models import Bundles
-from services.drift_detection.store.table import StateTable
 from services.drift_detection.stream.cycle import Voice
 from services.drift_detection.stream.following import Following
-from services.drift_detection.stream.holding import Holding
+from services.drift_detection.stream.holding import TOPICS, Holding, Tables
 from services.drift_detection.stream.metrics import show_age
 from shared.deployments import Newest
 from shared.errors import DriftlineError
 from shared.events import DeploymentChanged
 from shared.http import Health
-from shared.kafka.admin import PARTIALS, PREDICTIONS
 from shared.kafka.producer import Producer
 from shared.signing import Signer
 
@@ -40,7 +38,8 @@ class Stalled(DriftlineError):
 class Worker:
     """Holds the state of its partitions while they are assigned; nothing before and between.
 
-    Any worker holds any partitions of the predictions, and any of the partials with the models at home there.
+    Any worker holds any partitions of the predictions and the outcomes, and any of the partials with the models at
+    home there.
     `progress` is that of the last cycle: all events up to there are sent.
     """
 
@@ -69,24 +68,24 @@ class Worker:
         """The models that are at home here."""
         return self._holding.watches if self._holding else {}
 
-    async def restore(self, app: faust.App, sources: StateTable, models: StateTable) -> None:
+    async def restore(self, app: faust.App, tables: Tables) -> None:
         """Read the state from the tables once Faust has restored them.
 
         Raises:
             Unreadable: it is damaged.
         """
         async with self._busy:
-            assigned = {topic: [tp for tp in app.consumer.assignment() if tp.topic == topic] for topic in _TOPICS}
+            assigned = {topic: [tp for tp in app.consumer.assignment() if tp.topic == topic] for topic in TOPICS}
             earliest = await app.consumer.earliest_offsets(*(tp for places in assigned.values() for tp in places))
             self._first = {TP(*place): offset for place, offset in earliest.items()}
             numbers = {topic: sorted(tp.partition for tp in places) for topic, places in assigned.items()}
-            holding = Holding(self._bundles, self._voice, sources, models)
-            await holding.restore(numbers[PREDICTIONS], numbers[PARTIALS], app.consumer_generation_id)
+            holding = Holding(self._bundles, self._voice, tables)
+            await holding.restore(numbers, app.consumer_generation_id)
             for event in self._deployments.all():
                 holding.deployed(event)
-            self._readers = {topic: Following(partial(_seek, app, topic)) for topic in _TOPICS}
+            self._readers = {topic: Following(partial(_seek, app, topic)) for topic in TOPICS}
             self._holding = holding
-        log.info("state restored", sources=numbers[PREDICTIONS], models=numbers[PARTIALS])
+        log.info("state restored", **{topic.removeprefix("driftline."): held for topic, held in numbers.items()})
         self._health.ready()
 
     async def revoked(self) -> None:
@@ -128,7 +127,7 @@ class Worker:
             self._check_pulse()
             async with self._busy:
                 if (holding := self._holding) is not None and not app.rebalancing:
-                    await holding.cycle(lambda held: self._at_end(app, held))
+                    await holding.cycle(partial(self._at_end, app))
                     self.progress = progress(holding.mergings.values(), time.time())
                     show_age(self.progress)
                     for topic, reader in self._readers.items():
@@ -152,14 +151,11 @@ class Worker:
         offsets = holding.offsets(topic)
         return {number: max(offset + 1, self._first.get(TP(topic, number), 0)) for number, offset in offsets.items()}
 
-    def _at_end(self, app: faust.App, holding: Holding) -> set[int]:
-        """Source partitions all of whose messages are in the state."""
-        following = self._following(PREDICTIONS, holding)
-        ends = _ends(app, PREDICTIONS, following)
+    def _at_end(self, app: faust.App, holding: Holding, topic: str) -> set[int]:
+        """Partitions of a topic all of whose messages are in the state."""
+        following = self._following(topic, holding)
+        ends = _ends(app, topic, following)
         return {number for number, next_one in following.items() if _reached(next_one, ends[number])}
-
-
-_TOPICS = (PREDICTIONS, PARTIALS)
 
 
 def _ends(app: faust.App, topic: str, following: Mapping[int, int]) -> dict[int, int | None]:

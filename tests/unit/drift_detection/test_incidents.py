@@ -67,6 +67,23 @@ def test_another_feature_joins_within_an_hour_only(book: IncidentBook) -> None:
     assert len(book.incidents) == 2
 
 
+def risk(hour: float, digest: str = DIGEST) -> Alarm:
+    where = key(hour, digest)
+    feature = DriftedFeature(name="risk", rule="risk", statistic=9, threshold=8, evidence=8_100, effect=0.1)
+    return Alarm(where, stable_id(*where), where.start + HOUR, Verdict((feature,)), major=False, terms=TERMS)
+
+
+def test_an_alarm_on_risk_joins_whatever_is_open_and_stays_when_rows_take_the_rest_back(book: IncidentBook) -> None:
+    book.alarm(alarm(5, "temp"))
+    assert book.alarm(risk(90)) == []
+    [incident] = book.incidents
+    assert set(incident.features) == {"temp", "risk"}
+    where = key(5)
+    assert book.retract(where, stable_id(*where), where.start + HOUR) == []
+    assert (set(incident.features), incident.state) == ({"risk"}, "open")
+    assert len(book.alarm(risk(90, OTHER))) == 1
+
+
 def test_bundles_have_incidents_of_their_own(book: IncidentBook) -> None:
     book.alarm(alarm(5, "temp"))
     assert len(book.alarm(alarm(5, "temp", digest=OTHER))) == 1

@@ -25,7 +25,7 @@ class Idle(Worker):
 
 @pytest.fixture
 async def table(tmp_path: Path) -> StateTable:
-    app = build(settings(tmp_path), Idle(), sources=3, homes=2)
+    app = build(settings(tmp_path), Idle(), sources=3, outcomes=3, homes=2)
     found = app.tables["sources"]
     assert isinstance(found, StateTable)
     return found
@@ -69,7 +69,7 @@ async def test_what_belongs_to_other_workers_is_dropped_from_memory(table: State
 
 
 async def test_apps_are_built_anew_each_time_and_follow_the_settings(tmp_path: Path) -> None:
-    first, second = (build(settings(tmp_path), Idle(), sources=3, homes=2) for _ in range(2))
+    first, second = (build(settings(tmp_path), Idle(), sources=3, outcomes=3, homes=2) for _ in range(2))
     assert first is not second
     assert first.tables["models"] is not second.tables["models"]
     assert first.conf.web_enabled is False
@@ -77,8 +77,8 @@ async def test_apps_are_built_anew_each_time_and_follow_the_settings(tmp_path: P
     assert not first.in_transaction
     assert first.conf.consumer_group_instance_id == "first"
     assert Path(first.conf.datadir).is_relative_to(tmp_path / "drift_detection")
-    assert list(first.agents) == ["driftline.predictions", "driftline.partials"]
-    assert [first.tables[name].partitions for name in ("sources", "models")] == [3, 2]
+    assert list(first.agents) == ["driftline.predictions", "driftline.outcomes", "driftline.partials"]
+    assert [first.tables[name].partitions for name in ("sources", "outcomes", "models")] == [3, 3, 2]
 
 
 def test_versions_of_heads_are_their_offsets() -> None:

@@ -8,7 +8,15 @@ from services.drift_detection.domain.parts import Partial, WindowKey
 from services.drift_detection.domain.state import ModelRecord
 from services.drift_detection.domain.watch import ModelWatch
 from services.drift_detection.domain.windows import Merged, merge, window_id
-from shared.events import DeploymentChanged, DriftDetected, DriftResolved, DriftRetracted, WindowClosed, WindowRevised
+from shared.events import (
+    DeploymentChanged,
+    DriftDetected,
+    DriftResolved,
+    DriftRetracted,
+    PerformanceEstimated,
+    WindowClosed,
+    WindowRevised,
+)
 from shared.events.base import stable_id
 from shared.reference.panes import moment
 from tests.unit.drift_detection.pumps import DIGEST, HOUR, START, hours, watched
@@ -31,7 +39,7 @@ def publish(watch: ModelWatch, *windows: Merged) -> None:
 
 
 def kinds(watch: ModelWatch) -> list[str]:
-    return [event.type for event in watch.outbox]
+    return [event.type for event in watch.outbox if event.type != "PerformanceEstimated"]
 
 
 def restarted(watch: ModelWatch, *kept: Merged) -> ModelWatch:
@@ -60,8 +68,11 @@ def deployed(champion: str, revision: int) -> DeploymentChanged:
 
 def test_a_window_is_closed_once_and_revised_when_its_content_changes(watch: ModelWatch) -> None:
     publish(watch, window(0, rows=20), window(0, rows=20), window(0), window(0))
-    closed, revised = watch.outbox
+    closed, unassessed, revised = watch.outbox
+    assert isinstance(unassessed, PerformanceEstimated)
+    assert unassessed.not_assessed
     assert isinstance(closed, WindowClosed)
+    assert unassessed.window_id == closed.window_id
     assert isinstance(revised, WindowRevised)
     assert (closed.rows, revised.rows, revised.revision) == (20, 30, 1)
     assert closed.window_id == revised.window_id == window_id(WindowKey(FIRST, DIGEST, "champion"), HOUR)
@@ -108,7 +119,7 @@ def test_a_new_champion_ends_incidents_and_the_old_one_opens_no_more(watch: Mode
     publish(watch, window(0), window(1, -20))
     watch.deployed(deployed("b" * 64, 2))
     assert isinstance(watch.outbox[-1], DriftResolved)
-    count = len(watch.outbox)
+    count = len(kinds(watch))
     publish(watch, window(2, 20))
     assert kinds(watch)[count:] == ["WindowClosed"]
 

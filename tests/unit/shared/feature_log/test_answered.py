@@ -1,5 +1,7 @@
 """Rows around a time, labelled or not, and all rows by their place in Kafka."""
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -28,7 +30,8 @@ def test_as_many_rows_before_as_after_in_order_of_time(log: Log) -> None:
 
 
 def test_only_the_champions_rows_of_the_bundle_that_are_no_repeats(log: Log) -> None:
-    for number, other in enumerate(({"repeat": True}, {"role": "shadow"}, {"bundle_digest": "b" * 64}, {})):
+    others: list[dict[str, Any]] = [{"repeat": True}, {"role": "shadow"}, {"bundle_digest": "b" * 64}, {}]
+    for number, other in enumerate(others):
         log.predict(number, hours(5), **other)
         log.predict(number, hours(4), **other)
     assert around(log, Wanted(hours(5), hours(6), None, 1, 10)) == ([3], [3])

@@ -34,8 +34,8 @@ def test_a_column_that_goes_missing_is_reported_after_its_window() -> None:
     found = {hour_of(event): kinds(event) for event in life.reports()}
     assert set(found) == set(range(7))
     assert [hour for hour, kind in found.items() if ("flow", "missing") in kind] == [5, 6]
-    order = [event.type for event in life.said[:2]]
-    assert order == ["WindowClosed", "DataQualityReported"]
+    order = [event.type for event in life.said[:3]]
+    assert order == ["WindowClosed", "PerformanceEstimated", "DataQualityReported"]
 
 
 def test_rows_that_are_refused_are_told_in_the_window_where_they_should_have_been() -> None:

@@ -6,10 +6,8 @@ flights of 1 to 31 March 2013 against those of January and February, in panes of
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
+from benchmarks.rows import Row, exit_code, tell
 from models.flight_delays.data import read_flights, with_celsius
 from services.drift_detection.domain.engine import Engine, Place
 from services.drift_detection.domain.partition import PartitionState
@@ -38,16 +37,6 @@ END = datetime(2013, 4, 1, tzinfo=NEW_YORK)  # in April the schedule changes
 FAULT = datetime(2013, 3, 15, 12, tzinfo=NEW_YORK)
 DIGEST = "0" * 64
 DEFINITION = Path(__file__).parents[1] / "models" / "flight_delays" / "model.toml"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the answer."""
-
-    case: str
-    value: str
-    goal: str
-    met: bool
 
 
 def between(flights: pa.Table, start: datetime, end: datetime) -> pa.Table:
@@ -145,12 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there, too")
     options = parser.parse_args(arguments)
-    rows = run(read_flights(), read_definition(DEFINITION))
-    for row in rows:
-        print(f"{'met   ' if row.met else 'NOT MET'}  {row.case}: {row.value} (goal: {row.goal})")
-    if options.json:
-        options.json.write_text(json.dumps({"rows": [asdict(row) for row in rows]}, indent=2) + "\n")
-    return 0 if all(row.met for row in rows) else 1
+    return exit_code(tell(run(read_flights(), read_definition(DEFINITION)), options.json))
 
 
 if __name__ == "__main__":

@@ -8,16 +8,15 @@ and February (extra `local`, a minute). Ends with 1 if a goal is not met.
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.performance.flights import flights
 from benchmarks.performance.labels import late_labels, risk
-from benchmarks.performance.rows import Row, Size
+from benchmarks.performance.rows import Size
 from benchmarks.performance.simulated import broken, coverage
+from benchmarks.rows import Row, exit_code, tell
 
 FULL = Size(references=300, windows=5, rows=(100, 300, 1_000, 3_000, 10_000))
 QUICK = Size(references=60, windows=10, rows=(100, 1_000))  # 10,000 rows need more references to be judged
@@ -40,13 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="fewer windows, no flights")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there, too")
     options = parser.parse_args(arguments)
-    rows = []
-    for row in run(options.quick):
-        rows.append(row)
-        print(f"{'met   ' if row.met else 'NOT MET'}  {row.case}: {row.value} (goal: {row.goal})", flush=True)
-    if options.json:
-        options.json.write_text(json.dumps({"rows": [asdict(row) for row in rows]}, indent=2) + "\n")
-    return 0 if all(row.met for row in rows) else 1
+    return exit_code(tell(run(options.quick), options.json))
 
 
 if __name__ == "__main__":

@@ -6,18 +6,16 @@ is not met.
 """
 
 import argparse
-import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.data_quality import flights
 from benchmarks.data_quality.bench import Bench
 from benchmarks.data_quality.faults import FAULTS
-from benchmarks.data_quality.rows import Row
 from benchmarks.data_quality.stream import Kind, Stream
+from benchmarks.rows import Row, exit_code, tell
 
 KINDS = (
     Kind("1,000 rows, independent", 1_000, 30),
@@ -87,12 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="fewer windows")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there, too")
     options = parser.parse_args(arguments)
-    rows = run(options.quick)
-    for row in rows:
-        print(f"{'met   ' if row.met else 'NOT MET'}  {row.case}: {row.value} (goal: {row.goal})")
-    if options.json:
-        options.json.write_text(json.dumps({"rows": [asdict(row) for row in rows]}, indent=2) + "\n")
-    return 0 if all(row.met for row in rows) else 1
+    return exit_code(tell(run(options.quick), options.json))
 
 
 if __name__ == "__main__":

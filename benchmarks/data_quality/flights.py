@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute
 from numpy.typing import NDArray
 
-from benchmarks.data_quality.rows import Row
+from benchmarks.rows import Row
 from models.flight_delays.data import read_flights
 from services.drift_detection.domain.parts import Partial, WindowKey
 from services.drift_detection.domain.quality.facts import Facts

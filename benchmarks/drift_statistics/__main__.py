@@ -6,10 +6,9 @@ Seeds are fixed. Ends with 1 if a goal is not met.
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.drift_peers.plan import FULL as PEERS
@@ -18,7 +17,7 @@ from benchmarks.drift_statistics import delays, false_alarms, flight_cases, mode
 from benchmarks.drift_statistics.false_alarms import Size
 from benchmarks.drift_statistics.flights import Flights
 from benchmarks.drift_statistics.model_days import Days
-from benchmarks.drift_statistics.rows import Row
+from benchmarks.rows import Row, exit_code, tell
 from shared.definition import read_definition
 
 DEFINITION = Path(__file__).parents[2] / "models" / "flight_delays" / "model.toml"
@@ -57,17 +56,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--few-peers", action="store_true", help="of these few windows only")
     options = parser.parse_args(arguments)
-    found: list[Row] = []
-    for row in all_rows(QUICK if options.quick else FULL):
-        print(f"{'met    ' if row.met else 'NOT MET'}  {row.case}: {row.value} (goal: {row.goal})", flush=True)
-        found.append(row)
-    if options.json:
-        options.json.write_text(json.dumps({"rows": [asdict(row) for row in found]}, indent=2) + "\n")
+    found = tell(all_rows(QUICK if options.quick else FULL), options.json)
     if options.report:
         words = ["--quick"] * options.quick + ["--few-peers"] * options.few_peers
         command = " ".join(["python -m benchmarks.drift_statistics", *words, "--report", str(options.report)])
         report.write(options.report, found, FEW_PEERS if options.few_peers else PEERS, command)
-    return 0 if all(row.met for row in found) else 1
+    return exit_code(found)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ import numpy as np
 
 from benchmarks.drift_statistics.false_alarms import STEPS, mixed_rows
 from benchmarks.drift_statistics.fleet import Fleet, Truth, rule
-from benchmarks.drift_statistics.rows import Row, at_most
 from benchmarks.drift_statistics.worlds import NOTHING, Change, Float64, plain_world
+from benchmarks.rows import Row, at_most
 from services.drift_detection.domain.detector.budget import Budget
 
 BEFORE, MOST = 10, 120

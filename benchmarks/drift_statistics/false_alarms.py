@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.drift_statistics.fleet import Fleet, Truth, pane, rule
-from benchmarks.drift_statistics.rows import Row, at_most
 from benchmarks.drift_statistics.worlds import Float64, Int64, Numeric, World, odd_world, plain_world
+from benchmarks.rows import Row, at_most
 from services.drift_detection.domain.detector.budget import Budget
 from services.drift_detection.domain.detector.group import PaneCounts
 

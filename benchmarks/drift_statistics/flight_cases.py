@@ -7,7 +7,7 @@ import numpy as np
 
 from benchmarks.drift_statistics.faults import CASES, FaultCase
 from benchmarks.drift_statistics.flights import HOUR, LIVE, Flights, Found, run, with_fault
-from benchmarks.drift_statistics.rows import Row
+from benchmarks.rows import Row
 from services.drift_detection.domain.detector.bank import Memory
 from shared.reference.panes import moment, time_of
 

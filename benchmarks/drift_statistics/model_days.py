@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.drift_statistics.fleet import Fleet, Truth, rule
-from benchmarks.drift_statistics.rows import Row, at_most
 from benchmarks.drift_statistics.worlds import plain_world
+from benchmarks.rows import Row, at_most
 from services.drift_detection.domain.detector.budget import Budget
 
 PERIOD = 30

@@ -9,8 +9,8 @@ from benchmarks.drift_peers import compare, flights
 from benchmarks.drift_peers.compare import Row as Said
 from benchmarks.drift_peers.plan import Plan
 from benchmarks.drift_statistics.delays import Case, delay, steady
-from benchmarks.drift_statistics.rows import Row
 from benchmarks.drift_statistics.worlds import Change
+from benchmarks.rows import Row
 
 SHIFTS = (0.05, 0.1, 0.25, 0.5)
 CURVES = ("CUSUM, calibrated", "p < 0.05, Bonferroni", "NannyML", "Evidently", "river ADWIN", "PSI > 0.1")

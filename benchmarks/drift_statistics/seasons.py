@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.drift_statistics.rows import Row
+from benchmarks.rows import Row
 from services.drift_detection.domain.detector.bank import Bank
 from shared.definition import Feature, Label, ModelDefinition
 from shared.features import Rows

@@ -1,16 +1,6 @@
-"""What the benchmark says, and how much of it is run."""
+"""How much of the benchmark is run."""
 
 from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the answer."""
-
-    case: str
-    value: str
-    goal: str
-    met: bool
 
 
 @dataclass(frozen=True)

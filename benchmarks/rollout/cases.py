@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from benchmarks.rollout.others import widths
 from benchmarks.rollout.streams import Kind
 from benchmarks.rollout.watching import Seen, watch
+from benchmarks.rows import Row
 
 ALPHA = 0.05
 _SUBJECTS = Kind(subjects=400, alike=0.1, noise=0.1, share=0.5, later=0.5)
@@ -41,16 +42,6 @@ class Size:
 
     streams: int
     panes: int
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the answer."""
-
-    case: str
-    value: str
-    goal: str
-    met: bool
 
 
 def _all(kind: Kind, size: Size, **how: bool) -> list[Seen]:

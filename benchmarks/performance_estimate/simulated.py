@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from benchmarks.performance.models import Float64, Model, scorer, window_of
-from benchmarks.performance.rows import Size, share
+from benchmarks.performance_estimate.models import Float64, Model, scorer, window_of
+from benchmarks.performance_estimate.rows import Size, share
 from benchmarks.rows import Row
 from services.drift_detection.domain.performance.lags import LagCurve
 from services.drift_detection.domain.performance.measure import Waiting, measure

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute
 from numpy.typing import NDArray
 
-from benchmarks.performance.models import Float64, of_reference
-from benchmarks.performance.rows import share
-from benchmarks.performance.simulated import Tally
+from benchmarks.performance_estimate.models import Float64, of_reference
+from benchmarks.performance_estimate.rows import share
+from benchmarks.performance_estimate.simulated import Tally
 from benchmarks.rows import Row
 from models.flight_delays.data import read_flights
 from models.flight_delays.graph import probabilities

@@ -12,10 +12,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.performance.flights import flights
-from benchmarks.performance.labels import late_labels, risk
-from benchmarks.performance.rows import Size
-from benchmarks.performance.simulated import broken, coverage
+from benchmarks.performance_estimate.flights import flights
+from benchmarks.performance_estimate.labels import late_labels, risk
+from benchmarks.performance_estimate.rows import Size
+from benchmarks.performance_estimate.simulated import broken, coverage
 from benchmarks.rows import Row, exit_code, tell
 
 FULL = Size(references=300, windows=5, rows=(100, 300, 1_000, 3_000, 10_000))

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from scipy.special import logsumexp
 
 from services.drift_detection.domain.detector.bank import Step
 from services.drift_detection.domain.detector.rates import RateBets
@@ -54,7 +53,7 @@ class ByHand:
         weights = self.stream.log_weights(fixed)
         places = {"bins": 0, "adaptive": fixed} | {f"rate{k}": fixed + 1 + k * MOST_RATES for k in range(3)}
         terms = [weights[places[kind] + j] + np.log(r) for (kind, j), r in self.r.items() if r]
-        return float(logsumexp(terms))
+        return float(np.logaddexp.reduce(terms))
 
 
 def _rate(bets: RateBets, j: int, k: int, n: int) -> float:

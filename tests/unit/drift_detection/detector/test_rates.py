@@ -1,9 +1,10 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 from scipy.stats import beta, gamma
 
+from services.drift_detection.domain.detector.budget import Budget
 from services.drift_detection.domain.detector.rates import (
     RateBets,
     missing_bets,
@@ -17,6 +18,7 @@ F = 10
 ALPHA = 0.05 / (8 * F)
 RISES = (1.25, 1.5, 2, 4, 16, 64, 256)
 FEW = budget(F)
+Maker = Callable[[int, int, float, Budget], RateBets]
 
 
 def rise(k: int, rows: int, phi: float) -> float:
@@ -56,8 +58,7 @@ def test_half_as_many_is_bet_on_only_from_50_on(times: int) -> None:
 
 
 @pytest.mark.parametrize("bets", [missing_bets, rate_bets])
-def test_what_occurs_in_more_than_half_of_the_rows_is_bet_on_by_its_opposite(bets: object) -> None:
-    assert callable(bets)
+def test_what_occurs_in_more_than_half_of_the_rows_is_bet_on_by_its_opposite(bets: Maker) -> None:
     for times in (2500, 2501):
         assert bets(times, 5000, 1, FEW).flipped == (times > 2500)
     most, least = bets(4900, 5000, 1, FEW), bets(100, 5000, 1, FEW)
@@ -66,7 +67,7 @@ def test_what_occurs_in_more_than_half_of_the_rows_is_bet_on_by_its_opposite(bet
 
 def test_values_out_of_range_are_bet_on_by_the_formula() -> None:
     for phi in (1, 4):
-        p0 = (2 + phi**0.5 * (gamma.ppf(1 - ALPHA, 2) - 2)) / 5000
+        p0 = float(2 + phi**0.5 * (gamma.ppf(1 - ALPHA, 2) - 2)) / 5000
         found = gains(range_bets(5000, phi, FEW), 3, 100)
         assert found == pytest.approx({r: expected(p0, r, 3, 100, phi) for r in RISES if r * p0 <= 0.9})
 
@@ -88,8 +89,7 @@ def test_no_bet_makes_a_rate_all_but_certain_and_all_gains_are_finite() -> None:
 
 
 @pytest.mark.parametrize(("rows", "bets"), [(0, missing_bets), (0, rate_bets), (3, stuck_bets)])
-def test_a_reference_without_rows_to_judge_by_makes_no_bets(rows: int, bets: object) -> None:
-    assert callable(bets)
+def test_a_reference_without_rows_to_judge_by_makes_no_bets(rows: int, bets: Maker) -> None:
     assert bets(0, rows, 1, FEW).factors == ()
     assert range_bets(0, 1, FEW).factors == ()
 

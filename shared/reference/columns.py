@@ -40,9 +40,10 @@ class Rhythm:
 
 
 def score_profile(name: str, values: Float32, rhythm: Rhythm, whole: NumericProfile | None = None) -> NumericProfile:
-    """Of scores; rows without one do not count."""
+    """Of scores; rows without one do not count. A score has no importance for itself."""
     known = ~np.isnan(values)
-    return numeric_profile(name, values[known], rhythm.of(known), whole)
+    profile = numeric_profile(name, values[known], rhythm.of(known), whole)
+    return profile.model_copy(update={"importance": None})
 
 
 def _clip(ordered: Float32) -> Clip:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from services.drift_detection.domain.beside import Beside
 from services.drift_detection.domain.days import count
+from services.drift_detection.domain.detector.bank import Memory
 from services.drift_detection.domain.detector.effects import is_major
 from services.drift_detection.domain.detector.memory import pack, unpack
 from services.drift_detection.domain.incidents import Alarm, IncidentBook
@@ -19,6 +20,7 @@ from services.drift_detection.domain.state import ModelRecord, Outgoing, Publish
 from services.drift_detection.domain.trail import Trail, Verdict
 from services.drift_detection.domain.watched import Watched
 from services.drift_detection.domain.windows import Merged, window_event, window_id
+from shared.errors import Unreadable
 from shared.events import EVENT_TYPES, DeploymentChanged, Event
 from shared.reference.panes import time_of
 from shared.reference.segments import ALL
@@ -225,10 +227,15 @@ class ModelWatch:
 
     def _trail(self, watched: Watched) -> Trail:
         if watched.digest not in self._trails:
-            stored = self._record.memories.get(watched.digest)
-            base = watched.bank.start() if stored is None else unpack(b64decode(stored), watched.bank)
-            self._trails[watched.digest] = Trail(watched, base)
+            self._trails[watched.digest] = Trail(watched, self._memory(watched))
         return self._trails[watched.digest]
+
+    def _memory(self, watched: Watched) -> Memory:
+        stored = self._record.memories.get(watched.digest)
+        try:
+            return watched.bank.start() if stored is None else unpack(b64decode(stored), watched.bank)
+        except Unreadable:  # of a release with other bets: these begin anew
+            return watched.bank.start()
 
     def deployed(self, event: DeploymentChanged) -> None:
         """Another champion ends the incidents of the one before; an older word than the last is none."""

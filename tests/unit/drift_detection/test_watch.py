@@ -1,3 +1,5 @@
+import zlib
+from base64 import b64encode
 from collections.abc import Sequence
 
 import numpy as np
@@ -190,3 +192,14 @@ def test_a_watch_restarted_at_each_step_says_the_same(watch: ModelWatch) -> None
         publish(watch, one)
         watch = restarted(watch, *windows[: number + 1])
     assert [event.model_dump_json() for event in watch.outbox] == straight
+
+
+def test_the_memory_of_a_release_with_other_bets_is_begun_anew(watch: ModelWatch) -> None:
+    first = window(0)
+    publish(watch, first)
+    watch.finish([first.key])
+    record = watch.store()
+    record.memories = dict.fromkeys(record.memories, b64encode(zlib.compress(b"other")).decode())
+    again = ModelWatch(record)
+    publish(again, window(1), window(2, -20))
+    assert "DriftDetected" in kinds(again)

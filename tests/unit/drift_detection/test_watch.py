@@ -203,3 +203,14 @@ def test_the_memory_of_a_release_with_other_bets_is_begun_anew(watch: ModelWatch
     again = ModelWatch(record)
     publish(again, window(1), window(2, -20))
     assert "DriftDetected" in kinds(again)
+
+
+def test_a_pane_that_has_to_wait_is_judged_later(watch: ModelWatch) -> None:
+    for one in (window(0), window(1, -20)):
+        watch.publish(one)
+    watch.judge(before=FIRST + HOUR)
+    watch.judge(before=FIRST + HOUR)
+    assert "DriftDetected" not in kinds(watch)
+    watch.judge()
+    [detected] = [event for event in watch.outbox if isinstance(event, DriftDetected)]
+    assert detected.start == moment(FIRST + HOUR)

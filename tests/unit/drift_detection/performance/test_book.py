@@ -187,7 +187,7 @@ def test_a_change_of_what_is_right_alarms_though_no_feature_moved_and_is_never_t
     assert abs(time_of(risk.onset) - (FIRST + 40 * HOUR)) <= 6 * HOUR
     assert time_of(detected.start) < FIRST + 60 * HOUR
     assert 0.02 < risk.effect < 0.4
-    book = flow.merging.watch("pumps")._book
+    book = flow.merging.watch("pumps")._judge.book
     [incident] = book.incidents
     assert (incident.settled, incident.windows) == (["risk"], {})
     assert book.retract(WindowKey(time_of(detected.start), DIGEST, "champion"), detected.window_id, 0) == []

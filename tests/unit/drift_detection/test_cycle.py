@@ -1,213 +1,34 @@
 """The rule that makes a crash harmless: dead-letters, then state, then offsets, then the word that depends on it."""
 
 from collections import Counter
-from collections.abc import Collection
-from dataclasses import dataclass, field
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.drift_detection.domain.merging import Merging
-from services.drift_detection.domain.sources import Sources
-from services.drift_detection.domain.watched import Watched
-from services.drift_detection.store.entries import Entry, version_of
 from services.drift_detection.store.merging import read_mergings
 from services.drift_detection.store.sources import read_partitions
-from services.drift_detection.stream.cycle import ModelCycle, SourceCycle, Voice
-from services.drift_detection.stream.intake import BatchIntake, WordIntake
 from shared.batch import decode_batch, encode_batch
-from shared.cloudevents import decode
-from shared.errors import Unreadable
-from shared.events import DataQualityReported, DriftDetected, Event, RowsTooLate, WindowClosed
-from shared.kafka.admin import DEAD_LETTERS, DRIFT, PARTIALS, PREDICTIONS
-from shared.kafka.message import InMessage, OutMessage
-from shared.signing import Signer
-from tests.unit.drift_detection.offline import Content, content, last_words
-from tests.unit.drift_detection.pumps import DIGEST, HOUR, START, batch, fitted, hours, watched_with
-
-SIGNER = Signer("drift_detection", Ed25519PrivateKey.generate())
-
-BUNDLE = watched_with((), (7_200,), 50)
-PARTITIONS = 3
-HOMES = 2
-EVERY = 9  # one in so many steps of a life is tried as its last, others with each seed
-APPENDED = int(START.astype(np.int64)) // 1_000_000 + 10_000_000
-
-
-class Crash(Exception):
-    """The process dies here."""
-
-
-@dataclass
-class Table:
-    """What a changelog keeps."""
-
-    world: "World"
-    entries: dict[bytes, bytes] = field(default_factory=dict)
-
-    async def write(self, entries: Collection[Entry]) -> None:
-        for key, value in entries:
-            self.world.step()
-            assert key not in self.entries or version_of(value) >= version_of(self.entries[key])
-            self.entries[key] = value
-
-    async def remove(self, keys: Collection[bytes]) -> None:
-        for key in keys:
-            self.world.step()
-            self.entries.pop(key, None)
-
-
-class World:
-    """What survives a crash: the topics, committed offsets, the tables, all that was sent."""
-
-    def __init__(self, batches: dict[int, list[bytes]]) -> None:
-        self.log = {PREDICTIONS: batches, PARTIALS: {home: list[bytes]() for home in range(HOMES)}}
-        self.committed: dict[tuple[str, int], int] = {}
-        self.sources, self.models = Table(self), Table(self)
-        self.sent: list[OutMessage] = []
-        self.steps_left = 10**9
-
-    def step(self) -> None:
-        self.steps_left -= 1
-        if self.steps_left < 0:
-            raise Crash
-
-    async def send(self, messages: Collection[OutMessage]) -> None:
-        for message in messages:
-            self.step()
-            if message.topic == PARTIALS:
-                assert message.partition is not None
-                self.log[PARTIALS][message.partition].append(message.value)
-            else:
-                self.sent.append(message)
-
-    def read(self, topic: str, partition: int, offset: int) -> Any:
-        def ack() -> None:
-            self.committed[topic, partition] = max(self.committed.get((topic, partition), 0), offset + 1)
-
-        message = SimpleNamespace(
-            topic=topic,
-            partition=partition,
-            offset=offset,
-            key=None,
-            value=self.log[topic][partition][offset],
-            headers=None,
-            timestamp=float(APPENDED),
-        )
-        return SimpleNamespace(message=message, ack=ack)
-
-
-class Shelf:
-    """One bundle."""
-
-    async def get(self, digest: str) -> Watched:
-        if digest != DIGEST:
-            raise Unreadable(f"bundle {digest}: none")
-        return BUNDLE
-
-
-def make_world(unreadable: bool = True) -> World:
-    times, rows, scores = hours(0, 8)
-    rows.numeric[times >= START + np.timedelta64(5 * HOUR, "us"), 0] -= 20
-    log: dict[int, list[bytes]] = {number: [] for number in range(PARTITIONS)}
-    for number, first in enumerate(range(0, len(times), 10)):
-        part = slice(first, first + 10)
-        log[number % PARTITIONS].append(
-            encode_batch(fitted(batch(DIGEST, times[part], rows[part], scores[part]), BUNDLE))
-        )
-    if unreadable:
-        log[1].insert(3, b"rubbish")
-    return World(log)
-
-
-def alive() -> None:
-    """It is."""
-
-
-class Sides:
-    """One life of a process: both sides, restored, reading on from the committed offsets."""
-
-    def __init__(self, world: World, sources: Collection[int], homes: Collection[int]) -> None:
-        self.world = world
-        catalogue = {DIGEST: BUNDLE}
-        partitions = read_partitions(list(world.sources.entries.items()), sources)
-        mergings = read_mergings(
-            list(world.models.entries.items()), homes, lambda number: Merging(number, PARTITIONS, catalogue)
-        )
-        self.batches = BatchIntake(Sources(partitions, catalogue, HOMES), Shelf())  # type: ignore[arg-type]
-        self.words = WordIntake(mergings, catalogue, Shelf())  # type: ignore[arg-type]
-        voice = Voice(world, SIGNER, alive)  # type: ignore[arg-type]
-        self._sources = SourceCycle(self.batches, world.sources, voice)
-        self._models = ModelCycle(self.words, world.models, voice)
-        held = [(PREDICTIONS, number) for number in sources] + [(PARTIALS, number) for number in homes]
-        self.following = {place: world.committed.get(place, 0) for place in held}
-
-    def unread(self) -> list[tuple[str, int]]:
-        return [place for place, offset in self.following.items() if offset < len(self.world.log[place[0]][place[1]])]
-
-    async def take(self, place: tuple[str, int]) -> None:
-        event = self.world.read(*place, self.following[place])
-        await (self.batches if place[0] == PREDICTIONS else self.words).take(event)
-        self.following[place] += 1
-
-    async def cycle(self) -> None:
-        unread = self.unread()
-        await self._sources.run(
-            [number for number in self.batches.sources.partitions if (PREDICTIONS, number) not in unread]
-        )
-        await self._models.run()
-
-
-async def live(world: World, seed: int) -> None:
-    """A cycle now and then until nothing is left to read or say."""
-    random = np.random.default_rng(seed)
-    sides = Sides(world, range(PARTITIONS), range(HOMES))
-    quiet = 0
-    while quiet < 3:
-        unread = sides.unread()
-        if unread:
-            await sides.take(unread[random.integers(len(unread))])
-        quiet = 0 if unread else quiet + 1
-        if random.random() < 0.3 or not unread:
-            await sides.cycle()
-
-
-def said(world: World) -> list[Event]:
-    events = []
-    for message in world.sent:
-        if message.topic == DRIFT:
-            as_read = InMessage(DRIFT, 0, 0, message.key, message.value, message.headers, 0)
-            events.append(decode(as_read))
-    return events
-
-
-def contents(world: World) -> dict[str, Content]:
-    """Of each window, by its last word."""
-    return {name: content(word) for name, word in last_words(said(world)).items()}
-
-
-def reports(world: World) -> dict[str, str]:
-    """What was said last of the quality of each window."""
-    last: dict[str, DataQualityReported] = {}
-    for event in said(world):
-        if isinstance(event, DataQualityReported) and event.revision >= getattr(
-            last.get(event.window_id), "revision", 0
-        ):
-            last[event.window_id] = event
-    return {name: event.model_dump_json(exclude={"id", "revision"}) for name, event in last.items()}
-
-
-def incidents(world: World) -> set[str]:
-    return {event.incident_id for event in said(world) if isinstance(event, DriftDetected)}
-
-
-async def uninterrupted() -> World:
-    world = make_world()
-    await live(world, seed=0)
-    return world
+from shared.events import DriftDetected, RowsTooLate, WindowClosed
+from shared.kafka.admin import DEAD_LETTERS, PREDICTIONS
+from tests.unit.drift_detection.cycle_world import (
+    BUNDLE,
+    EVERY,
+    HOMES,
+    PARTITIONS,
+    Crash,
+    Sides,
+    World,
+    contents,
+    incidents,
+    live,
+    make_world,
+    reports,
+    said,
+    uninterrupted,
+)
+from tests.unit.drift_detection.offline import last_words
+from tests.unit.drift_detection.pumps import DIGEST, HOUR, batch, fitted, hours
 
 
 async def test_all_is_said_once_and_nothing_is_left_to_commit() -> None:

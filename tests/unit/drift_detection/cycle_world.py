@@ -31,7 +31,7 @@ SIGNER = Signer("drift_detection", Ed25519PrivateKey.generate())
 BUNDLE = watched_with((), (7_200,), 50)
 PARTITIONS = 3
 HOMES = 2
-EVERY = 9  # one in so many steps of a life is tried as its last, others with each seed
+EVERY = 25  # one in so many steps of a life is tried as its last, others with each seed
 APPENDED = int(START.astype(np.int64)) // 1_000_000 + 10_000_000
 
 

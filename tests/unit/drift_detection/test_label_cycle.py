@@ -15,9 +15,9 @@ from shared.errors import Unreadable
 from shared.events import PerformanceMeasured
 from shared.kafka.admin import DEAD_LETTERS, OUTCOMES, PARTIALS
 from shared.outcomes import encode_outcomes
+from tests.unit.drift_detection.cycle_world import SIGNER, Crash, Table, World, alive, said
 from tests.unit.drift_detection.performance.cases import HOUR
 from tests.unit.drift_detection.performance.flow import DIGEST, FAR, hours, outcome_batch, watched
-from tests.unit.drift_detection.test_cycle import SIGNER, Crash, Table, World, alive, said
 
 PARTITIONS = 2
 EVERY = 3

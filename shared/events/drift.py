@@ -113,7 +113,8 @@ class DriftedFeature(Record):
     model's risk (name and rule "risk": no feature) it is the realised one less the reference's. `size` is
     Cohen's d, h or w, by `measure`. `onset` is the start of the pane in which it began by the best bet. `importance`
     is η² of the score by the feature's bins in the reference. `expected` are the reference's shares of the bins
-    between `edges`, or of `levels`; `recent` those of recent rows, the latest weighing most.
+    between `edges`, or of `levels`; `recent` those of recent rows, the latest weighing most. Of an incident the first
+    20 have them, and the first 200 are told.
     """
 
     name: str

@@ -87,14 +87,14 @@ TOPICS: tuple[Topic, ...] = (
         "Between the workers of drift_detection: parts of windows, of one source partition each, on their way to the"
         " worker that holds the model. Internal, kept 7 days, as long as what they were made of.",
         3,
-        _kept(7),
+        _kept(7) | _LARGE,
     ),
     Topic(
         DRIFT,
         ("drift_detection",),
         ("retrain_trigger", "governance", "anyone"),
         "Windows and incidents of every model, kept 90 days.",
-        config=_kept(90),
+        config=_kept(90) | _LARGE,
         signed=True,
     ),
     Topic(

@@ -22,10 +22,10 @@ log = get_logger()
 
 # aiokafka's defaults are acks=1, no idempotence and waits of 40 s.
 RELIABLE: dict[str, Any] = {"acks": "all", "enable_idempotence": True, "request_timeout_ms": 8_000}
+TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 # Sending the same again can't help.
 HOPELESS = (
-    MessageSizeTooLargeError,
-    RecordListTooLargeError,
+    *TOO_LARGE,
     InvalidTopicError,
     TopicAuthorizationFailedError,
     ClusterAuthorizationFailedError,

@@ -11,6 +11,7 @@ from shared.reference.panes import MICROSECONDS, Int64
 FUTURE = 5 * 60 * MICROSECONDS
 # Years before 1900 are no event times, and some can't be written as a date.
 EARLIEST = -2_208_988_800 * MICROSECONDS
+LATEST = 253_402_300_799 * MICROSECONDS  # the end of the year 9999
 Mask = NDArray[np.bool_]
 
 

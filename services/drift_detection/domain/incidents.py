@@ -1,8 +1,8 @@
 """Incidents: which alarm opens one, which joins, and what ends it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from services.drift_detection.domain.detector.changes import ASSUMPTION
 from services.drift_detection.domain.explain.segments import moved_segments
@@ -16,6 +16,8 @@ from shared.reference.panes import MICROSECONDS, moment, time_of
 HOUR = 3600 * MICROSECONDS
 QUIET = 24 * HOUR
 FAIR = "the reference is a fair sample of what is normal, its dispersion included"
+MOST_SHOWN, MOST_TOLD = 20, 200  # streams with histograms, and in all
+NO_HISTOGRAMS: dict[str, Any] = {"edges": (), "levels": (), "expected": (), "recent": ()}
 REMEMBERED = 50  # ended incidents kept to be looked at
 
 
@@ -108,8 +110,8 @@ class IncidentBook:
             end=moment(alarm.end),
             onset=moment(incident.onset),
             severity=incident.severity,
-            features=tuple(incident.features.values()),
-            also_moved=tuple(incident.also_moved.values()),
+            features=told(incident.features),
+            also_moved=told(incident.also_moved),
             slices=moved_segments((*incident.features.values(), *incident.also_moved.values())),
             assumption=ASSUMPTION if any(one.rule == "jump" for one in incident.features.values()) else FAIR,
             **alarm.terms._asdict(),
@@ -121,9 +123,8 @@ class IncidentBook:
         if incident is None:
             return []
         del incident.windows[key.start]
-        remaining = set(incident.settled).union(*incident.windows.values())
-        if remaining:
-            incident.features = {name: told for name, told in incident.features.items() if name in remaining}
+        _drop_what_no_window_names(incident)
+        if incident.features:
             return []
         self._end(incident, "retracted", "retracted", end)
         event = DriftRetracted(
@@ -174,9 +175,24 @@ class IncidentBook:
 
     def _end(self, incident: Incident, state: Literal["resolved", "retracted"], reason: str, time: int) -> None:
         incident.state, incident.reason, incident.closed = state, reason, time
+        incident.features = {one.stream: one for one in told(incident.features, shown=0)}
+        incident.also_moved = {one.stream: one for one in told(incident.also_moved, shown=0)}
         ended = [one for one in self.incidents if one.state != "open"]
         for one in ended[:-REMEMBERED]:
             self.incidents.remove(one)
+
+
+def told(features: Mapping[str, DriftedFeature], shown: int = MOST_SHOWN) -> tuple[DriftedFeature, ...]:
+    """What an event tells of them: a drift of everything must still fit into a message."""
+    listed = list(features.values())[:MOST_TOLD]
+    plain = [feature.model_copy(update=NO_HISTOGRAMS) for feature in listed[shown:]]
+    return (*listed[:shown], *plain)
+
+
+def _drop_what_no_window_names(incident: Incident) -> None:
+    """Late rows took their alarms back."""
+    remaining = set(incident.settled).union(*incident.windows.values())
+    incident.features = {name: told for name, told in incident.features.items() if name in remaining}
 
 
 def _names(incident: Incident) -> set[str]:
@@ -203,5 +219,6 @@ def _join(incident: Incident, alarm: Alarm) -> None:
         incident.settled = sorted({*incident.settled, *alarm.verdict.names})
     else:
         incident.windows[alarm.key.start] = sorted(alarm.verdict.names)
+    _drop_what_no_window_names(incident)
     incident.onset = min(incident.onset, _onset(alarm))
     incident.last_alarm = max(incident.last_alarm, alarm.end)

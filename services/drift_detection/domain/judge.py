@@ -33,6 +33,7 @@ class Judge:
         self._labels = labels
         self._trails: dict[str, Trail] = {}
         self._unjudged: dict[str, int] = {}
+        self._begun_anew: dict[str, int] = {}  # panes up to there were judged with another memory
 
     def put(self, window: Merged, *, changed: bool) -> None:
         """Give a champion's pane to its trail; after a restart also one that was published before."""
@@ -72,7 +73,7 @@ class Judge:
     def _heed(self, key: WindowKey, verdict: Verdict, watched: Watched) -> list[Event]:
         """Alarms that are new or gone, compared with the last word on the window."""
         window, names = self._windows.get(key), sorted(verdict.names)
-        if window is None or names == window.alarmed:
+        if window is None or names == window.alarmed or key.start <= self._begun_anew.get(key.digest, key.start - 1):
             return []
         window.alarmed = names
         if not names:
@@ -103,7 +104,9 @@ class Judge:
         stored = self._record.memories.get(watched.digest)
         try:
             return watched.bank.start() if stored is None else unpack(b64decode(stored), watched.bank)
-        except Unreadable:  # of a release with other bets: these begin anew
+        except Unreadable:  # of a release with other bets: these begin anew, and take back nothing that was said
+            known = [key.start for key in self._windows if key.digest == watched.digest]
+            self._begun_anew[watched.digest] = max(known, default=0)
             return watched.bank.start()
 
     def fold(self, ends: Mapping[str, int]) -> None:
@@ -111,7 +114,8 @@ class Judge:
         for digest, end in ends.items():
             trail, days = self._trails[digest], self._record.days.setdefault(digest, {})
             for pane in trail.forget(end):
-                count(days, trail.watched.reference, pane.start, pane.sketches[ALL])
+                if ALL in pane.sketches:
+                    count(days, trail.watched.reference, pane.start, pane.sketches[ALL])
             self._record.memories[digest] = b64encode(pack(trail.base)).decode()
             self.book.settle(digest, end)
 

@@ -1,10 +1,10 @@
 """The side of the models: the parts of all source partitions meet, and windows close, are revised and end."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from services.drift_detection.domain.beside import Beside
-from services.drift_detection.domain.clock import watermark
+from services.drift_detection.domain.clock import EARLIEST, LATEST, watermark
 from services.drift_detection.domain.panes import Panes
 from services.drift_detection.domain.parts import Partial, Source, Tally, WindowKey
 from services.drift_detection.domain.performance.meeting import Labels
@@ -15,6 +15,7 @@ from services.drift_detection.domain.watch import ModelWatch
 from services.drift_detection.domain.watched import Watched
 from services.drift_detection.domain.windows import Merged, merge
 from services.drift_detection.domain.words import HeadWord, PartWord, Word
+from shared.batch import Role
 from shared.errors import Unreadable
 from shared.events import DeploymentChanged
 from shared.reference.segments import ALL
@@ -231,7 +232,10 @@ class Merging:
 
 
 def _fits(word: PartWord, watched: Watched) -> bool:
-    known = word.key.segment == ALL or word.key.segment in watched.reference.segments
+    key, part = word.key, word.part
+    known = key.segment == ALL or key.segment in watched.reference.segments
+    known &= key.role in get_args(Role) and EARLIEST <= key.start <= LATEST and key.start % watched.pane == 0
+    known &= part.repeats >= 0 and part.late_rows >= 0
     empty, sketch = watched.reference.empty_sketch(), word.part.sketch
     shapes = [(one.counts.shape, one.levels.shape) for one in (empty, sketch)]
     beside = word.part.beside

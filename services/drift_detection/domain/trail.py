@@ -94,7 +94,9 @@ class Trail:
         yesterday = local_day(now, zone) - 1
         if yesterday <= local_day(since - 1, zone):
             return False
-        parts = [sums_of(pane.sketches[ALL]) for pane in self._panes if local_day(pane.start, zone) == yesterday]
+        # The word of all rows of a pane may still be on its way when that of a segment is there.
+        known = [pane for pane in self._panes if ALL in pane.sketches and local_day(pane.start, zone) == yesterday]
+        parts = [sums_of(pane.sketches[ALL]) for pane in known]
         return in_range(self.watched, name, [*parts, *([days[yesterday]] if yesterday in days else [])])
 
     def forget(self, before: int) -> list[Pane]:

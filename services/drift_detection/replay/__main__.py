@@ -32,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed("setting " + ": ".join(first_problem(error, "environment")))
     except (DriftlineError, OSError) as error:
         return _failed(str(error))
+    if not compared:
+        return _failed(f"no window of {span.model} in this span, neither published nor in the rows")
     _show(compared, notes, as_json=options.json)
     return int(any(one.result != "equal" for one in compared))
 

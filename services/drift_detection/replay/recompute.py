@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import NamedTuple
 
+from services.drift_detection.domain.asides import Misfit
 from services.drift_detection.domain.engine import Engine
 from services.drift_detection.domain.partition import PartitionState
 from services.drift_detection.replay.sources import Message
@@ -36,6 +37,8 @@ async def recompute(messages: AsyncIterator[Message], partitions: int, span: Spa
         count += 1
         try:
             engine.take(place, batch, watched)
+        except Misfit as refused:
+            engine.refuse(place, refused)
         except Unreadable:
             continue  # a dead-letter then, too
         if count % _EVERY == 0:

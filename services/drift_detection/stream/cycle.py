@@ -14,11 +14,11 @@ from services.drift_detection.store import sources as parts
 from services.drift_detection.store.entries import Entry
 from services.drift_detection.store.wire import encode_word
 from services.drift_detection.stream.intake import SERVICE, BatchIntake, WordIntake
-from services.drift_detection.stream.metrics import EVENTS, OPEN
+from services.drift_detection.stream.metrics import EVENTS, OPEN, UNSENT
 from shared.cloudevents import encode
 from shared.events import DriftDetected, DriftResolved, DriftRetracted, Event
 from shared.kafka.message import OutMessage
-from shared.kafka.producer import Producer
+from shared.kafka.producer import TOO_LARGE, Producer
 from shared.signing import Signer
 
 log = get_logger()
@@ -42,15 +42,31 @@ class Voice:
         self.alive = alive
 
     async def send(self, messages: list[OutMessage]) -> None:
-        """Send until it is acknowledged: a broker that is away for a while must not end the service."""
+        """Send until it is acknowledged: a broker that is away for a while must not end the service. What the broker
+        will never take is counted and left out, or nothing else would ever be said.
+        """
         while messages:
             self.alive()
             try:
                 await self._producer.send(messages)
                 messages = []
+            except TOO_LARGE as error:
+                await self._send_singly(messages, error)
+                messages = []
             except KafkaError as error:
                 log.warning("send failed, trying again", error=str(error))
                 await asyncio.sleep(1)
+
+    async def _send_singly(self, messages: list[OutMessage], error: KafkaError) -> None:
+        if len(messages) > 1:
+            for message in messages:
+                await self.send([message])
+            return
+        [message] = messages
+        UNSENT.labels(message.topic).inc()
+        log.error(
+            "the broker will never take this", topic=message.topic, bytes=len(message.value or b""), why=str(error)
+        )
 
     async def say(self, events: Collection[Event]) -> None:
         """Publish events, signed."""

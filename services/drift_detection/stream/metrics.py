@@ -8,6 +8,7 @@ from services.drift_detection.domain.progress import Progress
 ROWS = Counter("driftline_drift_rows_total", "Rows read, by what became of them", ["outcome"])
 MESSAGES = Counter("driftline_drift_messages_total", "Messages read, by outcome", ["topic", "outcome"])
 LABELS = Counter("driftline_drift_labels_total", "Labels read, by what became of them", ["outcome"])
+UNSENT = Counter("driftline_drift_unsent_total", "Messages that the broker will never take", ["topic"])
 EVENTS = Counter("driftline_drift_events_total", "Events published, by type", ["type"])
 UNPLACED = Counter("driftline_drift_failures_unplaced_total", "Failed rows told too late, or of an unknown version")
 LAST_ROW_AGE = Gauge("driftline_drift_last_row_age_seconds", "Since Kafka got the last rows", ["model"])

@@ -55,7 +55,8 @@ class Findings:
         assert step.alarm is not None  # noqa: S101  # or there was nothing to tell
         needed = self._ln_needed(step.alarm, beside=beside)
         told = [self._feature(step, stream, needed, beside=beside) for stream in streams]
-        return tuple(sorted(told, key=_weight, reverse=True))
+        told.sort(key=_weight, reverse=True)
+        return tuple(told)
 
     def _feature(self, step: Step, stream: int, ln_needed: float, *, beside: bool) -> DriftedFeature:
         numbers = len(self._bank.columns)

@@ -152,5 +152,8 @@ def _business(moments: Moments | None) -> BusinessMean | None:
         return None
     rows, step = moments.rows, float(BUSINESS_SCALE[0]) / STEPS
     mean = step * moments.sums[0] / rows
-    variance = step**2 * (moments.squares[0] * rows - moments.sums[0] ** 2) / (rows * (rows - 1)) if rows > 1 else None
-    return BusinessMean(rows=rows, mean=mean, standard_error=None if variance is None else math.sqrt(variance / rows))
+    if rows < 2:
+        return BusinessMean(rows=rows, mean=mean, standard_error=None)
+    # A correction whose original was kept out takes more away than there was.
+    variance = step**2 * max(moments.squares[0] * rows - moments.sums[0] ** 2, 0) / (rows * (rows - 1))
+    return BusinessMean(rows=rows, mean=mean, standard_error=math.sqrt(variance / rows))

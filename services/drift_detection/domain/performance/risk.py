@@ -89,6 +89,8 @@ class RiskState:
     @property
     def stake(self) -> float:
         """λ: mean over second moment, at which the bet grows fastest. Never 0: R would then grow with time alone."""
+        if self.squares <= 0:
+            return GREATEST_STAKE if self.excess > 0 else LEAST_STAKE
         return min(max(self.excess / self.squares, LEAST_STAKE), GREATEST_STAKE)
 
     def again(self, bet: RiskBet) -> "RiskState":

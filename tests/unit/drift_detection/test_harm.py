@@ -1,6 +1,7 @@
 """What once did harm: messages too large, words that make no sense, words in part, corrections of what was kept out."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -106,7 +107,7 @@ def test_a_message_that_does_not_fit_moves_the_clock_of_a_replay_too() -> None:
     life.speak()
     live = {event.window_id: event.rows for event in life.said if isinstance(event, Word)}
 
-    async def stream() -> Any:
+    async def stream() -> AsyncIterator[Any]:
         for offset, message in enumerate(messages()):
             yield Place(0, offset, NOW), message, BUNDLES[DIGEST]
 

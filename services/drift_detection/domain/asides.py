@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from services.drift_detection.domain.clock import EARLIEST, FUTURE, sort_rows
+from services.drift_detection.domain.clock import FUTURE, earliest, sort_rows
 from services.drift_detection.domain.quality.misfit import misfit
 from services.drift_detection.domain.watched import Watched
 from shared.batch import PredictionBatch
@@ -67,8 +67,7 @@ def placed_failures(
         watched = catalogue.get(failed.digest)
         if watched is None or watched.model != batch.meta.model:
             continue
-        earliest = EARLIEST if clock is None else max(EARLIEST, clock - watched.lateness)
-        if earliest <= failed.until <= appended + FUTURE:
+        if earliest(clock, watched.lateness) <= failed.until <= appended + FUTURE:
             start = failed.until // watched.pane * watched.pane
             found.append(PlacedFailures(start, watched, failed))
     return found

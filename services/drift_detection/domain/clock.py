@@ -36,13 +36,17 @@ def sort_rows(times: Int64, repeat: Mask, highest: int | None, lateness: int, ap
     can be recomputed from (partition, offset). Rows in the future move no clock.
     """
     future = times > appended + FUTURE
-    bound = EARLIEST if highest is None else max(EARLIEST, highest - lateness)
-    in_time = (times >= bound) & ~future
+    in_time = (times >= earliest(highest, lateness)) & ~future
     moves = times if how_many(in_time) == len(times) else times[~future & (times >= EARLIEST)]
     known = [] if highest is None else [highest]
     if len(moves):
         known.append(int(moves.max()))
     return Sorted(in_time & ~repeat, in_time, future, max(known, default=None))
+
+
+def earliest(highest: int | None, lateness: int) -> int:
+    """The earliest time that is not too late, after so high an event time."""
+    return EARLIEST if highest is None else max(EARLIEST, highest - lateness)
 
 
 def how_many(rows: Mask) -> int:

@@ -61,6 +61,7 @@ class Bank:
         self._whole = whole[0]
         self.detector = Detector([numbers, levels], Rule(self.budget))
         self._widths = [(len(reference.columns), len(reference.categorical)) for reference in whole]
+        self._no_rows = [reference.empty_sketch() for reference in whole]
         self._season: Season = whole[0].season
         self._zone = whole[0].time_zone
         self._coarse = _coarse_cells(self.columns, numbers.width)
@@ -92,8 +93,9 @@ class Bank:
 
     def step(self, memory: Memory, start: int, sketches: Sketches) -> Step:
         """Take in the pane that begins at `start`, by its sketches of the segments that had rows."""
-        parts = [sketches.get(segment) for segment in self.segments]
-        counts, sums = self._blocks(parts, "counts"), self._blocks(parts, "sums")
+        parts = [sketches.get(segment, none) for segment, none in zip(self.segments, self._no_rows, strict=True)]
+        counts = np.concatenate([part.counts for part in parts])
+        sums = np.concatenate([part.sums for part in parts])
         comparison = self.changes.compare(start, counts[:, 1:], sums[:, 1:], memory.last)
         pane = (self._numbers(parts, counts, comparison), self._levels(parts))
         stepped, after, alarm = self.detector.step(memory.state, pane, self._when(start))
@@ -103,19 +105,12 @@ class Bank:
     def _when(self, start: int) -> When:
         return When(start, bucket(start, self._season, self._zone))
 
-    def _blocks(self, parts: Sequence[Sketch | None], name: str) -> Int64:
-        blocks = [
-            np.zeros((columns, FINE + 1), np.int64) if part is None else getattr(part, name)
-            for part, (columns, _) in zip(parts, self._widths, strict=True)
-        ]
-        return np.concatenate(blocks)
-
-    def _numbers(self, parts: Sequence[Sketch | None], counts: Int64, comparison: Comparison) -> PaneCounts:
+    def _numbers(self, parts: Sequence[Sketch], counts: Int64, comparison: Comparison) -> PaneCounts:
         fine = counts[:, 1:]
         width = self.detector.groups[0].width
         bins = np.bincount(self._coarse, weights=fine.reshape(-1), minlength=len(fine) * width)
-        outside = _joined([None if part is None else part.outside.sum(axis=0) for part in parts], self._widths, 0)
-        zeros = _joined([None if part is None else part.zeros for part in parts], self._widths, 0)
+        outside = np.concatenate([part.outside.sum(axis=0) for part in parts])
+        zeros = np.concatenate([part.zeros for part in parts])
         return PaneCounts(
             rows=self._rows(parts, 0),
             bins=bins.astype(np.int64).reshape(len(fine), width),
@@ -126,26 +121,15 @@ class Bank:
             flat=comparison.flat,
         )
 
-    def _levels(self, parts: Sequence[Sketch | None]) -> PaneCounts:
-        width = self.detector.groups[1].width
-        blocks = [
-            np.zeros((categorical, width + 1), np.int64) if part is None else part.levels[:, : width + 1]
-            for part, (_, categorical) in zip(parts, self._widths, strict=True)
-        ]
-        levels = np.concatenate(blocks)
+    def _levels(self, parts: Sequence[Sketch]) -> PaneCounts:
+        levels = np.concatenate([part.levels for part in parts])[:, : self.detector.groups[1].width + 1]
         none = np.zeros(len(levels), np.bool_)
         nothing = np.zeros(len(levels), np.int64)
         events = np.stack([levels[:, 0], nothing, nothing], axis=1)
         return PaneCounts(self._rows(parts, 1), levels[:, 1:], events, none, none, none, none)
 
-    def _rows(self, parts: Sequence[Sketch | None], kind: int) -> Int64:
-        rows = [0 if part is None else part.rows for part in parts]
-        return np.repeat(rows, [widths[kind] for widths in self._widths])
-
-
-def _joined(parts: Sequence[Int64 | None], widths: Sequence[tuple[int, int]], kind: int) -> Int64:
-    blank = (np.zeros(width[kind], np.int64) for width in widths)
-    return np.concatenate([none if part is None else part for part, none in zip(parts, blank, strict=True)])
+    def _rows(self, parts: Sequence[Sketch], kind: int) -> Int64:
+        return np.repeat([part.rows for part in parts], [widths[kind] for widths in self._widths])
 
 
 def _coarse_cells(columns: Sequence[NumericProfile], width: int) -> Int64:

@@ -54,11 +54,11 @@ class Findings:
     def _tell(self, step: Step, streams: Sequence[int], *, beside: bool) -> tuple[DriftedFeature, ...]:
         assert step.alarm is not None  # noqa: S101  # or there was nothing to tell
         needed = self._ln_needed(step.alarm, beside=beside)
-        told = [self._feature(step, stream, needed, beside=beside) for stream in streams]
+        told = [self._feature(step, step.alarm, stream, needed, beside=beside) for stream in streams]
         told.sort(key=_weight, reverse=True)
         return tuple(told)
 
-    def _feature(self, step: Step, stream: int, ln_needed: float, *, beside: bool) -> DriftedFeature:
+    def _feature(self, step: Step, alarm: Alarm, stream: int, ln_needed: float, *, beside: bool) -> DriftedFeature:
         numbers = len(self._bank.columns)
         kind, row = (0, stream) if stream < numbers else (1, stream - numbers)
         profile = self._bank.columns[row] if kind == 0 else self._bank.categorical[row]
@@ -68,7 +68,7 @@ class Findings:
         rule: DriftRule = "jump" if jumped and group.streams[row].persists else _rule(bet, group.fixed, kind)
         width = len(group.streams[row].bins.p)
         mix = Mix(state.expected[row, :width], state.recent[row, :width])
-        ln_evidence = float(group.ln_evidence(state)[row])
+        ln_evidence = float(alarm.ln_evidence[stream])
         jump = rule == "jump"
         return DriftedFeature(
             name=profile.name,

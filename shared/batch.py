@@ -22,8 +22,8 @@ FORMAT = "1"
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _DIGEST = r"[0-9a-f]{64}"
 # What the texts of a message's metadata must match: consumers make paths and table names of some of them.
-_TEXTS = {"model": NAME, "digest": _DIGEST, "definition_digest": _DIGEST, "role": "champion|canary|shadow"}
-_TEXTS["producer"] = r"\S{1,200}"
+TEXTS = {"model": NAME, "digest": _DIGEST, "definition_digest": _DIGEST, "role": "champion|canary|shadow"}
+TEXTS["producer"] = r"\S{1,200}"
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 # Python's datetime and pyarrow's dates hold no others; NaT lies outside, too.
 _FIRST, _LAST = (
@@ -103,7 +103,8 @@ class PredictionBatch:
         )
 
 
-def _fixed(block: Float32 | Int32) -> pa.FixedSizeListArray:
+def fixed(block: Float32 | Int32) -> pa.FixedSizeListArray:
+    """A block [n, k] as a column of lists."""
     flat = pa.array(np.ascontiguousarray(block).reshape(-1))
     kind = pa.list_(flat.type, block.shape[1])
     # from_arrays can't tell the length of a list of width 0
@@ -127,13 +128,13 @@ def encode_batch(batch: PredictionBatch) -> bytes:
         "entity": pa.array(list(batch.entity), _TEXT),
         "event_time": _from_bytes(_TIME, times.data),
         "repeat": pa.array(batch.repeat),
-        "numeric": _fixed(batch.rows.numeric),
-        "categorical": _fixed(batch.rows.categorical),
-        "scores": _fixed(batch.scores),
+        "numeric": fixed(batch.rows.numeric),
+        "categorical": fixed(batch.rows.categorical),
+        "scores": fixed(batch.scores),
         "latency_us": pa.array(batch.latency_us),
     }
     if batch.champion_scores is not None:
-        columns["champion_scores"] = _fixed(batch.champion_scores)
+        columns["champion_scores"] = fixed(batch.champion_scores)
     if batch.traceparent is not None:
         columns["traceparent"] = pa.array(batch.traceparent, _TEXT)
     told = {name: str(value) for name, value in vars(batch.meta).items() if name != "failed"}
@@ -168,15 +169,15 @@ def _read_meta(metadata: dict[bytes, bytes] | None) -> Meta:
     told = metadata or {}
     if told.get(b"format") != FORMAT.encode():
         raise Unreadable(f"prediction batch: metadata `format` must be {FORMAT}")
-    texts = _read_texts(*(told.get(name.encode(), b"") for name in _TEXTS))
+    texts = _read_texts(*(told.get(name.encode(), b"") for name in TEXTS))
     failed = read_failures(told[b"failed"]) if b"failed" in told else None
     return Meta(**texts, sequence=_whole("sequence", told), rows_so_far=_whole("rows_so_far", told), failed=failed)
 
 
 @lru_cache(maxsize=1024)  # most messages have the texts of one before
 def _read_texts(*values: bytes) -> dict[str, Any]:
-    texts = {name: value.decode() for name, value in zip(_TEXTS, values, strict=True)}
-    for name, pattern in _TEXTS.items():
+    texts = {name: value.decode() for name, value in zip(TEXTS, values, strict=True)}
+    for name, pattern in TEXTS.items():
         if not re.fullmatch(pattern, texts[name]):
             raise Unreadable(f"prediction batch: metadata `{name}` must match {pattern}")
     return texts

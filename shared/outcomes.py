@@ -19,25 +19,15 @@ from numpy.typing import NDArray
 
 from shared.arrow_columns import KEY, TIME, Columns
 from shared.arrow_ipc import read_record, write_record
-from shared.batch import Meta
-from shared.definition import NAME
+from shared.batch import TEXTS, Meta, fixed
 from shared.errors import Unreadable
 from shared.features import Float32
 
 FORMAT = "1"
 WHAT = "outcome batch"
-_DIGEST = r"[0-9a-f]{64}"
 _COUNT = r"[0-9]{1,18}"
-_METADATA = {
-    "format": FORMAT,
-    "model": NAME,
-    "digest": _DIGEST,
-    "definition_digest": _DIGEST,
-    "role": "champion|canary|shadow",
-    "producer": r"\S{1,200}",
-    "sequence": _COUNT,
-    "rows_so_far": _COUNT,
-}
+_NUMBERS = {"sequence": _COUNT, "rows_so_far": _COUNT}
+_METADATA = {"format": FORMAT, **TEXTS, **_NUMBERS}
 
 
 @dataclass(frozen=True)
@@ -71,8 +61,6 @@ class OutcomeBatch:
 
 def encode_outcomes(batch: OutcomeBatch) -> bytes:
     """The Kafka value of a batch."""
-    flat = pa.array(np.ascontiguousarray(batch.scores).reshape(-1))
-    width = pa.list_(flat.type, batch.scores.shape[1])
     columns: dict[str, pa.Array] = {
         "request_id": pa.array(batch.request_id, KEY),
         "row": pa.array(batch.row),
@@ -81,10 +69,9 @@ def encode_outcomes(batch: OutcomeBatch) -> bytes:
         "label_time": pa.array(batch.label_time, pa.timestamp("us")).cast(TIME),
         "business": pa.array(batch.business),
         "replaced": pa.array(batch.replaced, mask=~batch.correction),
-        # from_arrays can't tell the length of a list of width 0
-        "scores": pa.FixedSizeListArray.from_buffers(width, len(batch), [None], children=[flat]),
+        "scores": fixed(batch.scores),
     }
-    metadata = {"format": FORMAT, **{name: str(value) for name, value in vars(batch.meta).items()}}
+    metadata = {"format": FORMAT, **{name: str(getattr(batch.meta, name)) for name in (*TEXTS, *_NUMBERS)}}
     record = pa.record_batch(list(columns.values()), names=list(columns))
     return write_record(record.replace_schema_metadata(metadata))
 
@@ -122,7 +109,7 @@ def _read_meta(metadata: Mapping[bytes, bytes]) -> Meta:
     for name, pattern in _METADATA.items():
         if not re.fullmatch(pattern, told.get(name, "")):
             raise Unreadable(f"{WHAT}: metadata `{name}` must match {pattern}")
-    texts: dict[str, Any] = {name: told[name] for name in ("model", "digest", "definition_digest", "role", "producer")}
+    texts: dict[str, Any] = {name: told[name] for name in TEXTS}
     return Meta(**texts, sequence=int(told["sequence"]), rows_so_far=int(told["rows_so_far"]))
 
 

@@ -70,10 +70,13 @@ class Arrival(Record):
     greatest_seconds: Finite
 
 
+MisfitReason = Literal["model", "definition", "width"]
+
+
 class Misfit(Record):
     """Rows whose message did not fit the bundle and went to the dead-letters, by reason."""
 
-    reason: Literal["model", "definition", "width"]
+    reason: MisfitReason
     rows: int = Field(ge=1)
 
 

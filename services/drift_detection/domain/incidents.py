@@ -192,7 +192,7 @@ def told(features: Mapping[str, DriftedFeature], shown: int = MOST_SHOWN) -> tup
 def _drop_what_no_window_names(incident: Incident) -> None:
     """Late rows took their alarms back."""
     remaining = set(incident.settled).union(*incident.windows.values())
-    incident.features = {name: told for name, told in incident.features.items() if name in remaining}
+    incident.features = {name: one for name, one in incident.features.items() if name in remaining}
 
 
 def _names(incident: Incident) -> set[str]:

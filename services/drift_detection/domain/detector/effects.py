@@ -32,6 +32,12 @@ def is_major(feature: DriftedFeature) -> bool:
     return feature.measure is not None and (feature.size or 0.0) >= MEDIUM[feature.measure]
 
 
+def weight(feature: DriftedFeature) -> tuple[float, float]:
+    """Effect times importance; effect alone among those whose importance is not known or none."""
+    size = feature.size or 0.0
+    return size * (feature.importance or 0.0), size
+
+
 def jump(change: float, profile: NumericProfile) -> Effect:
     """A pane's mean against the last one's."""
     return Effect(change, _in_deviations(change, profile), "d")

@@ -55,7 +55,7 @@ class Findings:
         assert step.alarm is not None  # noqa: S101  # or there was nothing to tell
         needed = self._ln_needed(step.alarm, beside=beside)
         told = [self._feature(step, step.alarm, stream, needed, beside=beside) for stream in streams]
-        told.sort(key=_weight, reverse=True)
+        told.sort(key=effects.weight, reverse=True)
         return tuple(told)
 
     def _feature(self, step: Step, alarm: Alarm, stream: int, ln_needed: float, *, beside: bool) -> DriftedFeature:
@@ -104,11 +104,6 @@ def _rule(bet: int, fixed: int, kind: int) -> DriftRule:
         return "shape"
     rate = (bet - fixed - 1) // MOST_RATES
     return _RATES[rate] if rate < len(_RATES) else "stuck"
-
-
-def _weight(feature: DriftedFeature) -> tuple[float, float]:
-    size = feature.size or 0.0
-    return size * (feature.importance or 0.0), size
 
 
 def _histograms(profile: NumericProfile | CategoricalProfile, mix: Mix) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from services.drift_detection.domain.detector.effects import weight
 from services.drift_detection.domain.explain.search import MOST_FEATURES, Answer, Found, search
 from services.drift_detection.domain.explain.segments import moved_segments
 from services.drift_detection.domain.explain.sides import Sides
@@ -80,7 +81,7 @@ class Explanation(BaseModel):
 
 def explain(model: str, incident: Incident, reference: Reference | None, sides: Sides | str) -> Explanation:
     """Of an incident, by the rows of `sides`; without them by segments, and it is the reason why."""
-    ordered = sorted(incident.features.values(), key=_weight, reverse=True)
+    ordered = sorted(incident.features.values(), key=weight, reverse=True)
     answer = Answer({}, {}, 0)
     if not isinstance(sides, str) and reference is not None:
         answer = search(ordered, sides, reference)
@@ -107,15 +108,10 @@ def explain(model: str, incident: Incident, reference: Reference | None, sides: 
     return told.model_copy(update={"lines": _lines(told)})
 
 
-def _weight(told: DriftedFeature) -> tuple[float, float]:
-    """Effect times importance; effect alone among those whose importance is not known or none."""
-    return (told.size or 0.0) * (told.importance or 0.0), told.size or 0.0
-
-
 def _explained(told: DriftedFeature, answer: Answer, *, searched: bool) -> FeatureExplained:
     return FeatureExplained(
         told=told,
-        weight=_weight(told)[0],
+        weight=weight(told)[0],
         changes=histogram_changes(told),
         searched=searched and told.name in answer.measures,
         measure=answer.measures.get(told.name),

@@ -39,7 +39,11 @@ def search(features: Sequence[DriftedFeature], sides: Sides, reference: Referenc
     """Of features in order of weight the first three, by Holm at 5 % over all their slices."""
     blocks = sides.before.blocks(), sides.after.blocks()
     outcomes = _outcomes(features, sides, reference)
-    tried = {name: _tried(measured, blocks, slices(sides, reference, name), 0) for name, measured in outcomes.items()}
+    candidates = slices(sides, reference)
+    tried = {  # a feature's own values can't tell where it changed
+        name: _tried(measured, blocks, [one for one in candidates if one.feature != name], 0)
+        for name, measured in outcomes.items()
+    }
     looked_at = sum(map(len, tried.values()))
     found = {name: _holders(outcomes[name], blocks, mine, looked_at) for name, mine in _adjusted(tried).items()}
     return Answer({name: measured.what for name, measured in outcomes.items()}, found, looked_at)

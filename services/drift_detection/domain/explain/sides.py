@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from shared.features import Float32, Rows
 from shared.reference.panes import Int64
@@ -36,8 +35,3 @@ class Sides:
 
     before: Side
     after: Side
-
-    def keep(self, before: NDArray[np.bool_], after: NDArray[np.bool_]) -> "Sides":
-        """Of each side the rows chosen, bool [n]."""
-        parts = ((self.before, before), (self.after, after))
-        return Sides(*(Side(side.rows[chosen], side.scores[chosen]) for side, chosen in parts))

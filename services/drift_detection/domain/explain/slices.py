@@ -1,13 +1,13 @@
 """Slices: the rows in which a feature has one level, or lies in one quarter of the reference."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.drift_detection.domain.explain.sides import Sides
+from services.drift_detection.domain.explain.words import interval_names
 from shared.reference import NumericProfile, Reference
 from shared.reference.bins import bins_of
 from shared.reference.panes import Int64
@@ -44,10 +44,10 @@ class Slice:
         return Slice(self.feature, self.name, self.part, (before, after))
 
 
-def slices(sides: Sides, reference: Reference, but: str) -> list[Slice]:
-    """Those that are large enough, by all features `but` one: its own values can't tell where it changed."""
+def slices(sides: Sides, reference: Reference) -> list[Slice]:
+    """Those that are large enough, by all features."""
     found = [*_by_level(sides, reference), *_by_quarter(sides, reference)]
-    return [one for one in found if one.feature != but and one.is_large_enough]
+    return [one for one in found if one.is_large_enough]
 
 
 def _by_level(sides: Sides, reference: Reference) -> Iterator[Slice]:
@@ -61,7 +61,7 @@ def _by_quarter(sides: Sides, reference: Reference) -> Iterator[Slice]:
     for column, profile in enumerate(reference.numeric):
         edges = quarters(profile)
         before, after = (bins_of(side.rows.numeric[:, column], edges) for side in (sides.before, sides.after))
-        for number, name in enumerate(_names(profile.name, edges)):
+        for number, name in enumerate(interval_names(profile.name, edges) if edges else []):
             yield Slice(profile.name, name, number, (before, after))
 
 
@@ -73,10 +73,3 @@ def quarters(profile: NumericProfile) -> list[float]:
         place = int(np.searchsorted(total, profile.rows * quarter / _QUARTERS))
         reached += profile.edges[place : place + 1]
     return sorted(set(reached))
-
-
-def _names(feature: str, edges: Sequence[float]) -> list[str]:
-    if not edges:
-        return []
-    inner = [f"{low:g} <= {feature} < {high:g}" for low, high in pairwise(edges)]
-    return [f"{feature} < {edges[0]:g}", *inner, f"{feature} >= {edges[-1]:g}"]

@@ -45,11 +45,13 @@ def _bins(told: DriftedFeature) -> list[str]:
         return [
             f"{told.name} {level}" if level == "rare or unseen" else f"{told.name}={level}" for level in told.levels
         ]
-    edges = told.edges
-    if not edges:
-        return [told.name] * len(told.recent)
-    inner = [f"{low:g} <= {told.name} < {high:g}" for low, high in pairwise(edges)]
-    return [f"{told.name} < {edges[0]:g}", *inner, f"{told.name} >= {edges[-1]:g}"]
+    return interval_names(told.name, told.edges) if told.edges else [told.name] * len(told.recent)
+
+
+def interval_names(feature: str, edges: Sequence[float]) -> list[str]:
+    """Of the bins between these edges, at least one."""
+    inner = [f"{low:g} <= {feature} < {high:g}" for low, high in pairwise(edges)]
+    return [f"{feature} < {edges[0]:g}", *inner, f"{feature} >= {edges[-1]:g}"]
 
 
 def feature_lines(told: DriftedFeature, changes: Sequence[str]) -> Iterator[str]:

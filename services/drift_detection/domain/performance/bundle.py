@@ -45,8 +45,8 @@ class Assessed:
 
     def next_stage(self, start: int, time: int | None) -> int | None:
         """The first stage that is due after this time; None: the window takes no more labels."""
-        stages = range(1, len(STAGES) + 1)
-        return next((stage for stage in stages if time is None or self.due(start, stage) > time), None)
+        reached = 0 if time is None else self.schedule.stage(time - start - self.watched.pane)
+        return reached + 1 if reached < len(STAGES) else None
 
     @property
     def patience(self) -> int:

@@ -17,7 +17,7 @@ NUMBER = 2  # of checks
 
 def content(sketch: Sketch) -> str:
     """Equal for sketches of the same rows, in any order."""
-    return hashlib.sha256(sketch.to_bytes()).hexdigest()[:32]
+    return hashlib.sha256(sketch.content()).hexdigest()[:32]
 
 
 def find_copies(

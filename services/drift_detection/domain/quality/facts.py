@@ -3,18 +3,19 @@
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Self, get_args
 
 import numpy as np
 
 from shared.definition import ModelDefinition
 from shared.errors import Unreadable
+from shared.events.quality import MisfitReason
 from shared.features import Float32
 from shared.reference.panes import Int64
 
 # Upper bounds of the classes of lag, in microseconds: two to an octave, from a millisecond to 12 years.
 LAG_BOUNDS: Int64 = np.rint(1_000 * 2 ** (np.arange(78) / 2)).astype(np.int64)
-REASONS: tuple[Literal["model"], Literal["definition"], Literal["width"]] = ("model", "definition", "width")
+REASONS: tuple[MisfitReason, ...] = get_args(MisfitReason)
 _HEADER = struct.Struct("<BIq")
 _VERSION = 1
 _NONE = -(2**62)

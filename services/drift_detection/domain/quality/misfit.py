@@ -1,16 +1,17 @@
 """Whether a message fits the bundle that it names."""
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from shared.batch import PredictionBatch
 from shared.definition import ModelDefinition
+from shared.events.quality import MisfitReason
 from shared.reference import Reference
 
 
 class MisfitFound(NamedTuple):
     """Why it does not: in a word, and for people."""
 
-    reason: Literal["model", "definition", "width"]
+    reason: MisfitReason
     text: str
 
 

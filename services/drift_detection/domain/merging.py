@@ -1,10 +1,10 @@
 """The side of the models: the parts of all source partitions meet, and windows close, are revised and end."""
 
 from collections.abc import Mapping
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 from services.drift_detection.domain.beside import Beside
-from services.drift_detection.domain.clock import EARLIEST, LATEST, watermark
+from services.drift_detection.domain.clock import watermark
 from services.drift_detection.domain.panes import Panes
 from services.drift_detection.domain.parts import Partial, Source, Tally, WindowKey
 from services.drift_detection.domain.performance.meeting import Labels
@@ -15,7 +15,6 @@ from services.drift_detection.domain.watch import ModelWatch
 from services.drift_detection.domain.watched import Watched
 from services.drift_detection.domain.windows import Merged, merge
 from services.drift_detection.domain.words import HeadWord, PartWord, Word
-from shared.batch import Role
 from shared.errors import Unreadable
 from shared.events import DeploymentChanged
 from shared.reference.segments import ALL
@@ -60,7 +59,7 @@ class Merging:
         """
         if isinstance(word, PartWord):
             watched = self._catalogue.get(word.key.digest)
-            if watched is not None and not _fits(word, watched):
+            if watched is not None and not word.fits(watched):
                 raise Unreadable(f"word: bundle {watched.digest} has no such window")
             self.put(word)
         elif word.offset >= self.heads[word.partition].offset:
@@ -131,12 +130,21 @@ class Merging:
 
     def advance(self, most: int) -> bool:
         """Publish and revise the windows whose time has come, at most so many a model; True if there are more."""
-        left = [self._step(model, watch, most) for model, watch in self._watches()]
+        appended = self._appended()
+        left = [self._step(watch, appended.get(model), most) for model, watch in self._watches()]
         return any(left)
 
-    def _step(self, model: str, watch: ModelWatch, most: int) -> bool:
+    def _step(self, watch: ModelWatch, appended: int | None, most: int) -> bool:
         # What labels say of a window needs its rows: all windows that are due come first.
-        return self._advance(watch, self._panes.setdefault(model, Panes()), most) or self.labels.advance(model, most)
+        return self._advance(watch, appended, most) or self.labels.advance(watch.model, most)
+
+    def _appended(self) -> dict[str, int]:
+        """When the last message of each model was logged."""
+        found: dict[str, int] = {}
+        for head in self.heads.values():
+            for source, tally in head.tallies.items():
+                found[source.model] = max(tally.appended, found.get(source.model, 0))
+        return found
 
     def _watches(self) -> list[tuple[str, ModelWatch]]:
         return sorted(self.watches.items())
@@ -144,7 +152,8 @@ class Merging:
     def _clocks(self, model: str) -> dict[int, int | None]:
         return {number: head.clocks.get(model) for number, head in self.heads.items()}
 
-    def _advance(self, watch: ModelWatch, panes: Panes, most: int) -> bool:
+    def _advance(self, watch: ModelWatch, appended: int | None, most: int) -> bool:
+        panes = self._panes.setdefault(watch.model, Panes())
         at_end = {number for number, head in self.heads.items() if head.at_end}
         watch.move_watermark(watermark(self._clocks(watch.model), at_end))
         scales = self.scales_of(watch.model)
@@ -161,7 +170,7 @@ class Merging:
         watch.judge(before)
         watch.compare(before)
         if before is None:
-            self._listen(watch, panes)
+            self._listen(watch, panes, appended)
         return scales.advance(most - len(due[:most])) or before is not None
 
     def _note(self, watch: ModelWatch, panes: Panes, window: Merged) -> None:
@@ -173,12 +182,11 @@ class Merging:
         if again is not None and (following := window.key._replace(start=again)) in self.parts:
             panes.fresh.add(following)
 
-    def _listen(self, watch: ModelWatch, panes: Panes) -> None:
-        appended = [tally.appended for source, tally in self.tallies().items() if source.model == watch.model]
+    def _listen(self, watch: ModelWatch, panes: Panes, appended: int | None) -> None:
         highest = [clock for clock in self._clocks(watch.model).values() if clock is not None]
         newest = max(head.newest for head in self.heads.values())
-        if appended and highest and watch.watermark is not None:
-            told = Arrivals(max(highest), max(appended), newest, watch.watermark, panes.last("champion"))
+        if appended is not None and highest and watch.watermark is not None:
+            told = Arrivals(max(highest), appended, newest, watch.watermark, panes.last("champion"))
             watch.listen(self._catalogue, told)
 
     def _ends_by(self, key: WindowKey, time: int | None) -> bool:
@@ -192,16 +200,17 @@ class Merging:
         slowest partition decides, even one that is idle.
         """
         over = Ended([], [])
+        reaches = self._reaches()
         for model, watch in self._watches():
             known = [clock for clock in self._clocks(model).values() if clock is not None]
             if len(known) == len(self.heads):
-                self._finish(watch, min(known), most, over)
+                self._finish(watch, min(known), reaches.get(model, 0), most, over)
         return over
 
-    def _finish(self, watch: ModelWatch, slowest: int, most: int, over: Ended) -> None:
+    def _finish(self, watch: ModelWatch, slowest: int, reach: int, most: int, over: Ended) -> None:
         scales = self.scales_of(watch.model)
         watch.fold(slowest)
-        ended = self._ended(watch.model, slowest, most)
+        ended = self._ended(watch.model, slowest, reach, most)
         if ended:
             scales.finish(ended)
             watch.finish(key for key in ended if not watch.is_final(key))
@@ -209,17 +218,21 @@ class Merging:
         if len(ended) < most:
             over.scales.extend(scales.settle(slowest))
 
-    def _ended(self, model: str, slowest: int, most: int) -> list[WindowKey]:
+    def _ended(self, model: str, slowest: int, reach: int, most: int) -> list[WindowKey]:
         panes = self._panes.setdefault(model, Panes())
-        reach = min((bundle.pane + bundle.lateness for bundle in self._bundles(model)), default=0)
         candidates = panes.started_by(slowest - reach)
         ended = [key for key in candidates if key not in panes.fresh and self._is_over(key, slowest)][:most]
         panes.put_back(set(candidates).difference(ended))
         return ended
 
-    def _bundles(self, model: str) -> list[Watched]:
-        known = (self._catalogue.get(digest) for digest, whose in self.models.items() if whose == model)
-        return [bundle for bundle in known if bundle is not None]
+    def _reaches(self) -> dict[str, int]:
+        """How long after its start a window of each model can end at the earliest."""
+        found: dict[str, int] = {}
+        for digest, model in self.models.items():
+            if (bundle := self._catalogue.get(digest)) is not None:
+                reach = bundle.pane + bundle.lateness
+                found[model] = min(reach, found.get(model, reach))
+        return found
 
     def _is_over(self, key: WindowKey, slowest: int) -> bool:
         watched = self._catalogue.get(key.digest)
@@ -232,15 +245,3 @@ class Merging:
             for source, tally in head.tallies.items():
                 total[source] = total.get(source, Tally()) + tally
         return total
-
-
-def _fits(word: PartWord, watched: Watched) -> bool:
-    key, part = word.key, word.part
-    known = key.segment == ALL or key.segment in watched.reference.segments
-    known &= key.role in get_args(Role) and EARLIEST <= key.start <= LATEST and key.start % watched.pane == 0
-    known &= part.repeats >= 0 and part.late_rows >= 0
-    empty, sketch = watched.reference.empty_sketch(), word.part.sketch
-    shapes = [(one.counts.shape, one.levels.shape) for one in (empty, sketch)]
-    beside = word.part.beside
-    whole = beside is None if word.key.segment != ALL else beside is not None and beside.fits(watched)
-    return known and whole and word.model == watched.model and shapes[0] == shapes[1]

@@ -7,11 +7,15 @@ partition, so the one with the higher offset is right.
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import get_args
 
+from services.drift_detection.domain.clock import EARLIEST, LATEST
 from services.drift_detection.domain.partition import PartitionState
 from services.drift_detection.domain.parts import Partial, Source, Tally, WindowKey
 from services.drift_detection.domain.watched import Watched
+from shared.batch import Role
 from shared.reference.panes import MICROSECONDS
+from shared.reference.segments import ALL
 
 _MINUTE = 60 * MICROSECONDS
 
@@ -29,6 +33,16 @@ class PartWord:
     partition: int
     key: WindowKey
     part: Partial
+
+    def fits(self, watched: Watched) -> bool:
+        """Whether it is of a window that this bundle can have."""
+        key, part, beside = self.key, self.part, self.part.beside
+        known = key.segment == ALL or key.segment in watched.reference.segments
+        known &= key.role in get_args(Role) and EARLIEST <= key.start <= LATEST and key.start % watched.pane == 0
+        known &= part.repeats >= 0 and part.late_rows >= 0
+        shapes = [(one.counts.shape, one.levels.shape) for one in (watched.reference.empty_sketch(), part.sketch)]
+        whole = beside is None if key.segment != ALL else beside is not None and beside.fits(watched)
+        return known and whole and self.model == watched.model and shapes[0] == shapes[1]
 
 
 @dataclass(frozen=True)

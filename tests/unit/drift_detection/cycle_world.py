@@ -23,7 +23,7 @@ from shared.events import DataQualityReported, DriftDetected, Event
 from shared.kafka.admin import DRIFT, PARTIALS, PREDICTIONS
 from shared.kafka.message import InMessage, OutMessage
 from shared.signing import Signer
-from tests.unit.drift_detection.offline import Content, content, last_words
+from tests.unit.drift_detection.offline import Content, contents_of, newest
 from tests.unit.drift_detection.pumps import DIGEST, HOUR, START, batch, fitted, hours, watched_with
 
 SIGNER = Signer("drift_detection", Ed25519PrivateKey.generate())
@@ -98,13 +98,16 @@ class World:
         return SimpleNamespace(message=message, ack=ack)
 
 
+@dataclass
 class Shelf:
     """One bundle."""
 
+    bundle: Watched
+
     async def get(self, digest: str) -> Watched:
-        if digest != DIGEST:
+        if digest != self.bundle.digest:
             raise Unreadable(f"bundle {digest}: none")
-        return BUNDLE
+        return self.bundle
 
 
 def make_world(unreadable: bool = True) -> World:
@@ -125,8 +128,36 @@ def alive() -> None:
     """It is."""
 
 
-class Sides:
-    """One life of a process: both sides, restored, reading on from the committed offsets."""
+class Process:
+    """One life of a process: where it reads on in the topics of a world."""
+
+    world: World
+    following: dict[tuple[str, int], int]
+
+    def unread(self) -> list[tuple[str, int]]:
+        return [place for place, offset in self.following.items() if offset < len(self.world.log[place[0]][place[1]])]
+
+    async def take(self, place: tuple[str, int]) -> None:
+        raise NotImplementedError
+
+    async def cycle(self) -> None:
+        raise NotImplementedError
+
+    async def live(self, seed: int, quiet_cycles: int = 3) -> None:
+        """A cycle now and then until nothing is left to read or say."""
+        random = np.random.default_rng(seed)
+        quiet = 0
+        while quiet < quiet_cycles:
+            unread = self.unread()
+            if unread:
+                await self.take(unread[random.integers(len(unread))])
+            quiet = 0 if unread else quiet + 1
+            if random.random() < 0.3 or not unread:
+                await self.cycle()
+
+
+class Sides(Process):
+    """Both sides, restored, reading on from the committed offsets."""
 
     def __init__(self, world: World, sources: Collection[int], homes: Collection[int]) -> None:
         self.world = world
@@ -135,16 +166,13 @@ class Sides:
         mergings = read_mergings(
             list(world.models.entries.items()), homes, lambda number: Merging(number, PARTITIONS, catalogue)
         )
-        self.batches = BatchIntake(Sources(partitions, catalogue, HOMES), Shelf())  # type: ignore[arg-type]
-        self.words = WordIntake(mergings, catalogue, Shelf())  # type: ignore[arg-type]
+        self.batches = BatchIntake(Sources(partitions, catalogue, HOMES), Shelf(BUNDLE))  # type: ignore[arg-type]
+        self.words = WordIntake(mergings, catalogue, Shelf(BUNDLE))  # type: ignore[arg-type]
         voice = Voice(world, SIGNER, alive)  # type: ignore[arg-type]
         self._sources = SourceCycle(self.batches, world.sources, voice)
         self._models = ModelCycle(self.words, world.models, voice)
         held = [(PREDICTIONS, number) for number in sources] + [(PARTIALS, number) for number in homes]
         self.following = {place: world.committed.get(place, 0) for place in held}
-
-    def unread(self) -> list[tuple[str, int]]:
-        return [place for place, offset in self.following.items() if offset < len(self.world.log[place[0]][place[1]])]
 
     async def take(self, place: tuple[str, int]) -> None:
         event = self.world.read(*place, self.following[place])
@@ -160,17 +188,7 @@ class Sides:
 
 
 async def live(world: World, seed: int) -> None:
-    """A cycle now and then until nothing is left to read or say."""
-    random = np.random.default_rng(seed)
-    sides = Sides(world, range(PARTITIONS), range(HOMES))
-    quiet = 0
-    while quiet < 3:
-        unread = sides.unread()
-        if unread:
-            await sides.take(unread[random.integers(len(unread))])
-        quiet = 0 if unread else quiet + 1
-        if random.random() < 0.3 or not unread:
-            await sides.cycle()
+    await Sides(world, range(PARTITIONS), range(HOMES)).live(seed)
 
 
 def said(world: World) -> list[Event]:
@@ -184,17 +202,12 @@ def said(world: World) -> list[Event]:
 
 def contents(world: World) -> dict[str, Content]:
     """Of each window, by its last word."""
-    return {name: content(word) for name, word in last_words(said(world)).items()}
+    return contents_of(said(world))
 
 
 def reports(world: World) -> dict[str, str]:
     """What was said last of the quality of each window."""
-    last: dict[str, DataQualityReported] = {}
-    for event in said(world):
-        if isinstance(event, DataQualityReported) and event.revision >= getattr(
-            last.get(event.window_id), "revision", 0
-        ):
-            last[event.window_id] = event
+    last = newest(said(world), DataQualityReported)
     return {name: event.model_dump_json(exclude={"id", "revision"}) for name, event in last.items()}
 
 

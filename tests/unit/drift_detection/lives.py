@@ -70,13 +70,13 @@ def deployed(revision: int = 1, **beside: Any) -> DeploymentChanged:
     )
 
 
-def shadows(count: int, harm: float, entities: int = 60) -> list[Message]:
+def shadows(count: int, harm: float) -> list[Message]:
     """So many hours of a champion and of its shadow, whose score fails to be a number in that share of rows."""
     made: list[Message] = []
     for hour in range(count):
         times, rows, scores = hours(hour, 1)
         whole = batch(DIGEST, times, rows, scores)
-        names: list[str | None] = [f"pump {(hour * 30 + number) % entities}" for number in range(len(times))]
+        names: list[str | None] = [f"pump {(hour * 30 + number) % 60}" for number in range(len(times))]
         whole = replace(whole, entity=names, meta=replace(whole.meta, failed=()))
         broken = scores.copy()
         broken[np.random.default_rng(hour).random(len(times)) < harm] = np.nan

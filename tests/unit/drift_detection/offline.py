@@ -1,7 +1,7 @@
 """What was said of windows, compared with a recomputation from all rows at once."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from services.drift_detection.domain.watched import Watched
 from shared.batch import PredictionBatch
-from shared.events import Event, WindowClosed, WindowRevised
+from shared.events import DataQualityReported, Event, PerformanceMeasured, WindowClosed, WindowRevised
 from shared.features import Rows
 from shared.reference.panes import MICROSECONDS, moment, time_of
 from tests.unit.drift_detection.pumps import SITES
 
 Word = WindowClosed | WindowRevised
 Content = tuple[int, Any, Any, Any]
+Told = TypeVar("Told", DataQualityReported, PerformanceMeasured)
 
 
 def last_words(said: Iterable[Event]) -> dict[str, Word]:
@@ -30,6 +31,22 @@ def last_words(said: Iterable[Event]) -> dict[str, Word]:
                 assert event.revision == (0 if before is None else before.revision + 1)
                 last[event.window_id] = event
     return last
+
+
+def newest(said: Iterable[Event], kind: type[Told]) -> dict[str, Told]:
+    """The event of the highest revision of each window; no two events of one id differ."""
+    by_id: dict[str, Event] = {}
+    last: dict[str, Told] = {}
+    for event in said:
+        assert by_id.setdefault(event.id, event) == event
+        if isinstance(event, kind) and (event.window_id not in last or event.revision > last[event.window_id].revision):
+            last[event.window_id] = event
+    return last
+
+
+def contents_of(said: Iterable[Event]) -> dict[str, Content]:
+    """Of each window, by its last word."""
+    return {name: content(word) for name, word in last_words(said).items()}
 
 
 def content(word: Word) -> Content:

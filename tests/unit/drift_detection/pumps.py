@@ -32,6 +32,7 @@ monitoring = {{ pane_seconds = 3600, time_zone = "Europe/Zurich" }}
 """
 
 
+@cache
 def definition(name: str = "pumps") -> ModelDefinition:
     """Two numeric features, one categorical."""
     return parse_definition(DEFINITION.format(name=name))
@@ -109,3 +110,11 @@ def batch(
         scores=scores,
         latency_us=np.ones(count, np.int32),
     )
+
+
+def batches(
+    digest: str, times: NDArray[np.datetime64], rows: Rows, scores: NDArray[np.float32], size: int
+) -> list[PredictionBatch]:
+    """Messages of `size` of these rows each, in their order."""
+    parts = [slice(first, first + size) for first in range(0, len(times), size)]
+    return [batch(digest, times[part], rows[part], scores[part]) for part in parts]

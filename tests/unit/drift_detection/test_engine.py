@@ -7,9 +7,10 @@ from services.drift_detection.domain.parts import Source
 from services.drift_detection.domain.watched import Watched
 from shared.batch import PredictionBatch
 from shared.errors import InvalidInput
-from shared.events import DriftDetected, Event, WindowClosed, WindowRevised
+from shared.events import DriftDetected, Event
 from shared.reference.panes import moment
-from tests.unit.drift_detection.pumps import DIGEST, HOUR, START, batch, definition, hours, reference, watched
+from tests.unit.drift_detection.offline import contents_of
+from tests.unit.drift_detection.pumps import DIGEST, HOUR, START, batch, batches, definition, hours, reference, watched
 
 FIRST = int(START.astype(np.int64))
 NOW = FIRST + 10_000 * HOUR
@@ -24,8 +25,7 @@ def messages(count: int) -> list[tuple[int, int, PredictionBatch]]:
     """(partition, offset, batch) of so many hours, ten rows each, in turn over the partitions."""
     times, rows, scores = hours(0, count)
     rows.numeric[times >= START + np.timedelta64(8 * HOUR, "us"), 0] -= 20
-    parts = [slice(first, first + 10) for first in range(0, len(times), 10)]
-    return [(n % 3, n // 3, batch(DIGEST, times[part], rows[part], scores[part])) for n, part in enumerate(parts)]
+    return [(n % 3, n // 3, one) for n, one in enumerate(batches(DIGEST, times, rows, scores, 10))]
 
 
 def take(state: Engine, partition: int, offset: int, content: PredictionBatch) -> None:
@@ -40,11 +40,6 @@ def speak(state: Engine, at_end: set[int]) -> list[Event]:
     for watch in state.watches.values():
         watch.sent(len(watch.outbox))
     return said
-
-
-def last_words(said: list[Event]) -> dict[str, object]:
-    words = (event for event in said if isinstance(event, WindowClosed | WindowRevised))
-    return {word.window_id: (word.rows, word.numeric, word.categorical, word.scores) for word in words}
 
 
 def test_a_window_closes_when_all_unread_partitions_have_passed_its_end() -> None:
@@ -82,8 +77,8 @@ def test_partitions_in_any_interleaving_end_in_the_same_last_words_and_one_incid
     for one in messages(12):
         take(straight, *one)
     expected = speak(straight, ALL)
-    assert last_words(said) == last_words(expected)
-    assert len(last_words(said)) == 11
+    assert contents_of(said) == contents_of(expected)
+    assert len(contents_of(said)) == 11
     incidents = [incident for incident in state.watch("pumps").record.incidents if incident.state == "open"]
     [detected] = [event for event in expected if isinstance(event, DriftDetected)]
     assert [incident.incident_id for incident in incidents] == [detected.incident_id]

@@ -1,6 +1,5 @@
 """Labels on their way through both sides survive a crash at any step: each counts once."""
 
-import numpy as np
 import pytest
 
 from services.drift_detection.domain.merging import Merging
@@ -15,21 +14,13 @@ from shared.errors import Unreadable
 from shared.events import PerformanceMeasured
 from shared.kafka.admin import DEAD_LETTERS, OUTCOMES, PARTIALS
 from shared.outcomes import encode_outcomes
-from tests.unit.drift_detection.cycle_world import SIGNER, Crash, Table, World, alive, said
+from tests.unit.drift_detection.cycle_world import SIGNER, Crash, Process, Shelf, Table, World, alive, said
+from tests.unit.drift_detection.offline import newest
 from tests.unit.drift_detection.performance.cases import HOUR
-from tests.unit.drift_detection.performance.flow import DIGEST, FAR, hours, outcome_batch, watched
+from tests.unit.drift_detection.performance.flow import FAR, hours, outcome_batch, watched
 
 PARTITIONS = 2
 EVERY = 3
-
-
-class Shelf:
-    """One bundle."""
-
-    async def get(self, digest: str) -> Watched:
-        if digest != DIGEST:
-            raise Unreadable(f"bundle {digest}: none")
-        return watched()
 
 
 def make_world() -> World:
@@ -52,7 +43,7 @@ def make_world() -> World:
     return world
 
 
-class Sides:
+class Sides(Process):
     """One life of a process, restored from what was stored. `outcomes` is the table of how far outcomes were told."""
 
     def __init__(self, world: World, outcomes: Table) -> None:
@@ -61,15 +52,12 @@ class Sides:
         stored = list(world.models.entries.items())
         catalogue: dict[str, Watched] = {}
         mergings = read_mergings(stored, [0], lambda number: Merging(number, 1, catalogue, PARTITIONS))
-        self.labels = LabelIntake(LabelSources(told, homes=1), Shelf())  # type: ignore[arg-type]
-        self.words = WordIntake(mergings, catalogue, Shelf())  # type: ignore[arg-type]
+        self.labels = LabelIntake(LabelSources(told, homes=1), Shelf(watched()))  # type: ignore[arg-type]
+        self.words = WordIntake(mergings, catalogue, Shelf(watched()))  # type: ignore[arg-type]
         voice = Voice(world, SIGNER, alive)  # type: ignore[arg-type]
         self._cycles = LabelCycle(self.labels, outcomes, voice), ModelCycle(self.words, world.models, voice)
         self.following = {(OUTCOMES, number): offset + 1 for number, offset in told.items()}
         self.following[PARTIALS, 0] = mergings[0].offset + 1
-
-    def unread(self) -> list[tuple[str, int]]:
-        return [place for place, offset in self.following.items() if offset < len(self.world.log[place[0]][place[1]])]
 
     async def take(self, place: tuple[str, int]) -> None:
         event = self.world.read(*place, self.following[place])
@@ -85,26 +73,12 @@ class Sides:
 
 
 async def live(world: World, outcomes: Table, seed: int) -> None:
-    random, sides, quiet = np.random.default_rng(seed), Sides(world, outcomes), 0
-    while quiet < 4:
-        unread = sides.unread()
-        if unread:
-            await sides.take(unread[random.integers(len(unread))])
-        quiet = 0 if unread else quiet + 1
-        if random.random() < 0.3 or not unread:
-            await sides.cycle()
+    await Sides(world, outcomes).live(seed, quiet_cycles=4)
 
 
 def last_words(world: World) -> dict[str, tuple[object, ...]]:
     """What the last word on each window says of its labels; no two words of one id differ."""
-    by_id: dict[str, object] = {}
-    last: dict[str, PerformanceMeasured] = {}
-    for event in said(world):
-        assert by_id.setdefault(event.id, event) == event
-        if isinstance(event, PerformanceMeasured):
-            before = last.get(event.window_id)
-            if before is None or before.revision < event.revision:
-                last[event.window_id] = event
+    last = newest(said(world), PerformanceMeasured)
     return {
         name: (word.final, word.labelled, word.unfit, [metric.realised for metric in word.metrics])
         for name, word in last.items()

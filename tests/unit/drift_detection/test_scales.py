@@ -11,8 +11,8 @@ from services.drift_detection.domain.watched import Watched
 from shared.batch import PredictionBatch
 from shared.events import DataQualityReported, Event, WindowClosed, WindowRevised, stable_id
 from shared.reference.panes import day_bounds, local_day, moment
-from tests.unit.drift_detection.offline import Offline, content, last_words
-from tests.unit.drift_detection.pumps import DIGEST, HOUR, START, batch, fitted, hours, watched_with
+from tests.unit.drift_detection.offline import Offline, contents_of, last_words
+from tests.unit.drift_detection.pumps import DIGEST, HOUR, START, batch, batches, fitted, hours, watched_with
 
 FIRST = int(START.astype(np.int64))
 NOW = FIRST + 10_000 * HOUR
@@ -24,8 +24,7 @@ SETTING = watched_with(("site",), (7_200, 21_600, 86_400), 200)
 def messages(count: int, size: int = 10) -> list[Message]:
     """So many hours, in messages of `size` rows, in turn over two partitions."""
     times, rows, scores = hours(0, count)
-    parts = [slice(first, first + size) for first in range(0, len(times), size)]
-    return [(n % 2, batch(DIGEST, times[part], rows[part], scores[part])) for n, part in enumerate(parts)]
+    return [(n % 2, one) for n, one in enumerate(batches(DIGEST, times, rows, scores, size))]
 
 
 def run(sent: Sequence[Message], bundle: Watched, every: int = 7) -> list[Event]:
@@ -66,21 +65,16 @@ def test_in_any_order_within_lateness_the_last_words_are_the_same(seed: int) -> 
     sent = messages(50, size=5)
     mixed = shuffled(sent, seed)
     assert [id(one) for _, one in mixed] != [id(one) for _, one in sent]
-    straight, other = last_words(run(sent, SETTING)), last_words(run(mixed, SETTING, every=1))
-    assert {name: content(word) for name, word in other.items()} == {
-        name: content(word) for name, word in straight.items()
-    }
-    assert any(isinstance(word, WindowRevised) for word in other.values())
+    other = run(mixed, SETTING, every=1)
+    assert contents_of(other) == contents_of(run(sent, SETTING))
+    assert any(isinstance(word, WindowRevised) for word in last_words(other).values())
 
 
 def test_rows_sent_again_and_marked_as_repeats_change_no_content() -> None:
     sent = messages(60)
     again = [(part, batch(DIGEST, m.event_time, m.rows, m.scores, repeat=True)) for part, m in sent]
     twice = [one for pair in zip(sent, again, strict=True) for one in pair]
-    straight, other = last_words(run(sent, SETTING)), last_words(run(twice, SETTING))
-    assert {name: content(word) for name, word in other.items()} == {
-        name: content(word) for name, word in straight.items()
-    }
+    assert contents_of(run(twice, SETTING)) == contents_of(run(sent, SETTING))
 
 
 def test_a_coarser_window_is_revised_when_a_row_comes_late_and_only_then() -> None:

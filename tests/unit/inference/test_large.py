@@ -24,12 +24,13 @@ class Model:
 
     name = "slow"
 
-    def __init__(self, row_seconds: float = 2e-4) -> None:
-        self.row_seconds = row_seconds
+    row_seconds = 2e-4
+
+    def __init__(self) -> None:
         self.definition = SimpleNamespace(serving=SimpleNamespace(latency_slo_ms=100))
 
     def run(self, tensor: Float32) -> dict[str, Any]:
-        time.sleep(len(tensor) * 2e-4)
+        time.sleep(len(tensor) * self.row_seconds)
         return {"rows": len(tensor)}
 
 

@@ -19,14 +19,13 @@ from shared.batch import decode_batch
 from shared.errors import InvalidInput
 from shared.failures import Failed
 from shared.subjects import group
-from tests.unit.inference.express_server import PATH, answer, running_server
+from tests.unit.inference.express_server import PATH, running_server
+from tests.unit.inference.express_server import body as block_body
 from tests.unit.inference.harness import Service, inputs
 from tests.unit.inference.test_shadow import batch_jobs, counted, jobs, running, until
 
 CANARY = Source("small", "1" * 64, "d" * 64, "canary")
 CHAMPION = CANARY._replace(digest="2" * 64, role="champion")
-
-BLOCK = json.dumps({"inputs": [{"name": "features", "datatype": "FP32", "shape": [1, 3], "data": [1, 2, 3]}]}).encode()
 
 
 def asked(entity: str | list[str | None] | None, rows: int = 1, time: int = 1_000) -> Asked:
@@ -107,10 +106,8 @@ async def test_a_request_that_fails_is_counted_once_whichever_way_it_takes(
             with monkeypatch.context() as patch:
                 if not works:
                     patch.setattr(block, "run", failing)
-                reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-                writer.write(server.post(BLOCK, PATH, *lines))
-                statuses.append((await answer(reader))[0])
-                writer.close()
+                [(status, _, _)] = await server.ask(server.post(block_body([1, 2, 3]), PATH, *lines))
+                statuses.append(status)
         assert statuses == [500, 200]
         server.log.flush()
         [failed] = [decode_batch(value).meta.failed for value in server.kafka.values]

@@ -74,7 +74,6 @@ def gappy(missing: int) -> Watched:
 
 def test_what_is_missing_from_the_references_days_may_be_missing() -> None:
     there = gappy(3)
-    made = there.reference.empty_sketch()
     _, rows, scores = hours(24, 24)
     for missing, fine in ((3, True), (4, False)):
         made = there.reference.empty_sketch()
@@ -86,7 +85,6 @@ def test_what_is_missing_from_the_references_days_may_be_missing() -> None:
 
 def test_a_feature_never_seen_is_in_range_when_it_is_gone_again() -> None:
     there = gappy(30)
-    made = there.reference.empty_sketch()
     _, rows, scores = hours(24, 24)
     for value, fine in ((np.nan, True), (7, False)):
         made = there.reference.empty_sketch()

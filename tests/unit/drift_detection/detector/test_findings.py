@@ -14,7 +14,7 @@ from shared.features import Rows
 from shared.reference import build_reference
 from shared.reference.panes import moment
 from tests.unit.drift_detection.detector.worlds import FIRST, HOUR, World, run, world
-from tests.unit.drift_detection.pumps import SITES, definition, hours
+from tests.unit.drift_detection.pumps import SITES, definition, hours, reference
 
 Columns = dict[str, NDArray[Any]]
 A = 720.0
@@ -132,14 +132,13 @@ def test_the_greatest_effect_on_the_most_important_comes_first() -> None:
 
 def jump(shift: float, flow: float = 0.0) -> tuple[Step, Bank]:
     """Hour 11 of the pumps, `temp` and `flow` shifted, after hour 10."""
-    times, rows, scores = hours(-480, 480)
-    built = build_reference(rows, times, scores, definition(), {"site": SITES})
+    built, (_, _, scores) = reference(), hours(-480, 1)
     bank = World(built, definition().monitoring).bank(A)
     sketches = []
     for number, by in ((10, (0.0, 0.0)), (11, (shift, flow))):
         _, there, _ = hours(number, 1)
         sketch = built.empty_sketch()
-        sketch.add(Rows(there.numeric + np.array(by, np.float32), there.categorical), scores[:30], built.measure)
+        sketch.add(Rows(there.numeric + np.array(by, np.float32), there.categorical), scores, built.measure)
         sketches.append(sketch)
     return run(bank, sketches)[-1], bank
 

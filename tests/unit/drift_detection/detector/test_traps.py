@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from services.drift_detection.domain.detector.bank import Bank, Step
 from shared.reference import Sketch
-from tests.unit.drift_detection.detector.worlds import FIRST, HOUR, World, run, world
+from tests.unit.drift_detection.detector.worlds import HOUR, World, run, world
 
 Column = NDArray[np.float64]
 
@@ -143,9 +143,6 @@ def test_what_stands_still_is_found_though_its_value_is_a_natural_one() -> None:
 
 def test_panes_that_are_not_next_to_each_other_on_the_clock_are_not_flat() -> None:
     bank, [same] = weather().bank(720), winds(0, 1)
-    memory = bank.start()
-    for number in range(200):
-        step = bank.step(memory, FIRST + 2 * number * HOUR, {"all": same})
-        assert not step.comparison.flat.any()
-        memory = step.after
-    assert np.isneginf(memory.state[0].ln_r[0, -8:]).all()
+    steps = run(bank, [same] * 200, 2 * HOUR)
+    assert not any(step.comparison.flat.any() for step in steps)
+    assert np.isneginf(steps[-1].after.state[0].ln_r[0, -8:]).all()

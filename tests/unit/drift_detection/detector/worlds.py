@@ -14,14 +14,13 @@ from shared.monitoring import Monitoring
 from shared.reference import NumericProfile, Reference, Sketch, build_reference
 
 START = np.datetime64("2026-03-01T00:00:00", "us")
-MINUTE = 60_000_000
-HOUR = 60 * MINUTE
+HOUR = 3_600_000_000
 FIRST = int(START.astype(np.int64))
 LEVELS = tuple("abcdefghijklmnopqrstuvwxyz")
 
 
-def budget(streams: int = 4, steps: float = 720, nominal: int = 1000) -> Budget:
-    return Budget(streams, steps, nominal)
+def budget(streams: int = 4, steps: float = 720) -> Budget:
+    return Budget(streams, steps, 1000)
 
 
 def _rows(numeric: Mapping[str, ArrayLike], levels: Mapping[str, ArrayLike]) -> Rows:

@@ -29,9 +29,9 @@ FAR = FIRST + 10_000 * HOUR
 
 
 @cache
-def told(pane_seconds: int = 3600) -> ModelDefinition:
+def told() -> ModelDefinition:
     """A model whose labels come within four hours."""
-    monitoring = Monitoring(pane_seconds=pane_seconds, lateness_seconds=3600, nominal_rows=PER_HOUR, scales=())
+    monitoring = Monitoring(pane_seconds=3600, lateness_seconds=3600, nominal_rows=PER_HOUR, scales=())
     return definition("binary").model_copy(
         update={"label": Label(name="y", kind="binary", expected_delay_hours=DELAY), "monitoring": monitoring}
     )
@@ -95,18 +95,17 @@ def outcome_batch(
     )
 
 
-def part(batch: OutcomeBatch, chosen: NDArray[np.bool_]) -> OutcomeBatch:
-    """The chosen rows, bool [n]."""
+def part(batch: OutcomeBatch, chosen: NDArray[np.bool_] | slice) -> OutcomeBatch:
+    """The chosen rows, bool [n] or a slice."""
     cut = {name: value[chosen] for name, value in vars(batch).items() if name not in ("meta", "request_id")}
-    return replace(batch, **cut, request_id=[bytes(16)] * int(chosen.sum()))
+    return replace(batch, **cut, request_id=[bytes(16)] * len(cut["row"]))
 
 
 class Flow:
     """Both sides; messages are appended to partitions of the outcomes one after another."""
 
-    def __init__(self, partitions: int = 1, known: Watched | None = None) -> None:
-        bundle = known or watched()
-        self.bundle = bundle
+    def __init__(self, partitions: int = 1) -> None:
+        self.bundle = bundle = watched()
         self.sources = LabelSources(dict.fromkeys(range(partitions), -1), homes=1)
         self.merging = Merging(0, 1, {bundle.digest: bundle}, partitions)
         self._offsets = dict.fromkeys(range(partitions), 0)

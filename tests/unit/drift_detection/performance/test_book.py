@@ -151,20 +151,14 @@ def test_a_restart_changes_no_last_word() -> None:
                 merging = flow.merging
                 record = merging.watch("pumps").store()
                 entries = [*store.window_entries(merging), head_entry(merging), model_entry(0, record)]
-                known = stored.setdefault("table", {})
-                known.update(entries)
+                stored.update(entries)
                 for key in store.forgotten(merging):
-                    known.pop(key, None)
-                flow.merging = read_mergings(known.items(), [0], lambda _: again())[0]
+                    stored.pop(key, None)
+                flow.merging = read_mergings(stored.items(), [0], lambda _: Merging(0, 1, {DIGEST: watched()}, 1))[0]
         said += clock(flow, 90, 100)
         return last_words(said)
 
-    def again() -> Merging:
-        from services.drift_detection.domain.merging import Merging
-
-        return Merging(0, 1, {DIGEST: watched()}, 1)
-
-    stored: dict[str, dict[bytes, bytes]] = {}
+    stored: dict[bytes, bytes] = {}
     assert run(restarted=True) == run(restarted=False)
 
 

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -10,6 +8,7 @@ from shared.definition import LabelKind
 from shared.outcomes import OutcomeBatch
 from shared.reference.losses import losses
 from tests.unit.drift_detection.performance.cases import HOUR, everything, outcomes, rows, scorer
+from tests.unit.drift_detection.performance.flow import part
 
 
 def taken(known: Scorer, *batches: OutcomeBatch) -> WindowOutcomes:
@@ -17,11 +16,6 @@ def taken(known: Scorer, *batches: OutcomeBatch) -> WindowOutcomes:
     for batch in batches:
         known.add(window, batch, everything(batch))
     return window
-
-
-def part(batch: OutcomeBatch, chosen: slice) -> OutcomeBatch:
-    cut = {name: value[chosen] for name, value in vars(batch).items() if name != "meta"}
-    return replace(batch, **cut)
 
 
 def same(left: WindowOutcomes, right: WindowOutcomes) -> None:

@@ -69,25 +69,21 @@ def watched(known: Reference | None = None) -> Watched:
     return Watched(DIGEST, definition(), reference() if known is None else known)
 
 
-def lags(count: int, seconds: float = 2.0) -> NDArray[np.int64]:
-    return np.full(count, round(seconds * SECOND))
-
-
-def window(there: Rows, hour: int = 0, *, known: Watched | None = None, role: str = "champion") -> Merged:
+def window(there: Rows, hour: int = 0, *, known: Watched | None = None) -> Merged:
     known = watched() if known is None else known
     sketch = known.reference.empty_sketch()
     sketch.add(there, scores(there), known.reference.measure)
-    return merge(WindowKey(START + hour * HOUR, DIGEST, role), [Partial(sketch, 0)], known)
+    return merge(WindowKey(START + hour * HOUR, DIGEST, "champion"), [Partial(sketch, 0)], known)
 
 
 def facts(there: Rows, seconds: float = 2.0) -> Facts:
     found = Facts.empty(there.numeric.shape[1])
-    found.add(there.numeric, lags(len(there), seconds), watched().inspector.limits)
+    found.add(there.numeric, np.full(len(there), round(seconds * SECOND)), watched().inspector.limits)
     return found
 
 
-def before(there: Rows, hour: int = 0, seconds: float = 2.0) -> Before:
-    return Before(content(window(there, hour).sketch), facts(there, seconds).lags)
+def before(there: Rows, seconds: float = 2.0) -> Before:
+    return Before(content(window(there).sketch), facts(there, seconds).lags)
 
 
 def reported(there: Rows, last: Before | None = None, seconds: float = 2.0, hour: int = 0) -> DataQualityReported:

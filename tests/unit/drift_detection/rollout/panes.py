@@ -22,9 +22,9 @@ def sums(metric: Metric, values: Sequence[float] | np.ndarray, seed: int = 0) ->
     return made
 
 
-def noisy(metric: Metric, count: int, mean: tuple[float, float], rows: tuple[int, int] = (20, 80)) -> list[Pane]:
-    """So many panes; rows and the mean of version and champion."""
-    random = np.random.default_rng(5)
+def noisy(metric: Metric, count: int, mean: tuple[float, float]) -> list[Pane]:
+    """So many panes, by the mean of version and champion."""
+    random, rows = np.random.default_rng(5), (20, 80)
 
     def side(place: int, number: int) -> Sums:
         return sums(metric, np.clip(random.normal(mean[place], 0.1, rows[place]), 0, 1), 2 * number + place)

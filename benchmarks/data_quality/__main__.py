@@ -56,8 +56,9 @@ def faults(kind: Kind, windows: int) -> list[Row]:
     found: Counter[str] = Counter()
     for hour in range(windows):
         pane, other = stream.pane(hour), stream.pane(hour)
+        before = bench.before(other)
         for name, finding, fault in FAULTS:
-            reported = bench.report(hour, fault(pane), bench.before(other)).findings
+            reported = bench.report(hour, fault(pane), before).findings
             found[name] += any(one.kind == finding for one in reported)
         again = bench.report(hour, pane, bench.before(pane)).findings
         found["the window before again"] += any(one.kind == "repeated" for one in again)

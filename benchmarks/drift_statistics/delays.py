@@ -61,7 +61,7 @@ def delay(case: Case, mode: str, models: int, seed: int, sizes: str = "steady") 
             truth.change_first(now, categorical=case.categorical)
             before = now
         count = np.full(models, 1000) if sizes == "steady" else mixed_rows(rng, models)
-        alarmed, _ = fleet.step(truth.draw(rng, count))
+        alarmed = fleet.step(truth.draw(rng, count))
         if window >= BEFORE:
             windows += running
             seen += running * count

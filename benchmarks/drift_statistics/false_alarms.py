@@ -34,7 +34,7 @@ def rate(worlds: Sequence[World], panes: Panes, kind: tuple[int, int, str], seed
     streams = len(worlds[0].numeric) + len(worlds[0].levels)
     fleet = Fleet(worlds, rule(Budget(streams, STEPS, nominal), rows, mode))
     drawn = panes(np.random.default_rng(seed), worlds)
-    alarms = sum(int(fleet.step(next(drawn))[0].sum()) for _ in range(windows))
+    alarms = sum(int(fleet.step(next(drawn)).sum()) for _ in range(windows))
     return 1000 * alarms / (windows * len(worlds))
 
 

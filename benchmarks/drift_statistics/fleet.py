@@ -27,19 +27,19 @@ class Fleet:
         self._groups = [Group(part, rule.budget.nominal) for part in (numeric, levels) if part]
         self._states = [group.start() for group in self._groups]
 
-    def step(self, panes: Sequence[PaneCounts]) -> tuple[Mask, Mask]:
-        """Which models alarmed, bool [M], and what they named, bool [M, F]."""
+    def step(self, panes: Sequence[PaneCounts]) -> Mask:
+        """Which models alarmed, bool [M]."""
         parts = zip(self._groups, self._states, panes, strict=True)
         self._states = [group.step(state, pane, When(0)) for group, state, pane in parts]
         found = [group.ln_evidence(state) for group, state in zip(self._groups, self._states, strict=True)]
         evidence = np.concatenate([part.reshape(self.models, -1) for part in found], axis=1)
         alarmed = self.rule.alarms(evidence)
-        named, anew = np.zeros(evidence.shape, np.bool_), np.zeros(evidence.shape, np.bool_)
-        for model in np.flatnonzero(alarmed).tolist():
-            named[model], anew[model] = self.rule.judge(evidence[model])
         if alarmed.any():
+            anew = np.zeros(evidence.shape, np.bool_)
+            for model in np.flatnonzero(alarmed).tolist():
+                _, anew[model] = self.rule.judge(evidence[model])
             self._reset(anew, [len(part) // self.models for part in found])
-        return alarmed, named
+        return alarmed
 
     def _reset(self, anew: Mask, widths: Sequence[int]) -> None:
         split = np.split(anew, np.cumsum(widths)[:-1], axis=1)
@@ -50,12 +50,12 @@ class Fleet:
 class Truth:
     """What is true of all features of some worlds now, and panes drawn from it."""
 
-    def __init__(self, worlds: Sequence[World], change: Change = NOTHING) -> None:
+    def __init__(self, worlds: Sequence[World]) -> None:
         self._worlds = worlds
         self._numeric = [feature for world in worlds for feature in world.numeric]
         self._levels = [feature for world in worlds for feature in world.levels]
-        self._cells = _padded([feature.cells(change) for feature in self._numeric])
-        self._mix = _padded([feature.cells(change) for feature in self._levels])
+        self._cells = _padded([feature.cells(NOTHING) for feature in self._numeric])
+        self._mix = _padded([feature.cells(NOTHING) for feature in self._levels])
         self._missing = np.array([feature.missing for feature in self._numeric])
         self._zeros = np.array([feature.zeros for feature in self._numeric])
         self._ends = np.array([len(feature.counts) for feature in self._numeric])

@@ -36,7 +36,7 @@ def rows(size: Days) -> Iterator[Row]:
         budget = Budget(20, PERIOD * 86_400 / size.pane, 1000)
         fleet, truth = Fleet(worlds, rule(budget, _REFERENCE, mode)), Truth(worlds)
         count = np.full(size.models, _ROWS)
-        alarms = sum(int(fleet.step(truth.draw(rng, count))[0].sum()) for _ in range(panes))
+        alarms = sum(int(fleet.step(truth.draw(rng, count)).sum()) for _ in range(panes))
         told = f"{size.models * size.days:,} model-days, 20 features, {SCALES} scales"
         yield at_most(
             f"false alarms per model in 30 days, {told}: {mode}", alarms / (size.models * size.days) * PERIOD, 1

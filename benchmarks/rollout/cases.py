@@ -10,8 +10,8 @@ from benchmarks.rollout.others import widths
 from benchmarks.rollout.streams import Kind
 from benchmarks.rollout.watching import Seen, watch
 from benchmarks.rows import Row
+from services.drift_detection.domain.rollout.band import ALPHA
 
-ALPHA = 0.05
 _SUBJECTS = Kind(subjects=400, alike=0.1, noise=0.1, share=0.5, later=0.5)
 _PAIRED = Kind(paired=True, level=0.0)
 _EVEN = Kind(share=0.5, later=0.5)
@@ -44,8 +44,8 @@ class Size:
     panes: int
 
 
-def _all(kind: Kind, size: Size, **how: bool) -> list[Seen]:
-    return [watch(kind, size.panes, seed, **how) for seed in range(size.streams)]
+def _all(kind: Kind, size: Size) -> list[Seen]:
+    return [watch(kind, size.panes, seed) for seed in range(size.streams)]
 
 
 def _share(values: list[bool]) -> float:

@@ -1,7 +1,7 @@
 """Simulated rollouts: two versions of known difference, pane by pane, five independent metrics side by side."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -106,8 +106,3 @@ def _sums(group: Int64, values: Float64, chosen: Mask) -> Sums:
     for metric in range(M):
         sums.add(metric, group[chosen], places[:, metric])
     return sums
-
-
-def harmed(kind: Kind, harm: float) -> Kind:
-    """The same with a canary that is worse by this."""
-    return replace(kind, harm=harm)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.rollout.streams import Kind, panes
-from services.drift_detection.domain.rollout.band import Bands, bands
+from services.drift_detection.domain.rollout.band import bands
 from services.drift_detection.domain.rollout.dispersion import dispersion
 from services.drift_detection.domain.rollout.evidence import Design, Evidence
 from shared.rollout import METRICS
@@ -20,17 +20,14 @@ PAIRED = Design(np.ones(len(METRICS), dtype=np.bool_), np.full(len(METRICS), 2.0
 class Seen:
     """Whether the truth ever left a band, of any metric; after how many rows of the version harm was sure, by metric.
 
-    `width` of the first metric's last band, `dispersion` and `groups` likewise; `peeked`: a plain z-test at the same
-    levels, looked at as often, was ever wrong. `plain` is the width of that test's interval at the end.
+    `dispersion` of the first metric at the end; `peeked`: a plain z-test at the same levels, looked at as often, was
+    ever wrong.
     """
 
     left: bool = False
     peeked: bool = False
     found: Float64 = field(default_factory=lambda: np.full(len(METRICS), np.nan))
-    width: float = np.nan
-    plain: float = np.nan
     dispersion: float = 1.0
-    groups: float = 0.0
     judged: bool = False
 
 
@@ -54,13 +51,8 @@ def watch(kind: Kind, count: int, seed: int, *, judge_dispersion: bool = True) -
         seen.peeked |= bool((used & (np.abs(band.difference - truth) > half)).any())
         sure = used & (band.lower > 0) & np.isnan(seen.found)
         seen.found[sure] = evidence.seen[0][sure]
-        _note(seen, band, half)
-        seen.dispersion, seen.groups = float(spread.factor[0]), float(spread.groups[0])
+        seen.dispersion = float(spread.factor[0])
     return seen
-
-
-def _note(seen: Seen, band: Bands, half: Float64) -> None:
-    seen.width, seen.plain = float(band.upper[0] - band.lower[0]), float(2 * half[0])
 
 
 def _plain(evidence: Evidence, plan: Design) -> Float64:

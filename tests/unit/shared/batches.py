@@ -53,3 +53,16 @@ def with_metadata(**changed: str | None) -> bytes:
     whole = record()
     told = {key.decode(): value.decode() for key, value in whole.schema.metadata.items()} | changed
     return write_record(whole.replace_schema_metadata({key: text for key, text in told.items() if text is not None}))
+
+
+def same(left: PredictionBatch, right: PredictionBatch) -> None:
+    """Two batches are equal in all they hold."""
+    for name, value in vars(left).items():
+        other = getattr(right, name)
+        if isinstance(value, Rows):
+            np.testing.assert_array_equal(value.numeric, other.numeric, strict=True)
+            np.testing.assert_array_equal(value.categorical, other.categorical, strict=True)
+        elif isinstance(value, np.ndarray):
+            np.testing.assert_array_equal(value, other, strict=True)
+        else:
+            assert value == other

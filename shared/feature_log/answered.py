@@ -48,7 +48,7 @@ def rows_around(tables: Path, model: str, digest: str, wanted: Wanted) -> Around
     try:
         table = _opened(tables, model)
         after = _after(table, digest, wanted)
-        return Around(_before(table, digest, wanted, len(after)), after)
+        return Around(_before(table, digest, wanted, after), after)
     except (DeltaError, OSError, pa.ArrowException) as error:
         raise Unreadable(f"feature log: {error}") from error
 
@@ -59,18 +59,20 @@ def _lengths(wanted: Wanted) -> Iterator[timedelta]:
 
 
 def _after(table: DeltaTable, digest: str, wanted: Wanted) -> pa.Table:
-    found = _rows(table, digest, wanted.start, wanted.end).slice(0, wanted.most)
+    end = wanted.end
+    found = _rows(table, digest, wanted.start, end).slice(0, wanted.most)
     for length in _lengths(wanted):
         if len(found) >= wanted.least:
             break
-        end = max(wanted.end, wanted.start + length)
-        end = end if wanted.until is None else max(wanted.end, min(end, wanted.until))
-        found = _rows(table, digest, wanted.start, end).slice(0, max(len(found), wanted.least))
+        further = wanted.start + length if wanted.until is None else min(wanted.start + length, wanted.until)
+        if further > end:
+            end = further
+            found = _rows(table, digest, wanted.start, end).slice(0, wanted.least)
     return found
 
 
-def _before(table: DeltaTable, digest: str, wanted: Wanted, count: int) -> pa.Table:
-    found = _rows(table, digest, wanted.start, wanted.start)  # none
+def _before(table: DeltaTable, digest: str, wanted: Wanted, after: pa.Table) -> pa.Table:
+    found, count = after.slice(0, 0), len(after)
     for length in _lengths(wanted):
         found = _rows(table, digest, wanted.start - length, wanted.start)
         if len(found) >= count:

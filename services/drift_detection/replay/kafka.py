@@ -1,7 +1,6 @@
 """Topics read from the beginning of what is kept to where they end now, without a group."""
 
 from collections.abc import AsyncIterator, Mapping
-from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -10,13 +9,6 @@ from aiokafka.errors import KafkaError
 from shared.errors import Unreadable
 from shared.kafka.message import InMessage
 from shared.kafka.reading import Reader, from_record
-
-
-class Extent(NamedTuple):
-    """Of a topic: the first offset kept and the one after the last, by partition."""
-
-    begins: Mapping[int, int]
-    ends: Mapping[int, int]
 
 
 async def count_partitions(bootstrap: str, topic: str) -> int:
@@ -44,10 +36,10 @@ class Topic:
     def __init__(self, bootstrap: str, name: str, partitions: int) -> None:
         self._bootstrap = bootstrap
         self._places = [TopicPartition(name, number) for number in range(partitions)]
-        self.extent = Extent({}, {})
+        self.begins: Mapping[int, int] = {}
 
     async def messages(self) -> AsyncIterator[InMessage]:
-        """All that is kept, of each partition in its order. `extent` is known from the first message on.
+        """All that is kept, of each partition in its order. From the first message on `begins` holds the first offsets.
 
         Raises:
             Unreadable: the broker can't be reached.
@@ -65,7 +57,7 @@ class Topic:
     async def _read(self, consumer: AIOKafkaConsumer) -> AsyncIterator[InMessage]:
         consumer.assign(self._places)
         begins, ends = await consumer.beginning_offsets(self._places), await consumer.end_offsets(self._places)
-        self.extent = Extent(*({place.partition: offset for place, offset in of.items()} for of in (begins, ends)))
+        self.begins = {place.partition: offset for place, offset in begins.items()}
         for place, offset in begins.items():
             consumer.seek(place, offset)
         reader = Reader(consumer)

@@ -42,7 +42,7 @@ class KafkaRows:
         self.notes += [f"{unreadable} messages can't be read, or their bundle can't"] if unreadable else []
         self.notes += [
             f"partition {number} is kept from offset {first} on: windows of rows before can't be recomputed"
-            for number, first in self._topic.extent.begins.items()
+            for number, first in self._topic.begins.items()
             if first
         ]
 

@@ -75,6 +75,19 @@ class Voice:
             _tell(event)
 
 
+class Quiet:
+    """Which partitions rest: read to their end, and nothing came since the last round. What runs is told less often."""
+
+    def __init__(self) -> None:
+        self._before: dict[int, int] = {}
+
+    def of(self, at_end: Collection[int], offsets: dict[int, int]) -> set[int]:
+        """`offsets` are how far each was read in this round."""
+        quiet = {number for number in at_end if offsets[number] == self._before.get(number)}
+        self._before = offsets
+        return quiet
+
+
 class SourceCycle:
     """Stores the source partitions that are held here, and tells the models' side of them."""
 
@@ -84,7 +97,7 @@ class SourceCycle:
         self._storage = storage
         self._voice = voice
         self._stored = {number: state.offset for number, state in self._sources.partitions.items()}
-        self._told = dict.fromkeys(self._stored, -2)
+        self._quiet = Quiet()
 
     async def run(self, at_end: Collection[int]) -> None:
         """One round. `at_end` are the partitions read to their end.
@@ -94,7 +107,8 @@ class SourceCycle:
         """
         handled, buried = self._intake.handed_over()
         too_late, self._intake.too_late = self._intake.too_late, []
-        words = self._sources.words(self._quiet(at_end))
+        offsets = {number: state.offset for number, state in self._sources.partitions.items()}
+        words = self._sources.words(self._quiet.of(at_end, offsets))
         messages = [encode_word(home, word) for home, word in words]
         entries = self._changed_entries()
         await self._voice.send(buried)
@@ -105,13 +119,6 @@ class SourceCycle:
         await self._voice.send(messages)
         over = self._sources.finish()
         await self._storage.remove([parts.partial_key(number, key) for number, key in over])
-
-    def _quiet(self, at_end: Collection[int]) -> set[int]:
-        """Of these, those of which nothing came since the last round: what runs is told less often."""
-        offsets = {number: state.offset for number, state in self._sources.partitions.items()}
-        quiet = {number for number in at_end if offsets[number] == self._told[number]}
-        self._told = offsets
-        return quiet
 
     def _changed_entries(self) -> list[Entry]:
         """Partials first, then the head that vouches for them: a head without its partials would lose rows."""

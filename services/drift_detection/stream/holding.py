@@ -107,12 +107,12 @@ class Holding:
         if merging is not None:
             merging.deployed(event)
 
-    async def cycle(self, at_end: Callable[["Holding", str], Collection[int]]) -> None:
+    async def cycle(self, at_end: Callable[[str], Collection[int]]) -> None:
         """Store, release and say what there is. `at_end` gives the partitions of a topic read to their end.
 
         Raises:
             KafkaError: the state could not be stored.
         """
-        await self._source_cycle.run(at_end(self, PREDICTIONS))
-        await self._label_cycle.run(at_end(self, OUTCOMES))
+        await self._source_cycle.run(at_end(PREDICTIONS))
+        await self._label_cycle.run(at_end(OUTCOMES))
         await self._model_cycle.run()

@@ -7,7 +7,7 @@ from services.drift_detection.domain.performance.label_sources import LabelSourc
 from services.drift_detection.domain.sources import Place
 from services.drift_detection.models import Bundles
 from services.drift_detection.store.labels import encode_label_word, source_entry
-from services.drift_detection.stream.cycle import Storage, Voice, release
+from services.drift_detection.stream.cycle import Quiet, Storage, Voice, release
 from services.drift_detection.stream.intake import Intake, from_event
 from services.drift_detection.stream.metrics import LABELS, MESSAGES
 from shared.errors import Unreadable
@@ -54,7 +54,7 @@ class LabelCycle:
         self._intake = intake
         self._storage = storage
         self._voice = voice
-        self._before: dict[int, int] = {}
+        self._quiet = Quiet()
 
     async def run(self, at_end: Collection[int]) -> None:
         """One round. `at_end` are the partitions read to their end.
@@ -66,9 +66,7 @@ class LabelCycle:
         sources = self._intake.sources
         offsets = {number: source.offset for number, source in sources.partitions.items()}
         moved = [source for source in sources.partitions.values() if source.told < source.offset]
-        quiet = {number for number in at_end if offsets[number] == self._before.get(number)}
-        self._before = offsets
-        messages = [encode_label_word(home, word) for home, word in sources.words(quiet)]
+        messages = [encode_label_word(home, word) for home, word in sources.words(self._quiet.of(at_end, offsets))]
         entries = [source_entry(source) for source in moved]
         await self._voice.send(buried)
         await self._voice.send(messages)

@@ -37,7 +37,9 @@ class OutcomeBatch:
     `request_id` n times 16 bytes, `row` int32 [n], `event_time` (of the prediction) and `label_time` (when the label
     came true) datetime64[us] [n] UTC, `label` float64 [n], `business` bool [n] (a business outcome, not the label that
     the model predicts), `replaced` float64 [n] (the label that a correction takes back; NaN: there was none), `scores`
-    float32 [n, k]. `meta.rows_so_far` counts rows of this producer, this message's included.
+    float32 [n, k]. `source_partition` int32 [n] and `source_offset` int64 [n]: where the prediction stands in
+    driftline.predictions, so that a reader of both topics can wait for it. `champion_scores` like scores, shadows only.
+    `meta.rows_so_far` counts rows of this producer, this message's included.
     """
 
     meta: Meta
@@ -49,6 +51,9 @@ class OutcomeBatch:
     business: NDArray[np.bool_]
     replaced: NDArray[np.float64]
     scores: Float32
+    source_partition: NDArray[np.int32]
+    source_offset: NDArray[np.int64]
+    champion_scores: Float32 | None = None
 
     def __len__(self) -> int:
         return len(self.row)
@@ -70,7 +75,11 @@ def encode_outcomes(batch: OutcomeBatch) -> bytes:
         "business": pa.array(batch.business),
         "replaced": pa.array(batch.replaced, mask=~batch.correction),
         "scores": fixed(batch.scores),
+        "source_partition": pa.array(batch.source_partition),
+        "source_offset": pa.array(batch.source_offset),
     }
+    if batch.champion_scores is not None:
+        columns["champion_scores"] = fixed(batch.champion_scores)
     metadata = {"format": FORMAT, **{name: str(getattr(batch.meta, name)) for name in (*TEXTS, *_NUMBERS)}}
     record = pa.record_batch(list(columns.values()), names=list(columns))
     return write_record(record.replace_schema_metadata(metadata))
@@ -88,8 +97,13 @@ def decode_outcomes(value: bytes) -> OutcomeBatch:
         meta = _read_meta(record.schema.metadata or {})
     except (pa.ArrowException, OSError, ValueError) as error:
         raise Unreadable(f"{WHAT}: {error}") from error
-    columns = Columns(WHAT, record)
-    batch = OutcomeBatch(
+    batch = _batch(meta, Columns(WHAT, record), paired="champion_scores" in record.schema.names)
+    _check_values(batch)
+    return batch
+
+
+def _batch(meta: Meta, columns: Columns, *, paired: bool) -> OutcomeBatch:
+    return OutcomeBatch(
         meta=meta,
         request_id=columns.plain("request_id", KEY).tolist(),
         row=columns.plain("row", pa.int32()),
@@ -99,9 +113,10 @@ def decode_outcomes(value: bytes) -> OutcomeBatch:
         business=columns.plain("business", pa.bool_()),
         replaced=columns.numbers("replaced"),
         scores=columns.block("scores", pa.float32()),
+        source_partition=columns.plain("source_partition", pa.int32()),
+        source_offset=columns.plain("source_offset", pa.int64()),
+        champion_scores=columns.block("champion_scores", pa.float32()) if paired else None,
     )
-    _check_values(batch)
-    return batch
 
 
 def _read_meta(metadata: Mapping[bytes, bytes]) -> Meta:
@@ -114,11 +129,16 @@ def _read_meta(metadata: Mapping[bytes, bytes]) -> Meta:
 
 
 def _check_values(batch: OutcomeBatch) -> None:
+    pairs = batch.champion_scores
     for name, wrong in (
         ("row: must not be negative", np.any(batch.row < 0)),
         ("label: must be finite", not np.isfinite(batch.label).all()),
         ("replaced: must be finite, or null", np.any(np.isinf(batch.replaced))),
         ("scores: must not be infinite", np.any(np.isinf(batch.scores))),
+        ("source_partition: must not be negative", np.any(batch.source_partition < 0)),
+        ("source_offset: must not be negative", np.any(batch.source_offset < 0)),
+        ("champion_scores: must be as many as scores", pairs is not None and pairs.shape != batch.scores.shape),
+        ("champion_scores: must not be infinite", pairs is not None and np.any(np.isinf(pairs))),
     ):
         if wrong:
             raise Unreadable(f"{WHAT}: column {name}")

@@ -82,6 +82,8 @@ def window_of(known: Scorer, scores: Float32, labels: Float64, hours: Float64 | 
         business=np.zeros(count, np.bool_),
         replaced=np.full(count, np.nan),
         scores=scores,
+        source_partition=np.zeros(count, np.int32),
+        source_offset=np.zeros(count, np.int64),
     )
     window = WindowOutcomes()
     known.add(window, batch, np.ones(count, np.bool_))

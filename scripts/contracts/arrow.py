@@ -47,6 +47,9 @@ _OUTCOMES = {
     "business": "A business outcome, not the label that the model predicts.",
     "replaced": "The label of the same row and kind that this one takes back; null for the first.",
     "scores": _COLUMNS["scores"],
+    "source_partition": "The partition of driftline.predictions in which the prediction stands.",
+    "source_offset": "Its message's offset there: who reads both topics knows by it whether the row was read.",
+    "champion_scores": _COLUMNS["champion_scores"],
 }
 _OUTCOME_METADATA = {
     "producer": "The source partition whose message brought them, such as driftline.labels/2.",
@@ -76,7 +79,7 @@ def example_batch() -> PredictionBatch:
 def example_outcomes() -> OutcomeBatch:
     """The label of one row, and the correction of another's."""
     return OutcomeBatch(
-        meta=Meta("flight_delays", "a" * 64, "b" * 64, "champion", "driftline.labels/0", 1, 2),
+        meta=Meta("flight_delays", "a" * 64, "b" * 64, "shadow", "driftline.labels/0", 1, 2),
         request_id=[bytes(16), bytes([1] * 16)],
         row=np.zeros(2, np.int32),
         event_time=np.array(["2013-03-15T16:00:00", "2013-03-15T16:00:01"], "datetime64[us]"),
@@ -85,6 +88,9 @@ def example_outcomes() -> OutcomeBatch:
         business=np.array([False, False]),
         replaced=np.array([np.nan, 0.0]),
         scores=np.array([[0.5], [0.25]], np.float32),
+        source_partition=np.array([0, 2], np.int32),
+        source_offset=np.array([17, 4]),
+        champion_scores=np.array([[0.5], [0.75]], np.float32),
     )
 
 

@@ -65,8 +65,9 @@ def outcomes(digest: str) -> OutcomeBatch:
     wrong = random.random(len(labels)) < 0.1
     lag = (np.minimum(random.exponential(0.3, len(labels)), 1.5) * HOUR).astype("timedelta64[us]")
     an_hour = np.timedelta64(HOUR, "us")
-    event_time = np.concatenate([times, times[wrong], times[-1:]])
-    count = len(event_time)
+    which = np.arange(len(times))
+    which = np.concatenate([which, which[wrong], which[-1:]])
+    event_time, count, message = times[which], len(which), which // PER_MESSAGE
     return OutcomeBatch(
         meta=Meta("pumps", digest, definition().digest, "champion", "driftline.labels/0", 0, count),
         request_id=[bytes(16)] * count,
@@ -76,14 +77,16 @@ def outcomes(digest: str) -> OutcomeBatch:
         label_time=np.concatenate([times + lag, times[wrong] + lag[wrong] + an_hour, times[-1:] + 5 * an_hour]),
         business=np.arange(count) == count - 1,
         replaced=np.concatenate([np.full(len(labels), np.nan), 1 - labels[wrong], [np.nan]]),
-        scores=np.concatenate([scores, scores[wrong], scores[-1:]]),
+        scores=scores[which],
+        source_partition=(message % PARTITIONS).astype(np.int32),
+        source_offset=message // PARTITIONS,
     )
 
 
 def part(all_of_them: OutcomeBatch, chosen: NDArray[np.int64], source: int, sequence: int) -> OutcomeBatch:
     meta = all_of_them.meta
     about = Meta(meta.model, meta.digest, meta.definition_digest, "champion", f"driftline.labels/{source}", sequence, 9)
-    cut = {name: value[chosen] for name, value in vars(all_of_them).items() if name not in ("meta", "request_id")}
+    cut = {name: value[chosen] for name, value in vars(all_of_them).items() if isinstance(value, np.ndarray)}
     return OutcomeBatch(meta=about, request_id=[bytes(16)] * len(chosen), **cut)
 
 

@@ -27,6 +27,8 @@ def batch(rows: int = 4, scores: int = 1) -> OutcomeBatch:
         business=numbers % 3 == 0,
         replaced=np.where(numbers % 2, 0.0, np.nan),
         scores=np.random.default_rng(1).random((rows, scores), dtype=np.float32),
+        source_partition=(numbers % 2).astype(np.int32),
+        source_offset=numbers,
     )
 
 
@@ -52,6 +54,11 @@ def changed(metadata: dict[str, str] | None = None, **columns: pa.Array | None) 
 def test_what_is_encoded_is_decoded(rows: int, scores: int) -> None:
     whole = batch(rows, scores)
     same(whole, decode_outcomes(encode_outcomes(whole)))
+
+
+def test_the_champions_scores_go_with_those_of_a_shadow() -> None:
+    shadow = replace(batch(), champion_scores=batch().scores + 1)
+    same(shadow, decode_outcomes(encode_outcomes(shadow)))
 
 
 def test_a_label_that_replaces_none_is_no_correction() -> None:
@@ -85,6 +92,12 @@ def test_what_a_later_format_may_add_is_passed_over() -> None:
         ("scores", pa.array([0.5] * 4, pa.float32())),
         ("scores", pa.array([None, *[[0.5]] * 3], pa.list_(pa.float32(), 1))),
         ("scores", pa.array([[float("inf")], *[[0.5]] * 3], pa.list_(pa.float32(), 1))),
+        ("source_partition", None),
+        ("source_partition", pa.array([0, 1, 2, -1], pa.int32())),
+        ("source_offset", pa.array([0, 1, 2, -1])),
+        ("source_offset", pa.array([0, 1, 2, None])),
+        ("champion_scores", pa.array([[0.5, 0.5]] * 4, pa.list_(pa.float32(), 2))),
+        ("champion_scores", pa.array([[float("inf")], *[[0.5]] * 3], pa.list_(pa.float32(), 1))),
     ],
 )
 def test_a_column_of_another_type_or_out_of_bounds_is_named(column: str, wrong: pa.Array | None) -> None:

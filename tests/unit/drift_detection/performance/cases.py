@@ -81,6 +81,8 @@ def outcomes(
         business=np.full(count, business),
         replaced=np.broadcast_to(replaced, count).astype(np.float64),
         scores=scores,
+        source_partition=np.zeros(count, np.int32),
+        source_offset=np.zeros(count, np.int64),
     )
 
 

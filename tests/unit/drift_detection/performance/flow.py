@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,12 +93,14 @@ def outcome_batch(
         business=np.zeros(count, np.bool_),
         replaced=np.full(count, np.nan) if replaced is None else replaced,
         scores=scores,
+        source_partition=np.zeros(count, np.int32),
+        source_offset=np.zeros(count, np.int64),
     )
 
 
 def part(batch: OutcomeBatch, chosen: NDArray[np.bool_] | slice) -> OutcomeBatch:
     """The chosen rows, bool [n] or a slice."""
-    cut = {name: value[chosen] for name, value in vars(batch).items() if name not in ("meta", "request_id")}
+    cut: dict[str, Any] = {name: value[chosen] for name, value in vars(batch).items() if isinstance(value, np.ndarray)}
     return replace(batch, **cut, request_id=[bytes(16)] * len(cut["row"]))
 
 

@@ -43,6 +43,9 @@ PREDICTIONS = pa.schema(
         ("scores", pa.list_(pa.field("element", pa.float32()))),
         ("latency_us", pa.int32()),
         ("traceparent", pa.string()),
+        ("producer", pa.string()),
+        ("sequence", pa.int64()),
+        ("rows_so_far", pa.int64()),
         *_SOURCE,
     ]
 )

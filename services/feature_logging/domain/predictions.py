@@ -77,6 +77,9 @@ def _own(batch: PredictionBatch, definition: ModelDefinition) -> dict[str, pa.Ar
         ),
         "latency_us": pa.array(batch.latency_us),
         "traceparent": pa.array(batch.traceparent or [None] * count, pa.string()),
+        "producer": pa.repeat(batch.meta.producer, count),
+        "sequence": pa.repeat(batch.meta.sequence, count),
+        "rows_so_far": pa.repeat(batch.meta.rows_so_far, count),
     }
 
 

@@ -11,6 +11,7 @@ import typer
 from cli.demo.command import demo
 from cli.errors import UserError, explain
 from cli.explain import explain as explain_incident
+from cli.log import log
 from cli.replay import replay
 from cli.score import score
 from cli.up import up
@@ -33,6 +34,7 @@ app.command()(demo)
 app.command()(score)
 app.command("explain")(explain_incident)
 app.command()(replay)
+app.add_typer(log, name="log")
 
 
 def main() -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 from shared.bundle import open_bundle
 from shared.definition import ModelDefinition
 from shared.errors import InvalidInput, Unreadable
+from shared.feature_log.lookup import newest_bundle
+from shared.settings import ServiceSettings
 
 
 @dataclass(frozen=True)
@@ -38,3 +40,12 @@ class Bundles:
                 raise Unreadable(f"bundle {digest}: {error}") from error
             self._known[digest] = Known(bundle.definition, bundle.reference.categories)
         return self._known[digest]
+
+
+def newest_definition(settings: ServiceSettings, model: str) -> ModelDefinition | None:
+    """The definition by which the model's champion answered last; None if nothing tells it here."""
+    digest = newest_bundle(settings.tables, model)
+    try:
+        return None if digest is None else Bundles(settings.bundles, settings.trust).get(digest).definition
+    except Unreadable:
+        return None

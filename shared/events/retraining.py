@@ -8,11 +8,15 @@ from shared.definition import LabelKind
 from shared.events.base import Digest, Event, EventId, Finite, Record, UtcTime
 
 RETRAINING = "driftline.retraining"
+LabelsWanted = Literal["required", "left"]
 
 
 class SnapshotPin(Record):
     """The rows a run trains on, exactly: versions of the model's Delta tables (None: not there yet), event-time
     bounds [start, end), labels known at `as_of`, count of rows and their order-independent hash.
+
+    `labels`: rows without one are not among them ("required"), or are, with null ("left"). `logged_by`: nothing that
+    was logged later is among them, by the broker's clock; without it the versions alone bound what was logged.
 
     Only labels that are values of `label_kind` and not older than their row count; without it, all do: so it was in
     pins made before labels were checked.
@@ -25,6 +29,8 @@ class SnapshotPin(Record):
     end: UtcTime
     as_of: UtcTime
     label_kind: LabelKind | None = Field(default=None, exclude_if=lambda kind: kind is None)
+    labels: LabelsWanted = Field(default="required", exclude_if=lambda labels: labels == "required")
+    logged_by: UtcTime | None = Field(default=None, exclude_if=lambda time: time is None)
     rows: int = Field(ge=0)
     row_hash: Digest
 

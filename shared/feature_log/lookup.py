@@ -1,13 +1,14 @@
-"""One prediction by its id, for operators and auditors."""
+"""One prediction by its id, for operators and auditors; and who answered last."""
 
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.dataset as ds
 
 from shared.errors import InvalidInput
 from shared.feature_log.reading import dataset, open_table
-from shared.feature_log.schema import table_path
+from shared.feature_log.schema import PARTITION, table_path
 
 
 def find_prediction(tables: Path, model: str, request_id: bytes, row: int = 0) -> dict[str, Any]:
@@ -32,3 +33,15 @@ def find_prediction(tables: Path, model: str, request_id: bytes, row: int = 0) -
 def _rank(row: dict[str, Any]) -> tuple[object, ...]:
     place = (row["source_partition"], row["source_offset"], row["source_row"])
     return (row["role"] != "champion", row["repeat"], row["event_time"], *place)
+
+
+def newest_bundle(tables: Path, model: str) -> str | None:
+    """Digest of the bundle that the champion answered with, in the row of the last day that was logged last."""
+    table = open_table(table_path(tables, model, "predictions"))
+    days = [] if table is None else pa.table(table.get_add_actions(flatten=True)).column(f"partition.{PARTITION}")
+    if table is None or not len(days):
+        return None
+    chosen = (ds.field(PARTITION) == max(days)) & (ds.field("role") == "champion")
+    rows = dataset(table).to_table(columns=["bundle_digest", "log_time"], filter=chosen)
+    newest = rows.sort_by([("log_time", "descending")]).column("bundle_digest").slice(0, 1).to_pylist()
+    return newest[0] if newest else None

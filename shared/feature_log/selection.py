@@ -1,7 +1,7 @@
 """Which rows and labels belong in a snapshot: the point-in-time join."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,22 +10,14 @@ from deltalake import DeltaTable
 
 from shared.definition import LabelKind
 from shared.errors import InvalidInput
+from shared.feature_log.bounds import Bounds, wanted_rows
 from shared.feature_log.reading import dataset
-from shared.feature_log.schema import TIME, features_of
+from shared.feature_log.schema import LABELS, TIME, TableKind, features_of
 
 KEY = ["request_id", "row"]
 _ROW = [("request_id", pa.binary()), ("row", pa.int32()), ("entity", pa.string()), ("event_time", TIME)]
 _LABEL = [("label", pa.float64()), ("label_time", TIME)]
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """start <= event_time < end; labels up to and with `as_of`, see `SnapshotPin.label_kind`."""
-
-    start: datetime
-    end: datetime
-    as_of: datetime
-    label_kind: LabelKind | None
+_OF_LABELS = [*KEY, "event_time", "value", "log_time", "source_partition", "source_offset", "source_row"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +27,15 @@ class Sources:
     predictions: DeltaTable | None
     labels: DeltaTable | None
     history: DeltaTable | None
+
+    def items(self) -> Iterator[tuple[TableKind, DeltaTable]]:
+        """Those that are there, by kind."""
+        if self.predictions is not None:
+            yield "predictions", self.predictions
+        if self.labels is not None:
+            yield "labels", self.labels
+        if self.history is not None:
+            yield "history", self.history
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,10 @@ def select_rows(sources: Sources, bounds: Bounds) -> tuple[pa.Table, LeftOut]:
     logged, logged_out = _logged(sources, bounds, schema)
     history, history_out = _history(sources, bounds, schema)
     both = pa.concat_tables([logged, history])
-    # What was logged comes first, so it wins over a history row with the same key.
+    # What was logged comes first, so it wins over a history row with the same key, unless that alone has a label.
     ranked = both.append_column("source", pa.array([0] * len(logged) + [1] * (len(both) - len(logged)), pa.int8()))
-    once = first_of_each(ranked, ["source", "event_time"]).select(schema.names)
+    ranked = ranked.append_column("bare", ranked.column("label").is_null().cast(pa.int8()))
+    once = first_of_each(ranked, ["bare", "source", "event_time"]).select(schema.names)
     ordered = once.sort_by([(name, "ascending") for name in ("event_time", *KEY)]).combine_chunks()
     return ordered, logged_out + history_out
 
@@ -92,41 +94,33 @@ def _schema(sources: Sources) -> pa.Schema:
     return pa.schema([*_ROW, *ordered, ("score", pa.float32()), *_LABEL])
 
 
-def _in_range(bounds: Bounds) -> ds.Expression:
-    day, time = ds.field("event_day"), ds.field("event_time")
-    known = time <= pa.scalar(bounds.as_of, TIME)
-    days = (day >= pa.scalar(bounds.start.date())) & (day <= pa.scalar(bounds.end.date()))
-    return days & (time >= pa.scalar(bounds.start, TIME)) & (time < pa.scalar(bounds.end, TIME)) & known
-
-
 def _logged(sources: Sources, bounds: Bounds, schema: pa.Schema) -> tuple[pa.Table, LeftOut]:
-    if sources.predictions is None or sources.labels is None:
+    if sources.predictions is None or (sources.labels is None and bounds.labels == "required"):
         return schema.empty_table(), LeftOut()
     rows = _champion_rows(sources.predictions, bounds, schema)
     made = rows.select([*KEY, "event_time"])
     labels = _labels(sources.labels, bounds).join(made, keys=KEY, join_type="inner")
     # A label that does not count must not hide an earlier one that does, so it goes before the latest is chosen.
     labels, left_out = _sifted(labels, bounds.label_kind)
-    return rows.join(_latest(labels), keys=KEY, join_type="inner").select(schema.names).cast(schema), left_out
+    how = "left outer" if bounds.labels == "left" else "inner"
+    return rows.join(_latest(labels), keys=KEY, join_type=how).select(schema.names).cast(schema), left_out
 
 
 def _champion_rows(predictions: DeltaTable, bounds: Bounds, schema: pa.Schema) -> pa.Table:
     source = dataset(predictions)
     present = [name for name in schema.names if name in source.schema.names]
     columns = [*present, "scores", "source_partition", "source_offset", "source_row"]
-    chosen = _in_range(bounds) & (ds.field("role") == "champion") & ~ds.field("repeat")
-    table = source.to_table(columns=columns, filter=chosen)
+    table = source.to_table(columns=columns, filter=wanted_rows("predictions", bounds))
     table = first_of_each(table, ["event_time", "source_partition", "source_offset", "source_row"])
     table = table.append_column("score", pc.call_function("list_element", [table.column("scores"), 0]))
     return _filled(table, pa.schema([field for field in schema if field.name not in ("label", "label_time")]))
 
 
-def _labels(labels: DeltaTable, bounds: Bounds) -> pa.Table:
-    as_of = pa.scalar(bounds.as_of, TIME)
-    columns = ["request_id", "row", "event_time", "value", "log_time"]
-    columns += ["source_partition", "source_offset", "source_row"]
-    known = (ds.field("event_day") <= pa.scalar(bounds.as_of.date())) & (ds.field("event_time") <= as_of)
-    table = dataset(labels).to_table(columns=columns, filter=known & (ds.field("kind") == "label"))
+def _labels(labels: DeltaTable | None, bounds: Bounds) -> pa.Table:
+    if labels is None:
+        table = LABELS.empty_table().select(_OF_LABELS)
+    else:
+        table = dataset(labels).to_table(columns=_OF_LABELS, filter=wanted_rows("labels", bounds))
     return table.rename_columns({"value": "label", "event_time": "label_time"})
 
 
@@ -154,13 +148,22 @@ def _sifted(rows: pa.Table, kind: LabelKind | None) -> tuple[pa.Table, LeftOut]:
 def _history(sources: Sources, bounds: Bounds, schema: pa.Schema) -> tuple[pa.Table, LeftOut]:
     if sources.history is None:
         return schema.empty_table(), LeftOut()
-    known = _in_range(bounds) & (ds.field("label_time") <= pa.scalar(bounds.as_of, TIME)) & ds.field("label").is_valid()
     source = dataset(sources.history)
     present = [name for name in schema.names if name in source.schema.names]
-    table, left_out = _sifted(_filled(source.to_table(columns=present, filter=known), schema), bounds.label_kind)
+    rows = _filled(source.to_table(columns=present, filter=wanted_rows("history", bounds)), schema)
+    labelled = rows if bounds.labels == "required" else rows.filter(_known_label(bounds))
+    table, left_out = _sifted(labelled, bounds.label_kind)
+    if bounds.labels == "left":
+        bare = rows.drop_columns([field for field, _ in _LABEL])
+        table = pa.concat_tables([table, _filled(bare, schema)])
     # Two history rows with the same key and label time may still differ; all columns together decide which comes first.
+    # Nulls are last in either direction, so a row without label comes after the same row with one.
     order = [("label_time", "descending"), *(name for name in schema.names if name not in KEY)]
     return first_of_each(table, order), left_out
+
+
+def _known_label(bounds: Bounds) -> ds.Expression:
+    return ds.field("label").is_valid() & (ds.field("label_time") <= pa.scalar(bounds.as_of, TIME))
 
 
 def _filled(table: pa.Table, schema: pa.Schema) -> pa.Table:

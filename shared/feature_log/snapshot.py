@@ -1,24 +1,26 @@
-"""Training data, pinned: labelled rows of an event-time range as they were known at one moment.
+"""Training data, pinned: rows of an event-time range, with their labels, as they were known at one moment.
 
 A snapshot is correct in time: no label with an event time after `as_of` enters it, nor any row that was predicted
-after it; of the labels up to `as_of` the latest one counts. A label that is no value of its kind, or older than its
-row, does not count and is told. A snapshot is pinned by the versions of the tables it was read from.
+after it, nor, where `logged_by` is given, any of either that was logged after that; of the labels that are left the
+latest one counts. A label that is no value of its kind, or older than its row, does not count and is told. A snapshot
+is pinned by the versions of the tables it was read from.
 """
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
-from shared.errors import DriftlineError, InvalidInput
+from shared.errors import DriftlineError
 from shared.events import SnapshotPin
-from shared.feature_log.reading import open_table
+from shared.feature_log.bounds import Bounds, wanted_rows
+from shared.feature_log.reading import dataset, open_table
 from shared.feature_log.row_hash import row_hash
 from shared.feature_log.schema import TableKind, table_path
-from shared.feature_log.selection import Bounds, LeftOut, Sources, select_rows
+from shared.feature_log.selection import LeftOut, Sources, select_rows
 
 __all__ = ["Bounds", "LeftOut", "Snapshot", "SnapshotChanged", "pin_snapshot", "read_snapshot"]
 
@@ -29,16 +31,18 @@ class SnapshotChanged(DriftlineError):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """n labelled rows, sorted by (event_time, request_id, row), each (request_id, row) once.
+    """n rows, sorted by (event_time, request_id, row), each (request_id, row) once.
 
     `table` has `request_id` binary, `row` int32, `entity` string, `event_time` timestamp[us, UTC], the features sorted
     by name (float32 or string, null where missing or unseen), `score` float32 (null for history), `label` float64 and
-    `label_time` timestamp[us, UTC]. `left_out` counts the labels that do not count.
+    `label_time` timestamp[us, UTC] (both null where labels are "left" and there is none). `left_out` counts the labels
+    that do not count. `files` names the data files that may hold such rows, by kind of table and relative to it.
     """
 
     pin: SnapshotPin
     table: pa.Table
     left_out: LeftOut
+    files: Mapping[TableKind, tuple[str, ...]]
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -53,10 +57,7 @@ def pin_snapshot(tables: Path, model: str, bounds: Bounds) -> Snapshot:
         InvalidInput: a time has no time zone, `end` is not after `start`, or a feature is numeric in one table and
             categorical in the other.
     """
-    start, end, as_of = _utc("start", bounds.start), _utc("end", bounds.end), _utc("as_of", bounds.as_of)
-    bounds = Bounds(start, end, as_of, bounds.label_kind)
-    if start >= end:
-        raise InvalidInput("end", "must be after start")
+    bounds = bounds.checked()
     sources = _open(tables, model)
     table, left_out = select_rows(sources, bounds)
     pin = SnapshotPin(
@@ -67,7 +68,7 @@ def pin_snapshot(tables: Path, model: str, bounds: Bounds) -> Snapshot:
         rows=table.num_rows,
         row_hash=row_hash(table),
     )
-    return Snapshot(pin, table, left_out)
+    return Snapshot(pin, table, left_out, _files(sources, bounds))
 
 
 def read_snapshot(tables: Path, model: str, pin: SnapshotPin) -> Snapshot:
@@ -78,7 +79,9 @@ def read_snapshot(tables: Path, model: str, pin: SnapshotPin) -> Snapshot:
     """
     try:
         sources = _open(tables, model, pin)
-        table, left_out = select_rows(sources, Bounds(pin.start, pin.end, pin.as_of, pin.label_kind))
+        bounds = Bounds(**{field.name: getattr(pin, field.name) for field in fields(Bounds)})
+        table, left_out = select_rows(sources, bounds)
+        files = _files(sources, bounds)
     except (DeltaError, OSError, pa.ArrowException) as error:
         raise SnapshotChanged(f"snapshot of {model}: the pinned version can't be read: {error}") from error
     found = row_hash(table)
@@ -87,17 +90,18 @@ def read_snapshot(tables: Path, model: str, pin: SnapshotPin) -> Snapshot:
             f"snapshot of {model}: pinned were {pin.rows} rows with hash {pin.row_hash}, "
             f"the tables hold {table.num_rows} with hash {found}"
         )
-    return Snapshot(pin, table, left_out)
-
-
-def _utc(name: str, time: datetime) -> datetime:
-    if time.tzinfo is None:
-        raise InvalidInput(name, "must have a time zone")
-    return time.astimezone(UTC)
+    return Snapshot(pin, table, left_out, files)
 
 
 def _version(table: DeltaTable | None) -> int | None:
     return None if table is None else int(table.version())
+
+
+def _files(sources: Sources, bounds: Bounds) -> dict[TableKind, tuple[str, ...]]:
+    return {
+        kind: tuple(sorted(part.path for part in dataset(table).get_fragments(filter=wanted_rows(kind, bounds))))
+        for kind, table in sources.items()
+    }
 
 
 def _open(tables: Path, model: str, pin: SnapshotPin | None = None) -> Sources:

@@ -1,0 +1,54 @@
+"""`driftline log`: questions to the feature log."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+log = typer.Typer(help="The feature log: snapshots of it.", no_args_is_help=True)
+
+_MODEL = typer.Argument(metavar="MODEL", help="A model's name.")
+_FROM = typer.Option("--from", metavar="TIME", help="Rows with this event time or later, such as 2026-03-01T00:00Z.")
+_TO = typer.Option("--to", metavar="TIME", help="And before this one.")
+_AS_OF = typer.Option(
+    "--as-of", metavar="TIME", help="Nothing of a later event time, and nothing logged later, is in it."
+)
+_LABELS = typer.Option("--labels", metavar="required|left", help="left: rows without a label come, too, with null.")
+_REPLAYED = typer.Option(
+    "--replayed", help="Events were replayed, so log times say nothing: as-of bounds event time only."
+)
+_AGAIN = typer.Option("--again", help="A file with what this command printed: the same rows, or an error.")
+_OUTPUT = typer.Option("--output", help="A Parquet file for the rows.")
+_STATE = typer.Option(envvar="DRIFTLINE_STATE", metavar="DIR", help="Folder that holds everything.")
+
+
+@log.command()
+def snapshot(  # noqa: PLR0913, PLR0917  # its options
+    model: Annotated[str, _MODEL],
+    start: Annotated[str | None, _FROM] = None,
+    end: Annotated[str | None, _TO] = None,
+    as_of: Annotated[str | None, _AS_OF] = None,
+    labels: Annotated[str, _LABELS] = "required",
+    replayed: Annotated[bool, _REPLAYED] = False,
+    again: Annotated[Path | None, _AGAIN] = None,
+    output: Annotated[Path | None, _OUTPUT] = None,
+    state: Annotated[Path, _STATE] = Path(".driftline"),
+) -> None:
+    """Pin a model's rows and labels as they were known at a moment: versions, rows, hash and files, as JSON."""
+    told: dict[str, str | Path | None] = {"--from": start, "--to": end, "--as-of": as_of, "--labels": labels}
+    told |= {"--again": again and again.resolve(), "--output": output and output.resolve()}
+    options = [str(word) for name, value in told.items() if value for word in (name, value)]
+    _ask_service(["snapshot", model, *options, *(["--replayed"] if replayed else [])], state)
+
+
+def _ask_service(words: list[str], state: Path) -> None:
+    """Run `python -m services.feature_logging`; its exit code is ours."""
+    import os
+    import subprocess
+    import sys
+
+    from cli.stack.plan import ROOT
+
+    path = ":".join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH", ""))))
+    command = (sys.executable, "-m", "services.feature_logging", *words, "--state", str(state.resolve()))
+    raise typer.Exit(subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, check=False).returncode)

@@ -1,0 +1,1 @@
+"""One answer at the command line, read from the tables as they are, whether or not the service runs."""

@@ -1,0 +1,86 @@
+"""`snapshot`: pin a model's rows as they were known at a moment, or read a pinned snapshot again."""
+
+import argparse
+import json
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from services.feature_logging.models import newest_definition
+from services.feature_logging.settings import Settings
+from shared.definition import LabelKind
+from shared.errors import InvalidInput, first_problem
+from shared.events import SnapshotPin
+from shared.feature_log.snapshot import Bounds, Snapshot, pin_snapshot, read_snapshot
+
+
+def add_snapshot(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = commands.add_parser("snapshot", help="pin the rows and labels that were known at a moment, as JSON")
+    parser.add_argument("model")
+    parser.add_argument("--from", dest="start", help="rows with this event time or later (RFC 3339)")
+    parser.add_argument("--to", dest="end", help="and before this one")
+    parser.add_argument("--as-of", help="nothing of a later event time, and nothing logged later, is in it")
+    parser.add_argument(
+        "--labels", choices=("required", "left"), default="required", help="left: rows without one, too"
+    )
+    parser.add_argument("--replayed", action="store_true", help="events were replayed: as-of bounds event time only")
+    parser.add_argument("--again", type=Path, help="a file with what this command printed: the same rows, or an error")
+    parser.add_argument("--output", type=Path, help="a Parquet file for the rows")
+    parser.set_defaults(run=show_snapshot)
+    return parser
+
+
+def show_snapshot(settings: Settings, options: argparse.Namespace) -> int:
+    """Print the snapshot; raises InvalidInput, SnapshotChanged, OSError."""
+    if options.again is None:
+        found = pin_snapshot(settings.tables, options.model, _bounds(settings, options))
+    else:
+        found = read_snapshot(settings.tables, options.model, _pin(options.again))
+    if options.output is not None:
+        pq.write_table(found.table, options.output)
+    print(json.dumps(_told(options.model, found), indent=2))  # noqa: T201  # a command's answer
+    return 0
+
+
+def _bounds(settings: Settings, options: argparse.Namespace) -> Bounds:
+    start, end, as_of = (_time(options, name) for name in ("start", "end", "as_of"))
+    kind = _label_kind(settings, options.model)
+    return Bounds(start, end, as_of, kind, options.labels, None if options.replayed else as_of)
+
+
+def _label_kind(settings: Settings, model: str) -> LabelKind | None:
+    definition = newest_definition(settings, model)
+    return None if definition is None else definition.label.kind
+
+
+def _time(options: argparse.Namespace, name: str) -> datetime:
+    try:
+        return datetime.fromisoformat(getattr(options, name) or "")
+    except ValueError as error:
+        option = {"start": "--from", "end": "--to", "as_of": "--as-of"}[name]
+        raise InvalidInput(option, "a time as RFC 3339 is needed, such as 2013-03-15T16:00:00Z") from error
+
+
+def _pin(path: Path) -> SnapshotPin:
+    try:
+        return SnapshotPin.model_validate(json.loads(path.read_bytes())["pin"])
+    except ValidationError as error:
+        raise InvalidInput("--again", ": ".join(first_problem(error, "pin"))) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InvalidInput("--again", f"{path} is no JSON that this command printed") from error
+
+
+def _told(model: str, found: Snapshot) -> dict[str, Any]:
+    return {
+        "model": model,
+        "rows": found.pin.rows,
+        "row_hash": found.pin.row_hash,
+        "pin": found.pin.model_dump(mode="json"),
+        "labels_left_out": asdict(found.left_out),
+        "files": {kind: list(paths) for kind, paths in found.files.items()},
+    }

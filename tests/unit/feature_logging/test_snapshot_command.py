@@ -1,0 +1,82 @@
+"""`python -m services.feature_logging snapshot`, on real tables."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from services.feature_logging.__main__ import main
+from services.feature_logging.stream.intake import Intake
+from shared.feature_log.schema import table_path
+from tests.unit.feature_logging.samples import (
+    DIGEST,
+    MODEL,
+    FakeBundles,
+    definition,
+    feature_log,
+    label_message,
+    prediction_message,
+)
+
+RANGE = ["--from", "2013-03-01T00:00:00Z", "--to", "2013-03-02T00:00Z", "--as-of", "2013-03-05T00:00Z"]
+
+
+@pytest.fixture
+async def state(tmp_path: Path) -> Path:
+    """A log of three rows and of two labels of other rows."""
+    intake = Intake(feature_log(tmp_path / "tables"), FakeBundles({DIGEST: definition()}).get)
+    await intake.handle(prediction_message(0))
+    await intake.handle(label_message(0))
+    await intake.flush()
+    return tmp_path
+
+
+def told(state: Path, capsys: pytest.CaptureFixture[str], *options: str) -> dict[str, Any]:
+    assert main(["snapshot", MODEL, "--state", str(state), *options]) == 0
+    answer: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return answer
+
+
+async def test_a_snapshot_is_pinned_and_read_again(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    answer = told(state, capsys, *RANGE, "--labels", "left", "--output", str(state / "rows.parquet"))
+    assert (answer["rows"], pq.read_table(state / "rows.parquet").num_rows) == (3, 3)
+    assert (answer["pin"]["labels"], answer["pin"]["logged_by"]) == ("left", "2013-03-05T00:00:00Z")
+    files = [table_path(state / "tables", MODEL, "predictions") / file for file in answer["files"]["predictions"]]
+    assert [file.is_file() for file in files] == [True]
+    (state / "told.json").write_text(json.dumps(answer))
+    assert told(state, capsys, "--again", str(state / "told.json")) == answer
+    files[0].unlink()
+    assert main(["snapshot", MODEL, "--state", str(state), "--again", str(state / "told.json")]) == 1
+    assert "the pinned version can't be read" in capsys.readouterr().err
+
+
+async def test_what_was_logged_after_as_of_is_left_out_unless_events_were_replayed(
+    state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    early = [*RANGE[:-1], "2013-03-01T12:00Z", "--labels", "left"]
+    assert told(state, capsys, *early)["rows"] == 0
+    assert told(state, capsys, *early, "--replayed")["rows"] == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([*RANGE[:-1], "yesterday"], "--as-of: a time as RFC 3339"),
+        (RANGE[2:], "--from: a time as RFC 3339"),
+        ([*RANGE[:-1], "2013-03-05"], "as_of: must have a time zone"),
+        (["--again", "{}"], "--again: "),
+        (["--again", '{"pin": {"rows": -1}}'], "--again: start: Field required"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], said: str
+) -> None:
+    if options[0] == "--again":
+        (tmp_path / "told.json").write_text(options[1])
+        options = ["--again", str(tmp_path / "told.json")]
+    assert main(["snapshot", MODEL, "--state", str(tmp_path), *options]) == 1
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1

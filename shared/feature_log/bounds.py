@@ -60,7 +60,7 @@ def _predictions(bounds: Bounds) -> ds.Expression:
 
 def _labels(bounds: Bounds) -> ds.Expression:
     days = ds.field(PARTITION) <= pa.scalar(bounds.as_of.date())
-    return days & _known("event_time", bounds) & _logged(bounds) & (ds.field("kind") == "label")
+    return days & _known("event_time", bounds) & _logged(bounds)
 
 
 def _history(bounds: Bounds) -> ds.Expression:

@@ -21,7 +21,11 @@ from shared.feature_log.reading import dataset, open_table
 from shared.feature_log.schema import TableKind, app_id, rejected_path, table_path
 from shared.kafka.admin import PREDICTIONS
 
-TOPICS: dict[TableKind, str] = {"predictions": PREDICTIONS, "labels": LabelsReceived.topic}
+TOPICS: dict[TableKind, str] = {
+    "predictions": PREDICTIONS,
+    "labels": LabelsReceived.topic,
+    "business": LabelsReceived.topic,
+}
 
 Source = tuple[str, int]
 Offsets = NDArray[np.int64]
@@ -70,15 +74,23 @@ class OpenTable:
 
 @dataclass(frozen=True)
 class _Part:
-    """What one table holds of one partition; `offsets` has each message once, `holes` counts rows missing in them."""
+    """What one table holds of one partition; `offsets` has each message once. By message: how many different rows of it
+    there are, and the highest one's number. A message of labels may have rows in two tables of a model.
+    """
 
     table: str
     offsets: Offsets
+    distinct: Offsets
+    highest: Offsets
     rows: int
     repeats: int
-    holes: int
     next_offset: int | None
     rejected: bool
+
+    @property
+    def model(self) -> str:
+        """Whose table it is."""
+        return self.table.split("/", maxsplit=1)[0]
 
 
 def open_log(tables: Path) -> list[OpenTable]:
@@ -128,19 +140,24 @@ def _part(opened: OpenTable, app: str, messages: pa.Table) -> _Part:
     return _Part(
         table=opened.name,
         offsets=messages.column("offset").to_numpy(),
+        distinct=distinct,
+        highest=highest,
         rows=int(rows.sum()),
         repeats=int((rows - distinct).sum()),
-        holes=int((highest + 1 - distinct).sum()),
         next_offset=opened.table.transaction_version(app),
         rejected=opened.topic is None,
     )
 
 
 def _report(source: Source, parts: list[_Part]) -> PartitionReport:
-    offsets, tables = np.unique(np.concatenate([part.offsets for part in parts]), return_counts=True)
+    models = [_united(group) for group in _by_model(parts)]
+    offsets, holders = np.unique(np.concatenate([model.offsets for model in models]), return_counts=True)
     gaps = tuple(_gaps(offsets))
-    repeats = sum(part.repeats for part in parts) + int((tables - 1).sum())
+    repeats = sum(part.repeats for part in parts) + int((holders - 1).sum()) + sum(model.repeats for model in models)
     problems = tuple(problem for part in parts for problem in _problems(part))
+    problems += tuple(
+        f"{model.name}: {model.holes} rows are missing inside messages" for model in models if model.holes
+    )
     return PartitionReport(
         topic=source[0],
         partition=source[1],
@@ -156,6 +173,31 @@ def _report(source: Source, parts: list[_Part]) -> PartitionReport:
     )
 
 
+@dataclass(frozen=True)
+class _Model:
+    """What a model's tables hold together of one partition: `repeats` are rows in two of them, `holes` rows in none."""
+
+    name: str
+    offsets: Offsets
+    repeats: int
+    holes: int
+
+
+def _by_model(parts: list[_Part]) -> list[list[_Part]]:
+    names = dict.fromkeys(part.model for part in parts)
+    return [[part for part in parts if part.model == name] for name in names]
+
+
+def _united(parts: list[_Part]) -> _Model:
+    offsets, place = np.unique(np.concatenate([part.offsets for part in parts]), return_inverse=True)
+    rows, highest = np.zeros_like(offsets), np.zeros_like(offsets)
+    np.add.at(rows, place, np.concatenate([part.distinct for part in parts]))
+    np.maximum.at(highest, place, np.concatenate([part.highest for part in parts]))
+    missing = highest + 1 - rows
+    tables = " and ".join(part.table for part in parts)
+    return _Model(tables, offsets, repeats=-int(missing.clip(max=0).sum()), holes=int(missing.clip(min=0).sum()))
+
+
 def _gaps(offsets: Offsets) -> Iterator[Gap]:
     """Between sorted, distinct offsets."""
     for position in np.flatnonzero(np.diff(offsets) > 1).tolist():
@@ -166,5 +208,3 @@ def _problems(part: _Part) -> Iterator[str]:
     after = int(part.offsets.max()) + 1
     if part.next_offset != after:
         yield f"{part.table}: its next offset is {part.next_offset}, its rows end before {after}"
-    if part.holes:
-        yield f"{part.table}: {part.holes} rows are missing inside messages"

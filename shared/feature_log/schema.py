@@ -8,7 +8,7 @@ import pyarrow as pa
 from shared.definition import Feature, ModelDefinition
 from shared.feature_log.columns import RESERVED
 
-TableKind = Literal["predictions", "labels", "history"]
+TableKind = Literal["predictions", "labels", "business", "history", "outcomes"]
 TIME = pa.timestamp("us", "UTC")
 PARTITION = "event_day"
 # The columns that files have statistics of. None of them is ever null: where a file lacks the least value of a column
@@ -28,6 +28,9 @@ INDEXED = (
 # rows of one message, since a message may hold the same (request_id, row) twice: a client's repeat.
 _SOURCE = [("source_partition", pa.int32()), ("source_offset", pa.int64()), ("source_row", pa.int32())]
 
+SCORES = pa.list_(pa.field("element", pa.float32()))
+
+# `champion_scores`: what the champion answered to the same row, null but for a shadow's.
 PREDICTIONS = pa.schema(
     [
         ("request_id", pa.binary()),
@@ -40,7 +43,8 @@ PREDICTIONS = pa.schema(
         ("role", pa.string()),
         ("bundle_digest", pa.string()),
         ("definition_digest", pa.string()),
-        ("scores", pa.list_(pa.field("element", pa.float32()))),
+        ("scores", SCORES),
+        ("champion_scores", SCORES),
         ("latency_us", pa.int32()),
         ("traceparent", pa.string()),
         ("producer", pa.string()),
@@ -49,11 +53,11 @@ PREDICTIONS = pa.schema(
         *_SOURCE,
     ]
 )
+# Of the tables `labels`, what the model predicts, and `business`, what came of it.
 LABELS = pa.schema(
     [
         ("request_id", pa.binary()),
         ("row", pa.int32()),
-        ("kind", pa.string()),
         ("value", pa.float64()),
         ("event_time", TIME),
         ("event_day", pa.date32()),

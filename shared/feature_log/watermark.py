@@ -18,7 +18,7 @@ from shared.feature_log.selection import KEY
 def label_watermark(tables: Path, model: str, since: datetime, needed: datetime) -> datetime | None:
     """The highest event time (UTC) of the model's labels; None while none has come from `needed` on.
 
-    A label of kind `label` counts if its row was predicted at `since` or later, not after the label, and is in the log:
+    A label counts if its row was predicted at `since` or later, not after the label, and is in the log:
     else anyone could move the watermark with a label of an id that no one has heard of.
 
     Reads the labels from `needed` on and, newest first, the days of predictions that may hold their rows.
@@ -39,7 +39,7 @@ def label_watermark(tables: Path, model: str, since: datetime, needed: datetime)
 
 def _labels(labels: DeltaTable, needed: datetime) -> pa.Table:
     day, time = ds.field(PARTITION), ds.field("event_time")
-    chosen = (day >= pa.scalar(needed.date())) & (time >= pa.scalar(needed, TIME)) & (ds.field("kind") == "label")
+    chosen = (day >= pa.scalar(needed.date())) & (time >= pa.scalar(needed, TIME))
     table = dataset(labels).to_table(columns=[*KEY, "event_time"], filter=chosen)
     return table.rename_columns({"event_time": "label_time"})
 

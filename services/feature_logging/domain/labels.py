@@ -1,6 +1,9 @@
-"""Received labels as rows of the table `labels`."""
+"""Received labels as rows of the tables `labels` and `business`."""
+
+from typing import Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from services.feature_logging.domain.origin import Origin, source_columns
 from shared.batch import request_key
@@ -10,9 +13,12 @@ from shared.events import LabelsReceived
 from shared.events.labels import AHEAD
 from shared.feature_log.schema import LABELS
 
+LabelTable = Literal["labels", "business"]
 
-def label_rows(event: LabelsReceived, origin: Origin) -> pa.Table:
-    """One row per label; the id as sent becomes the 16 bytes under which its prediction was logged.
+
+def label_rows(event: LabelsReceived, origin: Origin) -> dict[LabelTable, pa.Table]:
+    """One row per label, by the table it belongs in; the id as sent becomes the 16 bytes under which its prediction was
+    logged. `source_row` counts the message's labels of both kinds.
 
     Raises:
         Unreadable: a label is more than 5 minutes ahead of the message's LogAppendTime.
@@ -22,14 +28,19 @@ def label_rows(event: LabelsReceived, origin: Origin) -> pa.Table:
     columns: dict[str, object] = {
         "request_id": [request_key(event.model, label.request_id) for label in labels],
         "row": [label.row for label in labels],
-        "kind": [label.kind for label in labels],
         "value": [label.value for label in labels],
         "event_time": [label.event_time for label in labels],
         "event_day": [label.event_time.date() for label in labels],
         "prediction_time": [label.prediction_time for label in labels],
     }
     columns |= source_columns(origin, len(labels))
-    return pa.table([pa.array(columns[field.name], field.type) for field in LABELS], schema=LABELS)
+    rows = pa.table([pa.array(columns[field.name], field.type) for field in LABELS], schema=LABELS)
+    business = pa.array([label.kind == "business" for label in labels])
+    parts: dict[LabelTable, pa.Table] = {
+        "labels": rows.filter(pc.call_function("invert", [business])),
+        "business": rows.filter(business),
+    }
+    return {kind: part for kind, part in parts.items() if len(part)}
 
 
 def _check_times(event: LabelsReceived, origin: Origin) -> None:

@@ -10,8 +10,8 @@ from services.feature_logging.domain.origin import Origin, source_columns
 from shared.batch import PredictionBatch
 from shared.definition import ModelDefinition
 from shared.errors import Unreadable
-from shared.feature_log.schema import PREDICTIONS, TIME, with_features
-from shared.features import MISSING
+from shared.feature_log.schema import PREDICTIONS, SCORES, TIME, with_features
+from shared.features import MISSING, Float32
 
 FIRST, LAST = np.datetime64("0001-01-01", "us"), np.datetime64("9999-12-31T23:59:59.999999", "us")
 
@@ -59,7 +59,7 @@ def _width(name: str, block: NDArray[np.float32] | NDArray[np.int32], expected: 
 
 
 def _own(batch: PredictionBatch, definition: ModelDefinition) -> dict[str, pa.Array]:
-    count, width = batch.scores.shape
+    count, shadowed = len(batch), batch.champion_scores
     if any(value is not None and not isinstance(value, str) for value in batch.entity):
         raise Unreadable("prediction batch: entity must be a string")
     return {
@@ -72,15 +72,19 @@ def _own(batch: PredictionBatch, definition: ModelDefinition) -> dict[str, pa.Ar
         "role": pa.repeat(batch.meta.role, count),
         "bundle_digest": pa.repeat(batch.meta.digest, count),
         "definition_digest": pa.repeat(definition.digest, count),
-        "scores": pa.ListArray.from_arrays(
-            pa.array(np.arange(count + 1, dtype=np.int32) * width), pa.array(batch.scores.reshape(-1))
-        ),
+        "scores": _lists(batch.scores),
+        "champion_scores": pa.nulls(count, SCORES) if shadowed is None else _lists(shadowed),
         "latency_us": pa.array(batch.latency_us),
         "traceparent": pa.array(batch.traceparent or [None] * count, pa.string()),
         "producer": pa.repeat(batch.meta.producer, count),
         "sequence": pa.repeat(batch.meta.sequence, count),
         "rows_so_far": pa.repeat(batch.meta.rows_so_far, count),
     }
+
+
+def _lists(block: Float32) -> pa.Array:
+    count, width = block.shape
+    return pa.ListArray.from_arrays(pa.array(np.arange(count + 1, dtype=np.int32) * width), pa.array(block.reshape(-1)))
 
 
 def _strings(name: str, codes: NDArray[np.int32], categories: Sequence[str]) -> pa.Array:

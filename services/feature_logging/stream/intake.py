@@ -97,9 +97,10 @@ class Intake:
         event = decode(message)
         if not isinstance(event, LabelsReceived):
             raise Unreadable(f"{event.type}: is no LabelsReceived")
-        place = Place(table_path(self._log.tables, event.model, "labels"), LABELS)
-        if not await self._log.holds(place, origin):
-            await self._log.add(place, label_rows(event, origin), origin)
+        for kind, rows in label_rows(event, origin).items():
+            place = Place(table_path(self._log.tables, event.model, kind), LABELS)
+            if not await self._log.holds(place, origin):
+                await self._log.add(place, rows, origin)
 
 
 def _origin(message: InMessage) -> Origin:

@@ -154,7 +154,7 @@ async def test_labels_and_predictions_are_tables_of_their_own(tmp_path: Path) ->
     event = decode(message)
     assert isinstance(event, LabelsReceived)
     at = origin(0, topic=message.topic)
-    await log.add(place(tmp_path, "labels"), label_rows(event, at), at)
+    await log.add(place(tmp_path, "labels"), label_rows(event, at)["labels"], at)
     await take(log, place(tmp_path), 0)
     await log.commit()
     assert (len(rows_of(place(tmp_path, "labels"))), len(rows_of(place(tmp_path)))) == (4, 3)

@@ -41,6 +41,7 @@ def test_a_batch_becomes_rows_with_its_features_by_name() -> None:
         "bundle_digest": DIGEST,
         "definition_digest": definition().digest,
         "scores": [0.25],
+        "champion_scores": None,
         "latency_us": 150,
         "traceparent": None,
         "producer": "p",
@@ -97,11 +98,10 @@ def test_labels_become_rows_under_the_key_of_their_prediction() -> None:
     message = label_message(4, count=2, partition=1)
     event = decode(message)
     assert isinstance(event, LabelsReceived)
-    rows = label_rows(event, origin(4, 1)).to_pylist()
+    rows = label_rows(event, origin(4, 1))["labels"].to_pylist()
     assert rows[1] == {
         "request_id": request_key(MODEL, "r1"),
         "row": 0,
-        "kind": "label",
         "value": 1.0,
         "event_time": datetime(2013, 3, 1, 1, tzinfo=UTC),
         "event_day": date(2013, 3, 1),
@@ -111,3 +111,20 @@ def test_labels_become_rows_under_the_key_of_their_prediction() -> None:
         "source_offset": 4,
         "source_row": 1,
     }
+
+
+def test_labels_and_business_outcomes_of_a_message_go_to_tables_of_their_own() -> None:
+    event = decode(label_message(4, count=3))
+    assert isinstance(event, LabelsReceived)
+    business = event.labels[1].model_copy(update={"kind": "business", "value": 12.5})
+    mixed = event.model_copy(update={"labels": (event.labels[0], business, event.labels[2])})
+    rows = label_rows(mixed, origin(4, 1))
+    assert rows["labels"]["source_row"].to_pylist() == [0, 2]
+    assert (rows["business"]["source_row"].to_pylist(), rows["business"]["value"].to_pylist()) == ([1], [12.5])
+    assert list(label_rows(event, origin(4, 1))) == ["labels"]
+
+
+def test_a_shadows_rows_keep_what_the_champion_answered() -> None:
+    shadow = replace(batch(role="shadow"), champion_scores=np.array([[0.1], [0.2], [0.5]], np.float32))
+    rows = prediction_rows(shadow, definition(), CATEGORIES, origin(0))
+    assert rows["champion_scores"].to_pylist() == [[np.float32(0.1)], [np.float32(0.2)], [0.5]]

@@ -76,7 +76,7 @@ def label_known_at(tables: Path, model: str, moment: datetime) -> None:
     made = row | {"role": "champion", "repeat": False, "scores": [0.5]}
     kinds: dict[TableKind, pa.Table] = {
         "predictions": pa.Table.from_pylist([made], PREDICTIONS),
-        "labels": pa.Table.from_pylist([row | {"kind": "label", "value": 1.0}], LABELS),
+        "labels": pa.Table.from_pylist([row | {"value": 1.0}], LABELS),
     }
     for kind, table in kinds.items():
         write_deltalake(table_path(tables, model, kind), table, mode="append", partition_by=["event_day"])

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 from deltalake import write_deltalake
@@ -15,6 +15,7 @@ SCHEMAS = {
     "predictions": pa.schema([*PREDICTIONS, *FEATURES]),
     "history": pa.schema([*HISTORY, *FEATURES]),
     "labels": LABELS,
+    "business": LABELS,
 }
 START = datetime(2013, 3, 1, tzinfo=UTC)
 
@@ -49,10 +50,12 @@ class Log:
         row |= {"scores": [0.25], "bundle_digest": "a" * 64, "wind": float(number), "origin": "EWR"}
         self.append("predictions", row | self._source() | other)
 
-    def label(self, number: int, time: datetime, value: float, **other: Any) -> None:
+    def label(
+        self, number: int, time: datetime, value: float, kind: Literal["labels", "business"] = "labels", **other: Any
+    ) -> None:
         """One label of one request."""
-        row = {"request_id": key(number), "row": 0, "kind": "label", "value": value, "event_time": time}
-        self.append("labels", row | self._source() | other)
+        row = {"request_id": key(number), "row": 0, "value": value, "event_time": time}
+        self.append(kind, row | self._source() | other)
 
     def _source(self) -> dict[str, Any]:
         self._offset += 1

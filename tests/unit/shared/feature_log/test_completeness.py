@@ -9,27 +9,32 @@ import pytest
 from deltalake import CommitProperties, Transaction, write_deltalake
 
 from shared.feature_log.completeness import Gap, PartitionReport, completeness, open_log
-from shared.feature_log.schema import PREDICTIONS, REJECTED, app_id, rejected_path, table_path
+from shared.feature_log.schema import LABELS, PREDICTIONS, REJECTED, TableKind, app_id, rejected_path, table_path
 
 TOPIC = "driftline.predictions"
 Place = tuple[int, int]
 
 
-def write(path: Path, rows: Sequence[dict[str, Any]], schema: pa.Schema, next_offset: int, partition: int = 0) -> None:
+def write(path: Path, rows: Sequence[dict[str, Any]], schema: pa.Schema, app: str, next_offset: int) -> None:
     table = pa.Table.from_pylist(list(rows), schema=schema)
-    commit = CommitProperties(app_transactions=[Transaction(app_id(TOPIC, partition), next_offset)])
+    commit = CommitProperties(app_transactions=[Transaction(app, next_offset)])
     write_deltalake(path, table, mode="append", commit_properties=commit)
 
 
 def predictions(tables: Path, *places: Place, next_offset: int, model: str = "flights", partition: int = 0) -> None:
     """Rows at (offset, row in its message)."""
     rows = [{"source_partition": partition, "source_offset": offset, "source_row": row} for offset, row in places]
-    write(table_path(tables, model, "predictions"), rows, PREDICTIONS, next_offset, partition)
+    write(table_path(tables, model, "predictions"), rows, PREDICTIONS, app_id(TOPIC, partition), next_offset)
+
+
+def labels(tables: Path, kind: TableKind, *places: Place, next_offset: int) -> None:
+    rows = [{"source_partition": 0, "source_offset": offset, "source_row": row} for offset, row in places]
+    write(table_path(tables, "flights", kind), rows, LABELS, app_id("driftline.labels", 0), next_offset)
 
 
 def rejected(tables: Path, *offsets: int) -> None:
     rows = [{"topic": TOPIC, "partition": 0, "offset": offset, "reason": "why"} for offset in offsets]
-    write(rejected_path(tables), rows, REJECTED, max(offsets) + 1)
+    write(rejected_path(tables), rows, REJECTED, app_id(TOPIC, 0), max(offsets) + 1)
 
 
 def only(tables: Path) -> PartitionReport:
@@ -96,3 +101,22 @@ def test_rows_that_contradict_the_next_offset_are_said(tmp_path: Path, next_offs
     report = only(tmp_path)
     assert report.problems == (f"flights/predictions: its next offset is {next_offset}, its rows end before 2",)
     assert not report.complete
+
+
+def test_a_message_with_labels_of_both_kinds_is_one(tmp_path: Path) -> None:
+    labels(tmp_path, "labels", (0, 0), (0, 2), (1, 0), next_offset=2)
+    labels(tmp_path, "business", (0, 1), (2, 0), next_offset=3)
+    report = only(tmp_path)
+    assert (report.messages, report.rows, report.next_offset, report.complete) == (3, 5, 3, True)
+
+
+def test_a_row_of_labels_in_both_tables_is_said(tmp_path: Path) -> None:
+    labels(tmp_path, "labels", (0, 0), (0, 1), next_offset=1)
+    labels(tmp_path, "business", (0, 1), next_offset=1)
+    assert (only(tmp_path).repeats, only(tmp_path).complete) == (1, False)
+
+
+def test_a_row_of_labels_in_no_table_is_said(tmp_path: Path) -> None:
+    labels(tmp_path, "labels", (0, 0), next_offset=1)
+    labels(tmp_path, "business", (0, 2), next_offset=1)
+    assert only(tmp_path).problems == ("flights/labels and flights/business: 1 rows are missing inside messages",)

@@ -8,6 +8,7 @@ RESERVED = frozenset(
         "entity",
         "event_day",
         "event_time",
+        "flags",
         "kind",
         "label",
         "label_time",

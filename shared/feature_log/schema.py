@@ -30,6 +30,9 @@ _SOURCE = [("source_partition", pa.int32()), ("source_offset", pa.int64()), ("so
 
 SCORES = pa.list_(pa.field("element", pa.float32()))
 
+# What a row breaks of its definition, each `feature:kind`; null where it breaks nothing.
+FLAGS = pa.list_(pa.field("element", pa.string()))
+
 # `champion_scores`: what the champion answered to the same row, null but for a shadow's.
 PREDICTIONS = pa.schema(
     [
@@ -50,6 +53,7 @@ PREDICTIONS = pa.schema(
         ("producer", pa.string()),
         ("sequence", pa.int64()),
         ("rows_so_far", pa.int64()),
+        ("flags", FLAGS),
         *_SOURCE,
     ]
 )

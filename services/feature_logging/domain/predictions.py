@@ -7,6 +7,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from services.feature_logging.domain.origin import Origin, source_columns
+from services.feature_logging.domain.quality import flags
 from shared.batch import PredictionBatch
 from shared.definition import ModelDefinition
 from shared.errors import Unreadable
@@ -19,7 +20,7 @@ FIRST, LAST = np.datetime64("0001-01-01", "us"), np.datetime64("9999-12-31T23:59
 def prediction_rows(
     batch: PredictionBatch, definition: ModelDefinition, categories: Mapping[str, Sequence[str]], origin: Origin
 ) -> pa.Table:
-    """The n rows of a batch: own columns, then the features by name, missing and unseen values null.
+    """The n rows of a batch: own columns, then the features by name, missing and unseen values null, and `flags`.
 
     Raises:
         Unreadable: the batch has no rows, belongs to another model, or its blocks do not fit the definition.
@@ -30,6 +31,7 @@ def prediction_rows(
         columns[name] = pa.array(batch.rows.numeric[:, position], from_pandas=True)  # NaN becomes null
     for position, name in enumerate(definition.categorical):
         columns[name] = _strings(name, batch.rows.categorical[:, position], categories[name])
+    columns["flags"] = flags(batch.rows, definition)
     schema = with_features(PREDICTIONS, definition)
     return pa.table([columns[name] for name in schema.names], schema=schema)
 

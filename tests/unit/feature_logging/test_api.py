@@ -76,6 +76,20 @@ async def test_completeness_is_answered_to_viewers(client: httpx.AsyncClient, tm
     }
 
 
+async def test_quality_is_answered_per_hour_and_what_is_asked_wrongly_is_named(
+    client: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    asked = {"model": MODEL, "from": "2013-03-01T00:00:00Z", "to": "2013-03-03T00:00:00Z"}
+    told = (await client.get("/quality", params=asked, headers=token(tmp_path, "auditor"))).json()
+    assert sum(hour["rows"] for hour in told) == 6
+    assert {flag["feature"] for hour in told for flag in hour["flags"]} == {"origin"}
+    late = "9999-12-31T23:00:00Z"
+    for name, value in (("model", "wine"), ("model", "../x"), ("to", "2013-03-02T00:00:00"), ("to", late)):
+        answer = await client.get("/quality", params=asked | {name: value}, headers=token(tmp_path, "viewer"))
+        assert (answer.status_code, answer.json()["error"]["field"].removeprefix("query.")) == (422, name)
+    assert (await client.get("/quality", params=asked)).status_code == 401
+
+
 async def test_nobody_else_is_answered(client: httpx.AsyncClient, tmp_path: Path) -> None:
     assert (await client.get("/completeness")).status_code == 401
     assert (await client.get("/completeness", headers=token(tmp_path, "client"))).status_code == 403

@@ -47,6 +47,7 @@ def test_a_batch_becomes_rows_with_its_features_by_name() -> None:
         "producer": "p",
         "sequence": 0,
         "rows_so_far": 4,
+        "flags": None,
         "source_partition": 2,
         "source_offset": 9,
         "source_row": 3,
@@ -56,6 +57,7 @@ def test_a_batch_becomes_rows_with_its_features_by_name() -> None:
     }
     # Codes -2 (missing) and -1 (unseen) are null.
     assert [row["origin"] for row in rows] == [None, None, "EWR", "JFK"]
+    assert [row["flags"] for row in rows] == [None, ["origin:unseen"], None, None]
 
 
 def widths(numeric: int, categorical: int, dtype: type = np.float32) -> dict[str, Any]:

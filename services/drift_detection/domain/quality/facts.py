@@ -7,10 +7,10 @@ from typing import Self, get_args
 
 import numpy as np
 
-from shared.definition import ModelDefinition
 from shared.errors import Unreadable
 from shared.events.quality import MisfitReason
 from shared.features import Float32
+from shared.limits import Limits
 from shared.reference.panes import Int64
 
 # Upper bounds of the classes of lag, in microseconds: two to an octave, from a millisecond to 12 years.
@@ -19,18 +19,6 @@ REASONS: tuple[MisfitReason, ...] = get_args(MisfitReason)
 _HEADER = struct.Struct("<BIq")
 _VERSION = 1
 _NONE = -(2**62)
-
-
-class Limits:
-    """The ranges that the definition allows, float32 [N] each, of the numeric features; infinite where it has none."""
-
-    def __init__(self, definition: ModelDefinition) -> None:
-        features = [feature for feature in definition.features if feature.kind == "numeric"]
-        low = [-np.inf if feature.min is None else feature.min for feature in features]
-        high = [np.inf if feature.max is None else feature.max for feature in features]
-        with np.errstate(over="ignore"):  # a limit that float32 can't hold is none
-            self.low = np.array(low, dtype=np.float32)
-            self.high = np.array(high, dtype=np.float32)
 
 
 @dataclass

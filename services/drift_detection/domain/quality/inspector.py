@@ -5,12 +5,13 @@ from services.drift_detection.domain.quality.arrival import Before, find_late
 from services.drift_detection.domain.quality.columns import ColumnChecks
 from services.drift_detection.domain.quality.copies import find_copies
 from services.drift_detection.domain.quality.counts import Counts
-from services.drift_detection.domain.quality.facts import REASONS, Facts, Limits
+from services.drift_detection.domain.quality.facts import REASONS, Facts
 from services.drift_detection.domain.quality.rates import share_finding
 from services.drift_detection.domain.quality.shares import Shares
 from services.drift_detection.domain.quality.volume import Expected, expect
 from shared.definition import ModelDefinition
 from shared.events.quality import Finding, Misfit
+from shared.limits import Limits
 from shared.reference import Reference
 from shared.reference.panes import MICROSECONDS
 

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from services.drift_detection.domain.quality.arrival import arrival
-from services.drift_detection.domain.quality.facts import Facts, Limits
+from services.drift_detection.domain.quality.facts import Facts
 from shared.errors import Unreadable
+from shared.limits import Limits
 from tests.unit.drift_detection.quality.simple import SECOND, definition, rows
 
 LIMITS = Limits(definition())

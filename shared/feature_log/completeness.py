@@ -5,8 +5,9 @@ must run without a gap, no row may be there twice, and each table's `txn` versio
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from pydantic import Field
 
 from shared.events import LabelsReceived, Record
 from shared.feature_log.reading import dataset, open_table
-from shared.feature_log.schema import TableKind, app_id, rejected_path, table_path
+from shared.feature_log.schema import TableKind, app_id, gaps_path, rejected_path, table_path
 from shared.kafka.admin import PREDICTIONS
 
 TOPICS: dict[TableKind, str] = {
@@ -38,9 +39,18 @@ class Gap(Record):
     last: int
 
 
+class Lost(Record):
+    """Offsets `first` to `last` that Kafka had deleted before they were read, and when that was found."""
+
+    first: int
+    last: int
+    found: datetime
+
+
 class PartitionReport(Record):
     """One topic partition. `messages` are distinct offsets, `rejected` those of them that could not be read,
-    `repeats` rows that are there twice; `problems` says what else contradicts the tables' own bookkeeping.
+    `lost` those that Kafka deleted before they were read, `repeats` rows that are there twice; `problems` says what
+    else contradicts the tables' own bookkeeping.
     """
 
     topic: str
@@ -51,6 +61,7 @@ class PartitionReport(Record):
     messages: int
     rejected: int
     gaps: tuple[Gap, ...]
+    lost: tuple[Lost, ...]
     repeats: int
     problems: tuple[str, ...]
     complete: bool
@@ -70,6 +81,26 @@ class OpenTable:
     name: str
     topic: str | None
     table: DeltaTable
+
+
+@dataclass(frozen=True)
+class OpenLog:
+    """The tables that take their rows from Kafka, and `_gaps`, if there is one."""
+
+    tables: Sequence[OpenTable]
+    gaps: DeltaTable | None
+
+    @property
+    def all(self) -> list[OpenTable]:
+        """Every table that keeps next offsets."""
+        return [*self.tables, *([OpenTable("_gaps", None, self.gaps)] if self.gaps else [])]
+
+    def lost(self) -> dict[Source, tuple[Lost, ...]]:
+        """What Kafka deleted before it was read, by topic partition."""
+        found: dict[Source, tuple[Lost, ...]] = defaultdict(tuple)
+        for row in self.gaps.to_pyarrow_table().sort_by("first").to_pylist() if self.gaps else []:
+            found[row.pop("topic"), row.pop("partition")] += (Lost(**row),)
+        return found
 
 
 @dataclass(frozen=True)
@@ -93,24 +124,26 @@ class _Part:
         return self.table.split("/", maxsplit=1)[0]
 
 
-def open_log(tables: Path) -> list[OpenTable]:
-    """Every table that takes its rows from Kafka, at its newest version.
+def open_log(tables: Path) -> OpenLog:
+    """Every table at its newest version.
 
     A writer that is between the commits of one flush makes a false gap; so a running service calls this between them.
     """
     models = [path.name for path in sorted(tables.glob("[a-z]*")) if path.is_dir()]
     places = [(topic, table_path(tables, model, kind)) for model in models for kind, topic in TOPICS.items()]
     opened = [(topic, path, open_table(path)) for topic, path in [*places, (None, rejected_path(tables))]]
-    return [OpenTable(str(path.relative_to(tables)), topic, table) for topic, path, table in opened if table]
+    found = [OpenTable(str(path.relative_to(tables)), topic, table) for topic, path, table in opened if table]
+    return OpenLog(found, open_table(gaps_path(tables)))
 
 
-def completeness(opened: Iterable[OpenTable]) -> Completeness:
+def completeness(opened: OpenLog) -> Completeness:
     """The report on tables as `open_log` opened them."""
     parts: dict[Source, list[_Part]] = defaultdict(list)
-    for table in opened:
+    for table in opened.tables:
         for source, part in _parts(table):
             parts[source].append(part)
-    reports = tuple(_report(source, parts[source]) for source in sorted(parts))
+    lost = opened.lost()
+    reports = tuple(_report(source, parts[source], lost[source]) for source in sorted(parts))
     return Completeness(complete=all(report.complete for report in reports), partitions=reports)
 
 
@@ -149,7 +182,7 @@ def _part(opened: OpenTable, app: str, messages: pa.Table) -> _Part:
     )
 
 
-def _report(source: Source, parts: list[_Part]) -> PartitionReport:
+def _report(source: Source, parts: list[_Part], lost: tuple[Lost, ...]) -> PartitionReport:
     models = [_united(group) for group in _by_model(parts)]
     offsets, holders = np.unique(np.concatenate([model.offsets for model in models]), return_counts=True)
     gaps = tuple(_gaps(offsets))
@@ -162,14 +195,15 @@ def _report(source: Source, parts: list[_Part]) -> PartitionReport:
         topic=source[0],
         partition=source[1],
         first_offset=int(offsets[0]),
-        next_offset=max(part.next_offset or 0 for part in parts),
+        next_offset=max([part.next_offset or 0 for part in parts] + [span.last + 1 for span in lost]),
         rows=sum(part.rows for part in parts if not part.rejected),
         messages=len(offsets),
         rejected=sum(len(part.offsets) for part in parts if part.rejected),
         gaps=gaps,
+        lost=lost,
         repeats=repeats,
         problems=problems,
-        complete=not (gaps or repeats or problems),
+        complete=not (gaps or lost or repeats or problems),
     )
 
 

@@ -90,6 +90,10 @@ REJECTED = pa.schema(
         ("log_time", TIME),
     ]
 )
+# Offsets `first` to `last`, both included, that Kafka no longer had; `found` by the clock of who read.
+GAPS = pa.schema(
+    [("topic", pa.string()), ("partition", pa.int32()), ("first", pa.int64()), ("last", pa.int64()), ("found", TIME)]
+)
 
 
 def table_path(tables: Path, model: str, kind: TableKind) -> Path:
@@ -100,6 +104,11 @@ def table_path(tables: Path, model: str, kind: TableKind) -> Path:
 def rejected_path(tables: Path) -> Path:
     """Where the table of unreadable messages lies."""
     return tables / "_rejected"
+
+
+def gaps_path(tables: Path) -> Path:
+    """Where the table of messages lies that Kafka deleted before they were read."""
+    return tables / "_gaps"
 
 
 def app_id(topic: str, partition: int) -> str:

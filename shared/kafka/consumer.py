@@ -76,6 +76,11 @@ class ConsumeLoop:
                 await asyncio.gather(self._work, return_exceptions=True)
             await self._leave()
 
+    async def earliest(self) -> dict[TopicPartition, int]:
+        """The oldest offset that Kafka still has of each assigned partition; raises KafkaError."""
+        found: dict[TopicPartition, int] = await self._consumer.beginning_offsets(self._consumer.assignment())
+        return found
+
     async def _start(self) -> None:
         while True:
             self._consumer = group_consumer(self.config)

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from deltalake import DeltaTable
 
 from services.feature_logging.models import Bundles
@@ -34,6 +35,7 @@ from tests.integration.feature_log_service import (
     ROOT,
     Service,
     batch,
+    end_offsets,
     kafka_of_its_own,
     make_bundle,
     read_all,
@@ -234,6 +236,42 @@ async def test_one_percent_of_rubbish_goes_to_the_dead_letters_and_nothing_else_
     assert completeness(tmp_path)["complete"]
     rejected = DeltaTable(tmp_path / "tables" / "_rejected").to_pyarrow_table().to_pylist()
     assert {(row["topic"], row["partition"], row["offset"]): row["reason"] for row in rejected} == reasons
+
+
+async def delete_before(kafka: str, ends: dict[TopicPartition, int]) -> None:
+    """Kafka deletes all messages before these offsets, as its retention does."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        await admin.delete_records({place: RecordsToDelete(before_offset=end) for place, end in ends.items()})
+    finally:
+        await admin.close()
+
+
+async def test_what_kafka_deletes_while_the_service_is_stopped_is_said_to_be_lost(tmp_path: Path) -> None:
+    stream = Stream({model: make_bundle(tmp_path, model) for model in MODELS})
+    async with kafka_of_its_own(tmp_path) as kafka, producing(kafka) as producer:
+        service = Service(tmp_path, kafka)
+        async with service.running():
+            await stream.send(producer, 30)
+            held = await until_all_is_committed(kafka)
+            assert await service.end() == 0
+        await stream.send(producer, 30)
+        ends = await end_offsets(kafka)
+        await delete_before(kafka, ends)
+        async with service.running():  # that Kafka has lost something is known though no message comes
+            report = (await service.get("/completeness", "viewer")).json()
+            metrics = (await service.get("/metrics", "viewer")).text
+            assert await service.end() == 0
+    lost = {
+        TopicPartition(part["topic"], part["partition"]): [(span["first"], span["last"]) for span in part["lost"]]
+        for part in report["partitions"]
+    }
+    assert lost == {place: [(held[place], end - 1)] for place, end in ends.items()}
+    assert not report["complete"]
+    gone = sum(ends[place] - held[place] for place in ends if place.topic == PREDICTIONS)
+    assert f'driftline_feature_log_lost_messages_total{{topic="{PREDICTIONS}"}} {gone}.0' in metrics
+    assert completeness(tmp_path) == report
 
 
 async def test_tables_of_another_kafka_are_not_written_to(tmp_path: Path, kafka: str) -> None:

@@ -1,7 +1,7 @@
 """Running the consume loop, and starting it anew when another worker was quicker."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -15,7 +15,7 @@ from services.feature_logging.store.log import FeatureLog
 from services.feature_logging.store.table import Fenced
 from services.feature_logging.stream.intake import Intake
 from shared.errors import DriftlineError
-from shared.feature_log.completeness import OpenTable, open_log
+from shared.feature_log.completeness import OpenTable, Source, open_log
 from shared.feature_log.schema import app_id
 from shared.http import Health
 from shared.kafka.admin import LABELS, PREDICTIONS
@@ -44,7 +44,7 @@ async def consume(settings: Settings, feature_log: FeatureLog, intake: Intake, h
     await _once_reached(producer.start)
     try:
         tables = await asyncio.to_thread(open_log, feature_log.tables)
-        check_offsets(tables, await _once_reached(partial(_end_offsets, settings.kafka_bootstrap)))
+        check_offsets(tables.all, await _once_reached(partial(_end_offsets, settings.kafka_bootstrap)))
         while True:
             try:
                 await _loop(settings, producer, intake, health).run()
@@ -63,7 +63,7 @@ def _end_if_cancelled() -> None:
         raise asyncio.CancelledError
 
 
-def check_offsets(tables: list[OpenTable], ends: Mapping[TopicPartition, int]) -> None:
+def check_offsets(tables: Sequence[OpenTable], ends: Mapping[TopicPartition, int]) -> None:
     """Raise OtherKafka if a table's next offset lies behind the end of its partition."""
     for table in tables:
         for partition, end in ends.items():
@@ -77,17 +77,21 @@ def check_offsets(tables: list[OpenTable], ends: Mapping[TopicPartition, int]) -
 
 
 def _loop(settings: Settings, producer: Producer, intake: Intake, health: Health) -> ConsumeLoop:
+    async def earliest() -> dict[Source, int]:
+        return {(place.topic, place.partition): offset for place, offset in (await loop.earliest()).items()}
+
     async def assigned() -> None:
-        await intake.assigned()
+        await intake.assigned(await _once_reached(earliest))
         health.ready()
 
     policy = CommitPolicy(every_seconds=settings.commit_seconds, every_messages=settings.commit_rows)
-    return ConsumeLoop(
+    loop = ConsumeLoop(
         ConsumerConfig(settings.kafka_bootstrap, SERVICE, TOPICS, SERVICE, policy, settings.instance),
         producer,
         intake.handle,
         Hooks(flush=intake.flush, on_dead_letter=intake.reject, on_assigned=assigned),
     )
+    return loop
 
 
 async def _once_reached(work: Callable[[], Awaitable[T]]) -> T:

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from structlog import get_logger
 
@@ -14,11 +14,13 @@ from services.feature_logging.models import Known
 from services.feature_logging.store.log import FeatureLog
 from services.feature_logging.store.rejections import Rejections, recent_rejections
 from services.feature_logging.store.table import Place
+from services.feature_logging.stream.gaps import Gaps
 from shared.batch import decode_batch
 from shared.cloudevents import decode
 from shared.definition import NAME
 from shared.errors import Unreadable
 from shared.events import LabelsReceived
+from shared.feature_log.completeness import Source
 from shared.feature_log.schema import LABELS, PREDICTIONS, REJECTED, rejected_path, table_path
 from shared.kafka.admin import PREDICTIONS as PREDICTIONS_TOPIC
 from shared.kafka.message import InMessage, OutMessage
@@ -37,6 +39,7 @@ class Intake:
         self._lookup = lookup
         self._rejected = Place(rejected_path(feature_log.tables), REJECTED)
         self._rejections: Rejections | None = None
+        self._gaps = Gaps(feature_log)
         self._stale = False
 
     async def handle(self, message: InMessage) -> Sequence[OutMessage]:
@@ -48,6 +51,7 @@ class Intake:
         """
         self._see_others()
         origin = _origin(message)
+        await self._gaps.passed(origin)
         if reason := (await self._known_rejections()).get((origin.topic, origin.partition, origin.offset)):
             raise Unreadable(reason)
         if message.topic == PREDICTIONS_TOPIC:
@@ -59,6 +63,7 @@ class Intake:
     async def reject(self, message: InMessage, reason: str) -> None:
         """Write down that a message was unreadable, so that its offset is no gap."""
         origin = _origin(message)
+        await self._gaps.passed(origin)
         if not await self._log.holds(self._rejected, origin):
             await self._log.add(self._rejected, rejected_row(origin, reason), origin)
 
@@ -67,9 +72,16 @@ class Intake:
         await self._log.commit()
         return ()
 
-    async def assigned(self) -> None:
-        """Partitions came, perhaps from another worker, whose commits must be seen. Called beside a running handler."""
+    async def assigned(self, earliest: Mapping[Source, int]) -> None:
+        """These partitions came, perhaps from another worker, whose commits must be seen; `earliest` is the oldest
+        offset that Kafka has of each. Called beside a running handler.
+
+        Raises:
+            Fenced, NotDurable: see FeatureLog.
+        """
         self._stale = True
+        if not self._log.waiting:
+            await self._gaps.assigned(earliest)
 
     def _see_others(self) -> None:
         if self._stale and not self._log.waiting:

@@ -68,6 +68,7 @@ async def test_completeness_is_answered_to_viewers(client: httpx.AsyncClient, tm
                 "messages": 3,
                 "rejected": 1,
                 "gaps": [],
+                "lost": [],
                 "repeats": 0,
                 "problems": [],
                 "complete": True,

@@ -15,7 +15,7 @@ async def test_a_kafka_that_ends_before_the_tables_is_refused(tmp_path: Path) ->
     intake = Intake(feature_log(tmp_path), FakeBundles({DIGEST: definition()}).get)
     await intake.handle(prediction_message(4))
     await intake.flush()
-    tables = open_log(tmp_path)
+    tables = open_log(tmp_path).tables
     check_offsets(tables, {TopicPartition(TOPIC, 0): 5, TopicPartition(TOPIC, 1): 0})
     with pytest.raises(OtherKafka, match=r"flights/predictions holds driftline\.predictions/0 up to offset 5"):
         check_offsets(tables, {TopicPartition(TOPIC, 0): 4})

@@ -1,0 +1,67 @@
+"""Noticing what Kafka's retention deleted before it was read: each such span becomes a row of `_gaps`."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from prometheus_client import Counter
+from structlog import get_logger
+
+from services.feature_logging.domain.gaps import gap_row
+from services.feature_logging.domain.origin import Origin
+from services.feature_logging.store.log import FeatureLog
+from services.feature_logging.store.table import Place
+from shared.feature_log.completeness import Source, open_log
+from shared.feature_log.schema import GAPS, app_id, gaps_path
+
+log = get_logger()
+LOST = Counter(
+    "driftline_feature_log_lost_messages_total", "Messages that Kafka had no more when to be read", ["topic"]
+)
+
+
+class Gaps:
+    """Knows with which offset each assigned partition goes on. A partition of which the log holds nothing may begin
+    anywhere.
+    """
+
+    def __init__(self, feature_log: FeatureLog) -> None:
+        self._log = feature_log
+        self._place = Place(gaps_path(feature_log.tables), GAPS)
+        self._next: dict[Source, int] = {}
+
+    async def assigned(self, earliest: Mapping[Source, int]) -> None:
+        """These partitions came, with the oldest offset that Kafka still has of each; nothing of them is in hand."""
+        held = await asyncio.to_thread(self._held, list(earliest))
+        self._next = {source: offset for source, offset in held.items() if offset}
+        for source, offset in earliest.items():
+            await self._goes_on(source, offset)
+        await self._log.commit()
+
+    async def passed(self, origin: Origin) -> None:
+        """A message came."""
+        source = origin.topic, origin.partition
+        await self._goes_on(source, origin.offset)
+        self._next[source] = max(origin.offset + 1, self._next.get(source, 0))
+
+    async def _goes_on(self, source: Source, offset: int) -> None:
+        if offset > self._next.get(source, offset):
+            await self._write(source, range(self._next[source], offset))
+            self._next[source] = offset
+
+    async def _write(self, source: Source, gone: range) -> None:
+        last = Origin(*source, gone.stop - 1, time.time_ns() // 1_000_000)
+        if await self._log.holds(self._place, last):  # another worker has seen it
+            return
+        log.error("Kafka has lost messages before they were read", topic=source[0], partition=source[1], lost=str(gone))
+        LOST.labels(source[0]).inc(len(gone))
+        await self._log.add(self._place, gap_row(*source, gone, datetime.now(UTC)), last)
+
+    def _held(self, sources: list[Source]) -> dict[Source, int]:
+        """The next offset of each by the tables, 0 where they hold nothing of it."""
+        tables = open_log(self._log.tables)
+        versions = [
+            (source, each.table.transaction_version(app_id(*source)) or 0) for source in sources for each in tables.all
+        ]
+        return {source: max((at for of, at in versions if of == source), default=0) for source in sources}

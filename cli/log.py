@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-log = typer.Typer(help="The feature log: snapshots of it.", no_args_is_help=True)
+log = typer.Typer(help="The feature log: snapshots of it, and SQL.", no_args_is_help=True)
 
 _MODEL = typer.Argument(metavar="MODEL", help="A model's name.")
 _FROM = typer.Option("--from", metavar="TIME", help="Rows with this event time or later, such as 2026-03-01T00:00Z.")
@@ -19,6 +19,11 @@ _REPLAYED = typer.Option(
 )
 _AGAIN = typer.Option("--again", help="A file with what this command printed: the same rows, or an error.")
 _OUTPUT = typer.Option("--output", help="A Parquet file for the rows.")
+_SQL = typer.Argument(metavar="SQL", help="One statement, such as 'SELECT count(*) FROM predictions'.")
+_OF_MODEL = typer.Option("--model", help="Its tables by their names alone; others are MODEL.predictions and so on.")
+_JOINED_AS_OF = typer.Option("--as-of", metavar="TIME", help="The view `joined` holds what was known at this time.")
+_FORMAT = typer.Option("--format", metavar="table|json|csv", help="What is printed.")
+_LIMIT = typer.Option("--limit", min=0, help="At most so many rows; 0: all.")
 _STATE = typer.Option(envvar="DRIFTLINE_STATE", metavar="DIR", help="Folder that holds everything.")
 
 
@@ -39,6 +44,22 @@ def snapshot(  # noqa: PLR0913, PLR0917  # its options
     told |= {"--again": again and again.resolve(), "--output": output and output.resolve()}
     options = [str(word) for name, value in told.items() if value for word in (name, value)]
     _ask_service(["snapshot", model, *options, *(["--replayed"] if replayed else [])], state)
+
+
+@log.command()
+def query(  # noqa: PLR0913, PLR0917  # its options
+    sql: Annotated[str, _SQL],
+    model: Annotated[str | None, _OF_MODEL] = None,
+    as_of: Annotated[str | None, _JOINED_AS_OF] = None,
+    replayed: Annotated[bool, _REPLAYED] = False,
+    form: Annotated[str, _FORMAT] = "table",
+    limit: Annotated[int, _LIMIT] = 1_000,
+    state: Annotated[Path, _STATE] = Path(".driftline"),
+) -> None:
+    """Ask the tables in SQL, read only: predictions, labels, business, history, joined, late, dead_letters."""
+    told = {"--model": model, "--as-of": as_of, "--format": form, "--limit": str(limit)}
+    options = [word for name, value in told.items() if value for word in (name, value)]
+    _ask_service(["query", sql, *options, *(["--replayed"] if replayed else [])], state)
 
 
 def _ask_service(words: list[str], state: Path) -> None:

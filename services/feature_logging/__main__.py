@@ -1,4 +1,4 @@
-"""`python -m services.feature_logging`: the service; `completeness`, `import` and `snapshot` give one answer."""
+"""`python -m services.feature_logging`: the service; with a command (see --help) one answer about the tables."""
 
 import argparse
 import asyncio
@@ -12,6 +12,7 @@ from deltalake.exceptions import DeltaError
 from pydantic import ValidationError
 
 from services.feature_logging.api import build_app
+from services.feature_logging.commands.query import add_query
 from services.feature_logging.commands.snapshot import add_snapshot
 from services.feature_logging.models import Bundles
 from services.feature_logging.settings import Settings
@@ -51,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     load.add_argument("--definition", required=True, type=Path, help="the model's model.toml")
     load.add_argument("--file", required=True, type=Path, help="a Parquet file")
     load.set_defaults(run=load_history)
-    for command in (check, load, add_snapshot(commands)):
+    for command in (check, load, add_snapshot(commands), add_query(commands)):
         command.add_argument("--state", type=Path, help="state folder (default: DRIFTLINE_STATE)")
     return parser
 

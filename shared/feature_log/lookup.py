@@ -38,10 +38,10 @@ def _rank(row: dict[str, Any]) -> tuple[object, ...]:
 def newest_bundle(tables: Path, model: str) -> str | None:
     """Digest of the bundle that the champion answered with, in the row of the last day that was logged last."""
     table = open_table(table_path(tables, model, "predictions"))
-    days = [] if table is None else pa.table(table.get_add_actions(flatten=True)).column(f"partition.{PARTITION}")
-    if table is None or not len(days):
+    if table is None:
         return None
-    chosen = (ds.field(PARTITION) == max(days)) & (ds.field("role") == "champion")
+    days = pa.table(table.get_add_actions(flatten=True)).column(f"partition.{PARTITION}").to_pylist()
+    chosen = (ds.field(PARTITION) == pa.scalar(max(days, default=None))) & (ds.field("role") == "champion")
     rows = dataset(table).to_table(columns=["bundle_digest", "log_time"], filter=chosen)
     newest = rows.sort_by([("log_time", "descending")]).column("bundle_digest").slice(0, 1).to_pylist()
     return newest[0] if newest else None

@@ -3,13 +3,13 @@
 import argparse
 import json
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
+from services.feature_logging.commands.options import read_time
 from services.feature_logging.models import newest_definition
 from services.feature_logging.settings import Settings
 from shared.definition import LabelKind
@@ -48,7 +48,8 @@ def show_snapshot(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _bounds(settings: Settings, options: argparse.Namespace) -> Bounds:
-    start, end, as_of = (_time(options, name) for name in ("start", "end", "as_of"))
+    start, end = read_time("--from", options.start), read_time("--to", options.end)
+    as_of = read_time("--as-of", options.as_of)
     kind = _label_kind(settings, options.model)
     return Bounds(start, end, as_of, kind, options.labels, None if options.replayed else as_of)
 
@@ -56,14 +57,6 @@ def _bounds(settings: Settings, options: argparse.Namespace) -> Bounds:
 def _label_kind(settings: Settings, model: str) -> LabelKind | None:
     definition = newest_definition(settings, model)
     return None if definition is None else definition.label.kind
-
-
-def _time(options: argparse.Namespace, name: str) -> datetime:
-    try:
-        return datetime.fromisoformat(getattr(options, name) or "")
-    except ValueError as error:
-        option = {"start": "--from", "end": "--to", "as_of": "--as-of"}[name]
-        raise InvalidInput(option, "a time as RFC 3339 is needed, such as 2013-03-15T16:00:00Z") from error
 
 
 def _pin(path: Path) -> SnapshotPin:

@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 
 from shared.errors import InvalidInput
-from shared.feature_log.lookup import find_prediction
+from shared.feature_log.lookup import find_prediction, newest_bundle
 from shared.feature_log.watermark import label_watermark
 from tests.unit.shared.feature_log.small_log import MODEL, Log, hours, key
 
@@ -78,3 +78,12 @@ def test_only_labels_as_late_as_needed_of_rows_since_the_onset_are_looked_at(log
     assert watermark(log, since=49, needed=54) == hours(55)
     assert watermark(log, since=49, needed=56) is None
     assert watermark(log, needed=56) == hours(60)
+
+
+def test_the_newest_bundle_is_that_of_the_champions_row_that_was_logged_last(log: Log) -> None:
+    assert newest_bundle(log.tables, MODEL) is None
+    log.predict(1, hours(30), log_time=hours(31))
+    log.predict(2, hours(31), log_time=hours(33), bundle_digest="b" * 64)
+    log.predict(3, hours(32), log_time=hours(34), bundle_digest="c" * 64, role="shadow")
+    log.predict(4, hours(1), log_time=hours(35), bundle_digest="d" * 64)  # replayed, of another day
+    assert newest_bundle(log.tables, MODEL) == "b" * 64

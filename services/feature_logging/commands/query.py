@@ -1,0 +1,87 @@
+"""`query`: SQL over the tables, as a table, JSON or CSV."""
+
+import argparse
+import csv
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from itertools import islice
+from typing import Any
+
+from services.feature_logging.commands.options import read_time
+from services.feature_logging.domain.views import Moment
+from services.feature_logging.models import newest_definition
+from services.feature_logging.settings import Settings
+from services.feature_logging.store.query import View, rows_of, run_query
+from shared.monitoring import Monitoring
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def add_query(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = commands.add_parser("query", help="one SQL statement over the tables, read only")
+    parser.add_argument("sql")
+    parser.add_argument("--model", help="its tables by their names alone: predictions, labels, joined, late, ...")
+    parser.add_argument("--as-of", help="`joined` holds what was known at this time (RFC 3339)")
+    parser.add_argument("--replayed", action="store_true", help="events were replayed: as-of bounds event time only")
+    parser.add_argument("--format", choices=tuple(FORMATS), default="table")
+    parser.add_argument("--limit", type=int, default=1_000, help="at most so many rows (0: all)")
+    parser.set_defaults(run=show_query)
+    return parser
+
+
+def show_query(settings: Settings, options: argparse.Namespace) -> int:
+    """Print the answer; raises InvalidInput."""
+    moment = Moment(read_time("--as-of", options.as_of), options.replayed) if options.as_of else None
+    view = View(options.model, moment, _lateness(settings, options.model))
+    reader = run_query(settings.tables, options.sql, view)
+    found = rows_of(reader)
+    rows = [{name: _plain(value) for name, value in row.items()} for row in islice(found, options.limit or None)]
+    FORMATS[options.format](reader.schema.names, rows)
+    if options.limit and next(found, None) is not None:
+        print(f"there are more than these {options.limit} rows: see --limit", file=sys.stderr)  # noqa: T201
+    return 0
+
+
+def _lateness(settings: Settings, model: str | None) -> int:
+    definition = None if model is None else newest_definition(settings, model)
+    return (Monitoring() if definition is None else definition.monitoring).lateness_seconds
+
+
+def _plain(value: object) -> object:
+    """A value as JSON can hold it: bytes in hex, times as RFC 3339."""
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, datetime | date):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    return value
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def _as_json(_: Sequence[str], rows: Rows) -> None:
+    print(json.dumps(rows, indent=2, default=str))  # noqa: T201  # a command's answer
+
+
+def _as_csv(names: Sequence[str], rows: Rows) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows(["" if row[name] is None else _text(row[name]) for name in names] for row in rows)
+
+
+def _as_table(names: Sequence[str], rows: Rows) -> None:
+    cells = [list(names), *([_text(row[name]) for name in names] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for line in [cells[0], ["-" * width for width in widths], *cells[1:]]:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())  # noqa: T201
+
+
+FORMATS: dict[str, Callable[[Sequence[str], Rows], None]] = {"table": _as_table, "json": _as_json, "csv": _as_csv}

@@ -1,0 +1,104 @@
+"""SQL over the tables, read only."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from deltalake import DeltaTable, QueryBuilder
+from deltalake.exceptions import DeltaError
+
+from services.feature_logging.domain.views import Moment, views
+from shared.definition import NAME
+from shared.errors import InvalidInput
+from shared.feature_log.reading import open_table
+
+# What begins a query. DataFusion also knows COPY, which writes files, CREATE EXTERNAL TABLE, which reads any, and
+# EXPLAIN ANALYZE, which does what it explains. It takes one statement at a time.
+_QUERY = re.compile(r"(?:\s|--[^\n]*\n|/\*(?:[^*]|\*(?!/))*\*/|\()*(?:SELECT|WITH|VALUES|DESCRIBE)\b", re.IGNORECASE)
+_RENAMED = {"rejected": "dead_letters"}
+
+
+@dataclass(frozen=True)
+class View:
+    """What a query sees: the tables of all models as `model.table`, those of `model` also by their names alone.
+
+    `moment` is that of `joined`, None: now. `lateness_seconds`: of `late`.
+    """
+
+    model: str | None
+    moment: Moment | None
+    lateness_seconds: int
+
+
+def run_query(tables: Path, sql: str, view: View) -> pa.RecordBatchReader:
+    """The answer of one statement that only reads; its batches come as they are read.
+
+    Raises:
+        InvalidInput: it is no query, or does not fit the tables; the text says which tables there are.
+    """
+    if view.model is not None and not (re.match(NAME, view.model) and (tables / view.model).is_dir()):
+        raise InvalidInput("model", f"the log has no tables of {view.model}")
+    if not _QUERY.match(sql):
+        raise InvalidInput("SQL", "one statement that only reads is needed: SELECT, WITH, VALUES or DESCRIBE")
+    builder = QueryBuilder()
+    known = list(_register(builder, tables, sql, view))
+    try:
+        return pa.RecordBatchReader.from_stream(builder.execute(sql))
+    except DeltaError as error:
+        there = ", ".join(sorted(known)) or "none"
+        raise InvalidInput("SQL", f"{_line(error)} (tables and views: {there})") from error
+
+
+def rows_of(reader: pa.RecordBatchReader) -> Iterator[dict[str, Any]]:
+    """The rows of an answer, read as they are asked for.
+
+    Raises:
+        InvalidInput: what the statement computes fails on some row.
+    """
+    try:
+        for batch in reader:
+            yield from batch.to_pylist()
+    except (DeltaError, pa.ArrowException, OSError) as error:
+        raise InvalidInput("SQL", _line(error)) from error
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _register(builder: QueryBuilder, tables: Path, sql: str, view: View) -> Iterator[str]:
+    """Make the tables and views known; their names."""
+    for path in sorted(tables.glob("_[a-z]*")):
+        if table := open_table(path):
+            name = path.name.removeprefix("_")
+            builder.register(_RENAMED.get(name, name), table)
+            yield _RENAMED.get(name, name)
+    for folder in sorted(tables.glob("[a-z]*")):
+        if re.match(NAME, folder.name) and (folder.name == view.model or folder.name in sql):
+            yield from _register_model(builder, folder, view)
+
+
+def _register_model(builder: QueryBuilder, folder: Path, view: View) -> Iterator[str]:
+    opened = {path.name: table for path in sorted(folder.iterdir()) if (table := open_table(path))}
+    _do(builder, f"CREATE SCHEMA {folder.name}")
+    for name, table in opened.items():
+        builder.register(f"{folder.name}.{name}", table)
+    made = [*opened, *_make_views(builder, folder.name, opened, view)]
+    for name in made:
+        yield f"{folder.name}.{name}"
+        if folder.name == view.model:
+            _do(builder, f"CREATE VIEW {name} AS SELECT * FROM {folder.name}.{name}")  # noqa: S608  # one word each
+            yield name
+
+
+def _make_views(builder: QueryBuilder, model: str, opened: dict[str, DeltaTable], view: View) -> Iterator[str]:
+    for name, statement in views(model, opened, view.moment, view.lateness_seconds).items():
+        _do(builder, statement)
+        yield name
+
+
+def _do(builder: QueryBuilder, statement: str) -> None:
+    builder.execute(statement).read_all()

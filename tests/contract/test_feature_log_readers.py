@@ -7,7 +7,7 @@ import pytest
 
 from tests.unit.shared.feature_log.small_log import Log, hours
 
-PAGE = Path(__file__).parents[3] / "docs" / "feature-log.md"
+PAGE = Path(__file__).parents[2] / "docs" / "feature-log.md"
 
 
 def example(reader: str) -> str:

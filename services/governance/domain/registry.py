@@ -1,16 +1,17 @@
 """A version of a model: a verified bundle, who made it, who entered it."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from services.governance.domain.errors import Conflict
 from shared.bundle import Bundle
-from shared.definition import ModelDefinition
+from shared.definition import Feature, ModelDefinition
 from shared.errors import InvalidInput
 from shared.events import CanaryShare, ChallengerEvaluated
 from shared.events.base import Digest, EventId, ModelName, Record, UtcTime
+from shared.feature_log.schema import feature_field
 from shared.lineage import Lineage
 
 RETRAINER = "service:retrain_trigger"
@@ -123,6 +124,19 @@ class Deployment(Record):
     canary: CanaryShare | None = None
     shadow: Digest | None = None
     salt: str = ""
+
+
+def refuse_retyped(new: ModelDefinition, earlier: Iterable[Feature]) -> None:
+    """Raises InvalidInput if a feature needs a column of another type than the feature log made for an earlier
+    version: it would refuse every row of this one.
+    """
+    columns = {feature.name: feature_field(feature).type for feature in earlier}
+    for position, feature in enumerate(new.features):
+        needed = feature_field(feature).type
+        logged = columns.get(feature.name, needed)
+        if logged != needed:
+            said = f"{feature.name} is {logged} in the feature log and can't become {needed}: give it a new name"
+            raise InvalidInput(f"features.{position}.kind", said)
 
 
 def refuse_if_serving(version: Version, current: Deployment | None) -> None:

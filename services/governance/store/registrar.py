@@ -11,7 +11,7 @@ from services.governance.domain.approval import PRODUCTION, Approval, Choice, Vo
 from services.governance.domain.audit import Action
 from services.governance.domain.incidents import IncidentEvent
 from services.governance.domain.promotion import promote
-from services.governance.domain.registry import RETRAINER, Deployment, Version, refuse_if_serving
+from services.governance.domain.registry import RETRAINER, Deployment, Version, refuse_if_serving, refuse_retyped
 from services.governance.domain.rollout import Rollout, check_approved, check_versions, follow, known_champion
 from services.governance.domain.runs import RunEvent
 from services.governance.store import approvals, log, outbox, registry, views, windows
@@ -43,7 +43,11 @@ class Registrar:
         self._clock = clock
 
     def register(self, version: Version) -> tuple[Version, bool]:
-        """Enter a version; returns what the registry holds, and whether it is new."""
+        """Enter a version; returns what the registry holds, and whether it is new.
+
+        Raises:
+            InvalidInput: the feature log has a column of another type for one of its features.
+        """
         with self._database.write() as connection:
             return self._register(connection, version)
 
@@ -108,7 +112,11 @@ class Registrar:
         return check_approved(asked).approval_id
 
     def challenger(self, event: ChallengerEvaluated, version: Version | None) -> None:
-        """Record a run's result; with a version (it passed), enter it and ask for its promotion. Once per event."""
+        """Record a run's result; with a version (it passed), enter it and ask for its promotion. Once per event.
+
+        Raises:
+            InvalidInput: see `register`; nothing is recorded then.
+        """
         with self._database.write() as connection:
             if not self._first_time(connection, event):
                 return
@@ -154,6 +162,7 @@ class Registrar:
         known = registry.version(connection, version.digest)
         if known is not None:
             return known, False
+        refuse_retyped(version.definition, registry.features_of(connection, version.model))
         registry.add_version(connection, version)
         self._tell(connection, announce.registered(version))
         said = {"model": version.model, "signer": version.signer, "parent": version.parent, "run_id": version.run_id}

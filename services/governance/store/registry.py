@@ -7,6 +7,7 @@ from sqlalchemy import Connection, func, insert, select
 from services.governance.domain.errors import NotFound
 from services.governance.domain.registry import Deployment, ModelEntry, Version
 from services.governance.store.tables import deployments, models, rollouts, versions
+from shared.definition import Feature
 
 _VERSION = [column for column in versions.c if column.name != "position"]
 _BESIDE = {"canary", "shadow", "salt"}
@@ -34,6 +35,13 @@ def versions_of(connection: Connection, name: str, limit: int) -> list[Version]:
     """The newest versions of a model, newest first."""
     query = select(*_VERSION).where(versions.c.model == name).order_by(versions.c.position.desc()).limit(limit)
     return [Version.model_validate(dict(row)) for row in connection.execute(query).mappings()]
+
+
+def features_of(connection: Connection, name: str) -> list[Feature]:
+    """Every feature that a version of a model has or had, in each form that differs."""
+    found = connection.execute(select(versions.c.definition).where(versions.c.model == name)).scalars()
+    told = {json.dumps(feature, sort_keys=True) for definition in found for feature in definition["features"]}
+    return [Feature.model_validate_json(text) for text in sorted(told)]
 
 
 def add_version(connection: Connection, new: Version) -> None:

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from services.governance.store.desk import Desk
 from shared.tokens import TokenVerifier
+from tests.bundles import definition_text, make_bundle
 from tests.unit.governance.conftest import Bundles
 from tests.unit.governance.world import START, bearer, evaluated, incident_opened, window
 
@@ -157,6 +158,24 @@ async def test_an_issued_token_is_good_and_logged_without_the_token(
 async def test_a_bundle_that_does_not_verify_is_not_registered(people: People) -> None:
     answer = await people.post("/v1/models", {"digest": "f" * 64}, *OPERATOR)
     assert (answer.status_code, answer.json()["error"]["field"]) == (422, "digest")
+
+
+async def test_a_version_may_add_and_drop_features_but_not_give_one_another_type(
+    people: People, bundles: Bundles
+) -> None:
+    def made(text: str) -> dict[str, str]:
+        return {"digest": make_bundle(bundles.state, text)}
+
+    retyped = definition_text().replace('name = "carrier"\nkind = "categorical"', 'name = "carrier"\nkind = "numeric"')
+    assert (
+        await people.post("/v1/models", made(retyped.replace('"small"', '"another"')), *OPERATOR)
+    ).status_code == 201
+    assert (await people.post("/v1/models", {"digest": bundles.champion}, *OPERATOR)).status_code == 201
+    assert (await people.post("/v1/models", made(definition_text(numeric=True)), *OPERATOR)).status_code == 201
+    answer = await people.post("/v1/models", made(retyped), *OPERATOR)  # though the newest version has no carrier
+    error = answer.json()["error"]
+    assert (answer.status_code, error["field"]) == (422, "features.2.kind")
+    assert "carrier is string in the feature log and can't become float" in error["expected"]
 
 
 def test_every_route_is_described_with_its_answers_and_errors(app: FastAPI) -> None:

@@ -10,17 +10,20 @@ T = TypeVar("T")
 
 
 class Later(Sequence[T], Generic[T]):
-    """The values of a column, nulls as None; equal to a list of the same. Who only counts rows needs no names."""
+    """The values of a column, nulls as None; equal to a list of the same. Who only counts rows needs no names.
+
+    `column` is the column itself.
+    """
 
     def __init__(self, column: pa.Array) -> None:
-        self._column = column
+        self.column = column
 
     @cached_property
     def _values(self) -> list[T]:
-        return cast("list[T]", self._column.to_numpy(zero_copy_only=False).tolist())
+        return cast("list[T]", self.column.to_numpy(zero_copy_only=False).tolist())
 
     def __len__(self) -> int:
-        return len(self._column)
+        return len(self.column)
 
     def __iter__(self) -> Iterator[T]:
         return iter(self._values)

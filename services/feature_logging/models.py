@@ -1,13 +1,19 @@
 """What is known of a model by the digest of its bundle."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+import pyarrow as pa
+
+from services.feature_logging.domain.predictions import Message, check_batch, prediction_rows
+from shared.batch import PredictionBatch
 from shared.bundle import open_bundle
 from shared.definition import ModelDefinition
 from shared.errors import InvalidInput, Unreadable
 from shared.feature_log.lookup import newest_bundle
+from shared.feature_log.schema import PREDICTIONS, with_features
 from shared.settings import ServiceSettings
 
 
@@ -18,28 +24,38 @@ class Known:
     definition: ModelDefinition
     categories: Mapping[str, tuple[str, ...]]
 
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """Of the rows."""
+        return with_features(PREDICTIONS, self.definition)
 
+    def check(self, batch: PredictionBatch) -> None:
+        """See `check_batch`."""
+        check_batch(batch, self.definition, self.categories)
+
+    def rows(self, messages: Sequence[Message]) -> pa.Table:
+        """See `prediction_rows`."""
+        return prediction_rows(messages, self.definition, self.categories)
+
+
+@dataclass(frozen=True)
 class Bundles:
-    """Verified bundles of the store, each opened once."""
+    """The store of bundles, and the folder of those who may sign them."""
 
-    def __init__(self, store: Path, trust: Path) -> None:
-        self._store = store
-        self._trust = trust
-        self._known: dict[str, Known] = {}
+    store: Path
+    trust: Path
 
     def get(self, digest: str) -> Known:
-        """The bundle with this digest.
+        """What a verified bundle says.
 
         Raises:
             Unreadable: there is none, or it does not verify.
         """
-        if digest not in self._known:
-            try:
-                bundle = open_bundle(self._store, digest, self._trust)
-            except InvalidInput as error:
-                raise Unreadable(f"bundle {digest}: {error}") from error
-            self._known[digest] = Known(bundle.definition, bundle.reference.categories)
-        return self._known[digest]
+        try:
+            bundle = open_bundle(self.store, digest, self.trust)
+        except InvalidInput as error:
+            raise Unreadable(f"bundle {digest}: {error}") from error
+        return Known(bundle.definition, bundle.reference.categories)
 
 
 def newest_definition(settings: ServiceSettings, model: str) -> ModelDefinition | None:

@@ -5,22 +5,22 @@ import pyarrow as pa
 
 def changed_type(table: pa.Schema, rows: pa.Schema) -> tuple[str, str] | None:
     """(name, what was expected) of the first column that `rows` have in another type than the table; None if none."""
+    known = {field.name: field.type for field in table}
     for field in rows:
-        known = table.field(field.name) if field.name in table.names else field
-        if known.type != field.type:
-            return field.name, f"is {known.type} in the log and can't become {field.type}; give the feature a new name"
+        type_there = known.get(field.name, field.type)
+        if type_there != field.type:
+            return field.name, f"is {type_there} in the log and can't become {field.type}; give the feature a new name"
     return None
 
 
 def new_columns(table: pa.Schema, rows: pa.Schema) -> list[pa.Field]:
     """The columns that the table lacks."""
-    return [field for field in rows if field.name not in table.names]
+    there = set(table.names)
+    return [field for field in rows if field.name not in there]
 
 
 def conform(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     """The rows with the columns of `schema` in its order; what they lack is null."""
-    count = len(rows)
-    columns = [
-        rows.column(field.name) if field.name in rows.column_names else pa.nulls(count, field.type) for field in schema
-    ]
+    count, there = len(rows), set(rows.column_names)
+    columns = [rows.column(field.name) if field.name in there else pa.nulls(count, field.type) for field in schema]
     return pa.table(columns, schema=schema)

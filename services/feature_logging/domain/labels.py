@@ -33,7 +33,7 @@ def label_rows(event: LabelsReceived, origin: Origin) -> dict[LabelTable, pa.Tab
         "event_day": [label.event_time.date() for label in labels],
         "prediction_time": [label.prediction_time for label in labels],
     }
-    columns |= source_columns(origin, len(labels))
+    columns |= source_columns([origin], [len(labels)])
     rows = pa.table([pa.array(columns[field.name], field.type) for field in LABELS], schema=LABELS)
     business = pa.array([label.kind == "business" for label in labels])
     parts: dict[LabelTable, pa.Table] = {

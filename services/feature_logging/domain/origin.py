@@ -1,10 +1,13 @@
 """Where a row came from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
+
+from shared.feature_log.schema import TIME
 
 
 @dataclass(frozen=True)
@@ -22,11 +25,13 @@ class Origin:
         return datetime.fromtimestamp(self.timestamp_ms / 1000, UTC)
 
 
-def source_columns(origin: Origin, count: int) -> dict[str, pa.Array]:
-    """The columns that say where `count` rows of one message came from."""
+def source_columns(origins: Sequence[Origin], counts: Sequence[int]) -> dict[str, pa.Array]:
+    """The columns that say where rows came from, `counts` of them from each of these messages."""
+    milliseconds = np.array([origin.timestamp_ms for origin in origins], "datetime64[ms]")
+    log_time = np.repeat(milliseconds.astype("datetime64[us]"), counts)
     return {
-        "log_time": pa.repeat(pa.scalar(origin.log_time, pa.timestamp("us", "UTC")), count),
-        "source_partition": pa.array(np.full(count, origin.partition, np.int32)),
-        "source_offset": pa.array(np.full(count, origin.offset, np.int64)),
-        "source_row": pa.array(np.arange(count, dtype=np.int32)),
+        "log_time": pa.array(log_time, pa.timestamp("us")).cast(TIME),
+        "source_partition": pa.array(np.repeat(np.array([origin.partition for origin in origins], np.int32), counts)),
+        "source_offset": pa.array(np.repeat(np.array([origin.offset for origin in origins], np.int64), counts)),
+        "source_row": pa.array(np.concatenate([np.arange(count, dtype=np.int32) for count in counts])),
     }

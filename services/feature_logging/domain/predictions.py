@@ -1,6 +1,8 @@
-"""A prediction batch as rows of the table `predictions`."""
+"""Prediction batches as rows of the table `predictions`, those of many messages at once."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -12,33 +14,26 @@ from shared.batch import PredictionBatch
 from shared.definition import ModelDefinition
 from shared.errors import Unreadable
 from shared.feature_log.schema import PREDICTIONS, SCORES, TIME, with_features
-from shared.features import MISSING, Float32
+from shared.features import MISSING, Float32, Rows
+from shared.later import Later
 
-FIRST, LAST = np.datetime64("0001-01-01", "us"), np.datetime64("9999-12-31T23:59:59.999999", "us")
+Categories = Mapping[str, Sequence[str]]
 
 
-def prediction_rows(
-    batch: PredictionBatch, definition: ModelDefinition, categories: Mapping[str, Sequence[str]], origin: Origin
-) -> pa.Table:
-    """The n rows of a batch: own columns, then the features by name, missing and unseen values null, and `flags`.
+class Message(NamedTuple):
+    """A batch and where it came from."""
+
+    batch: PredictionBatch
+    origin: Origin
+
+
+def check_batch(batch: PredictionBatch, definition: ModelDefinition, categories: Categories) -> None:
+    """What `prediction_rows` needs of each batch that `decode_batch` gave.
 
     Raises:
         Unreadable: the batch has no rows, belongs to another model, or its blocks do not fit the definition.
     """
-    _check(batch, definition)
-    columns = _own(batch, definition) | source_columns(origin, len(batch))
-    for position, name in enumerate(definition.numeric):
-        columns[name] = pa.array(batch.rows.numeric[:, position], from_pandas=True)  # NaN becomes null
-    for position, name in enumerate(definition.categorical):
-        columns[name] = _strings(name, batch.rows.categorical[:, position], categories[name])
-    columns["flags"] = flags(batch.rows, definition)
-    schema = with_features(PREDICTIONS, definition)
-    return pa.table([columns[name] for name in schema.names], schema=schema)
-
-
-def _check(batch: PredictionBatch, definition: ModelDefinition) -> None:
-    count = len(batch)
-    if not count:
+    if not len(batch):
         raise Unreadable("prediction batch: no rows")
     if batch.meta.model != definition.name:
         raise Unreadable(f"prediction batch: its bundle is of model {definition.name}, not {batch.meta.model}")
@@ -48,8 +43,7 @@ def _check(batch: PredictionBatch, definition: ModelDefinition) -> None:
     _width("categorical", batch.rows.categorical, len(definition.categorical))
     if batch.scores.dtype != np.float32 or not batch.scores.shape[1]:
         raise Unreadable("prediction batch: scores must be at least one float32 per row")
-    if batch.event_time.min() < FIRST or batch.event_time.max() > LAST:
-        raise Unreadable("prediction batch: event_time must lie in the years 1 to 9999")
+    _check_codes(batch.rows.categorical, definition, categories)
 
 
 def _width(name: str, block: NDArray[np.float32] | NDArray[np.int32], expected: int) -> None:
@@ -60,36 +54,81 @@ def _width(name: str, block: NDArray[np.float32] | NDArray[np.int32], expected: 
         )
 
 
-def _own(batch: PredictionBatch, definition: ModelDefinition) -> dict[str, pa.Array]:
-    count, shadowed = len(batch), batch.champion_scores
-    if any(value is not None and not isinstance(value, str) for value in batch.entity):
-        raise Unreadable("prediction batch: entity must be a string")
+def _check_codes(codes: NDArray[np.int32], definition: ModelDefinition, categories: Categories) -> None:
+    least, greatest = codes.min(axis=0).tolist(), codes.max(axis=0).tolist()
+    for name, low, high in zip(definition.categorical, least, greatest, strict=True):
+        if low < MISSING or high >= len(categories[name]):
+            raise Unreadable(f"prediction batch: a code of {name} is outside its {len(categories[name])} categories")
+
+
+def prediction_rows(messages: Sequence[Message], definition: ModelDefinition, categories: Categories) -> pa.Table:
+    """The rows of messages of one bundle, each checked: own columns, then the features by name, missing and unseen
+    values null, and `flags`.
+    """
+    batches = [message.batch for message in messages]
+    rows = _joined([batch.rows for batch in batches])
+    columns = _own(batches) | source_columns([message.origin for message in messages], list(map(len, batches)))
+    # Turned as a whole, since a column of a block of rows is read slowly.
+    for name, numbers in zip(definition.numeric, np.ascontiguousarray(rows.numeric.T), strict=True):
+        columns[name] = pa.array(numbers, from_pandas=True)  # NaN becomes null
+    for name, codes in zip(definition.categorical, np.ascontiguousarray(rows.categorical.T), strict=True):
+        columns[name] = pa.array(categories[name], pa.string()).take(pa.array(codes, mask=codes < 0))
+    columns["flags"] = flags(rows, definition)
+    schema = with_features(PREDICTIONS, definition)
+    return pa.table([columns[name] for name in schema.names], schema=schema)
+
+
+def _joined(rows: Sequence[Rows]) -> Rows:
+    return Rows(np.concatenate([each.numeric for each in rows]), np.concatenate([each.categorical for each in rows]))
+
+
+def _own(batches: Sequence[PredictionBatch]) -> dict[str, pa.Array]:
+    def each(name: str) -> NDArray[Any]:
+        return np.concatenate([getattr(batch, name) for batch in batches])
+
+    message = pa.array(np.repeat(np.arange(len(batches)), list(map(len, batches))))
+
+    def of_message(name: str, kind: pa.DataType) -> pa.Array:
+        return pa.array([getattr(batch.meta, name) for batch in batches], kind).take(message)
+
+    time = each("event_time")
     return {
-        "request_id": pa.array(list(batch.request_id), pa.binary()),
-        "row": pa.array(batch.row),
-        "entity": pa.array(list(batch.entity), pa.string()),
-        "event_time": pa.array(batch.event_time, pa.timestamp("us")).cast(TIME),
-        "event_day": pa.array(batch.event_time.astype("datetime64[D]")),
-        "repeat": pa.array(batch.repeat),
-        "role": pa.repeat(batch.meta.role, count),
-        "bundle_digest": pa.repeat(batch.meta.digest, count),
-        "definition_digest": pa.repeat(definition.digest, count),
-        "scores": _lists(batch.scores),
-        "champion_scores": pa.nulls(count, SCORES) if shadowed is None else _lists(shadowed),
-        "latency_us": pa.array(batch.latency_us),
-        "traceparent": pa.array(batch.traceparent or [None] * count, pa.string()),
-        "producer": pa.repeat(batch.meta.producer, count),
-        "sequence": pa.repeat(batch.meta.sequence, count),
-        "rows_so_far": pa.repeat(batch.meta.rows_so_far, count),
+        "request_id": _arrow([batch.request_id for batch in batches], pa.binary(16)).cast(pa.binary()),
+        "row": pa.array(each("row")),
+        "entity": _arrow([batch.entity for batch in batches], pa.string()),
+        "event_time": pa.array(time, pa.timestamp("us")).cast(TIME),
+        "event_day": pa.array(time.astype("datetime64[D]")),
+        "repeat": pa.array(each("repeat")),
+        "role": of_message("role", pa.string()),
+        "bundle_digest": of_message("digest", pa.string()),
+        "definition_digest": of_message("definition_digest", pa.string()),
+        "scores": _lists([batch.scores for batch in batches], list(map(len, batches))),
+        "champion_scores": _lists([batch.champion_scores for batch in batches], list(map(len, batches))),
+        "latency_us": pa.array(each("latency_us")),
+        "traceparent": _traces(batches),
+        "producer": of_message("producer", pa.string()),
+        "sequence": of_message("sequence", pa.int64()),
+        "rows_so_far": of_message("rows_so_far", pa.int64()),
     }
 
 
-def _lists(block: Float32) -> pa.Array:
-    count, width = block.shape
-    return pa.ListArray.from_arrays(pa.array(np.arange(count + 1, dtype=np.int32) * width), pa.array(block.reshape(-1)))
+def _arrow(values: Sequence[Sequence[Any]], kind: pa.DataType) -> pa.Array:
+    return pa.concat_arrays([each.column if isinstance(each, Later) else pa.array(list(each), kind) for each in values])
 
 
-def _strings(name: str, codes: NDArray[np.int32], categories: Sequence[str]) -> pa.Array:
-    if codes.min() < MISSING or codes.max() >= len(categories):
-        raise Unreadable(f"prediction batch: a code of {name} is outside its {len(categories)} categories")
-    return pa.array(categories, pa.string()).take(pa.array(codes, mask=codes < 0))
+def _lists(blocks: Sequence[Float32 | None], counts: Sequence[int]) -> pa.Array:
+    """A list per row of each block [n, k], null where there is no block."""
+    there = [block for block in blocks if block is not None]
+    if not there:
+        return pa.nulls(sum(counts), SCORES)
+    widths = np.repeat([0 if block is None else block.shape[1] for block in blocks], counts)
+    ends = np.concatenate([[0], np.cumsum(widths)]).astype(np.int32)
+    values = pa.array(np.concatenate([block.ravel() for block in there]))
+    return pa.ListArray.from_arrays(pa.array(ends), values, mask=pa.array(widths == 0))
+
+
+def _traces(batches: Sequence[PredictionBatch]) -> pa.Array:
+    if all(batch.traceparent is None for batch in batches):
+        return pa.nulls(sum(map(len, batches)), pa.string())
+    traces = chain.from_iterable(batch.traceparent or [None] * len(batch) for batch in batches)
+    return pa.array(list(traces), pa.string())

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -40,9 +41,10 @@ def _by_day(rows: pa.Table) -> Iterator[tuple[date | None, pa.Table]]:
     if PARTITION not in rows.column_names:
         yield None, rows
         return
-    days = rows.column(PARTITION).to_numpy()
-    for day in np.unique(days):
-        yield day.astype(date), rows.filter(pa.array(days == day)).drop_columns([PARTITION])
+    days, rest = rows.column(PARTITION).to_numpy(), rows.drop_columns([PARTITION])
+    different = np.unique(days)
+    for day in different:
+        yield day.astype(date), rest if len(different) == 1 else rest.filter(pa.array(days == day))
 
 
 def _write(table: Path, day: date | None, rows: pa.Table, begun: list[Path]) -> AddAction:
@@ -50,7 +52,7 @@ def _write(table: Path, day: date | None, rows: pa.Table, begun: list[Path]) -> 
     make_folder(folder)
     path = folder / f"part-{uuid.uuid4()}.parquet"
     begun.append(path)
-    pq.write_table(rows, path, compression="zstd")
+    write_parquet(rows, path)
     sync(path)
     return AddAction(
         path=str(path.relative_to(table)),
@@ -60,6 +62,14 @@ def _write(table: Path, day: date | None, rows: pa.Table, begun: list[Path]) -> 
         data_change=True,
         stats=json.dumps(statistics(rows)),
     )
+
+
+def write_parquet(rows: pa.Table, path: Path) -> None:
+    """Floats get no dictionary and no statistics: they hardly repeat, and so both cost time, and the first space."""
+    others = [field.name for field in rows.schema if not pa.types.is_floating(field.type)]
+    texts = [name for name in others if pa.types.is_string(rows.schema.field(name).type)]
+    options: dict[str, Any] = {"use_dictionary": texts, "write_statistics": others}
+    pq.write_table(rows, path, compression="zstd", **options)
 
 
 def statistics(rows: pa.Table) -> dict[str, object]:

@@ -16,7 +16,7 @@ from structlog import get_logger
 from services.feature_logging.domain.evolution import changed_type
 from services.feature_logging.domain.origin import Origin
 from services.feature_logging.store.compaction import compact
-from services.feature_logging.store.pending import Pending
+from services.feature_logging.store.pending import Pending, Unmade
 from services.feature_logging.store.table import Fenced, LogTable, NotDurable, Place
 from shared.errors import Unreadable
 from shared.feature_log.schema import app_id
@@ -90,7 +90,7 @@ class FeatureLog:
             SKIPPED.labels(self._name(place.path)).inc()
         return held
 
-    async def add(self, place: Place, rows: pa.Table, origin: Origin) -> None:
+    async def add(self, place: Place, rows: pa.Table | Unmade, origin: Origin) -> None:
         """Take the rows of a message that the table does not hold; commits when enough are waiting.
 
         Raises:
@@ -99,7 +99,7 @@ class FeatureLog:
         """
         table, app = await self.table(Place(place.path, rows.schema)), app_id(origin.topic, origin.partition)
         pending = self._pending.get(place.path) or Pending(rows.schema)
-        for schema in (table.schema, pending.schema):
+        for schema in () if rows.schema in pending.schemas else (table.schema, pending.schema):
             if changed := changed_type(schema, rows.schema):
                 raise Unreadable(": ".join(changed))
         pending.add(rows, app, judged=table.version_of(app), version=origin.offset + 1)

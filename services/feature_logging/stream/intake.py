@@ -4,14 +4,16 @@ import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
 from structlog import get_logger
 
 from services.feature_logging.domain.labels import label_rows
 from services.feature_logging.domain.origin import Origin
-from services.feature_logging.domain.predictions import prediction_rows
+from services.feature_logging.domain.predictions import Message
 from services.feature_logging.domain.rejected import rejected_row
 from services.feature_logging.models import Known
 from services.feature_logging.store.log import FeatureLog
+from services.feature_logging.store.pending import Unmade
 from services.feature_logging.store.rejections import Rejections, recent_rejections
 from services.feature_logging.store.table import Place
 from services.feature_logging.stream.gaps import Gaps
@@ -31,7 +33,7 @@ log = get_logger()
 class Intake:
     """The handler, dead-letter hook and flush of the consume loop.
 
-    `lookup` gives what is known of a bundle by its digest, or raises Unreadable; it may take long.
+    `lookup` gives what is known of a bundle by its digest, or raises Unreadable; it may take long, and is asked once.
     """
 
     def __init__(self, feature_log: FeatureLog, lookup: Callable[[str], Known]) -> None:
@@ -41,6 +43,7 @@ class Intake:
         self._rejections: Rejections | None = None
         self._gaps = Gaps(feature_log)
         self._stale = False
+        self._bundles: dict[str, Known] = {}
 
     async def handle(self, message: InMessage) -> Sequence[OutMessage]:
         """Take a message's rows, unless the log has them.
@@ -102,8 +105,16 @@ class Intake:
         place = Place(table_path(self._log.tables, batch.meta.model, "predictions"), PREDICTIONS)
         if await self._log.holds(place, origin):
             return
-        known = await asyncio.to_thread(self._lookup, batch.meta.digest)
-        await self._log.add(place, prediction_rows(batch, known.definition, known.categories, origin), origin)
+        known = await self._bundle(batch.meta.digest)
+        known.check(batch)
+        days = frozenset(np.unique(batch.event_time.astype("datetime64[D]").astype(int)).tolist())
+        rows = Unmade(known.schema, len(batch), days, Message(batch, origin), known.rows)
+        await self._log.add(place, rows, origin)
+
+    async def _bundle(self, digest: str) -> Known:
+        if digest not in self._bundles:
+            self._bundles[digest] = await asyncio.to_thread(self._lookup, digest)
+        return self._bundles[digest]
 
     async def _labels(self, message: InMessage, origin: Origin) -> None:
         event = decode(message)

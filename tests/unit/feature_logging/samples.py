@@ -1,6 +1,6 @@
 """Small batches, labels and messages for the tests of feature_logging."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from services.feature_logging.domain import predictions
 from services.feature_logging.domain.origin import Origin
+from services.feature_logging.domain.predictions import check_batch
 from services.feature_logging.models import Known
 from services.feature_logging.store.log import FeatureLog, Limits
 from services.feature_logging.store.table import LogTable, Place
@@ -76,6 +78,14 @@ def batch(count: int = 3, first: int = 0, **meta: Any) -> PredictionBatch:
 def key(number: int) -> bytes:
     """The request_id of a numbered request."""
     return number.to_bytes(16, "big")
+
+
+def prediction_rows(
+    some: PredictionBatch, of: ModelDefinition, categories: Mapping[str, Sequence[str]], at: Origin
+) -> pa.Table:
+    """The rows of one message, checked."""
+    check_batch(some, of, categories)
+    return predictions.prediction_rows([predictions.Message(some, at)], of, categories)
 
 
 def origin(offset: int, partition: int = 0, topic: str = TOPIC) -> Origin:

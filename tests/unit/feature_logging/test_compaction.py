@@ -6,12 +6,20 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
-from services.feature_logging.domain.predictions import prediction_rows
 from services.feature_logging.store.compaction import compact
 from services.feature_logging.store.pending import Pending
 from services.feature_logging.store.table import Fenced, LogTable, Place
 from shared.feature_log.schema import REJECTED, app_id, rejected_path
-from tests.unit.feature_logging.samples import CATEGORIES, TOPIC, batch, definition, origin, place, rows_of
+from tests.unit.feature_logging.samples import (
+    CATEGORIES,
+    TOPIC,
+    batch,
+    definition,
+    origin,
+    place,
+    prediction_rows,
+    rows_of,
+)
 
 P0, P1 = app_id(TOPIC, 0), app_id(TOPIC, 1)
 

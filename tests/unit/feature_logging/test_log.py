@@ -13,7 +13,6 @@ import pytest
 from structlog.testing import capture_logs
 
 from services.feature_logging.domain.labels import label_rows
-from services.feature_logging.domain.predictions import prediction_rows
 from services.feature_logging.store.log import FeatureLog, Limits
 from services.feature_logging.store.table import Fenced, LogTable, NotDurable, Place
 from shared.cloudevents import decode
@@ -29,6 +28,7 @@ from tests.unit.feature_logging.samples import (
     label_message,
     origin,
     place,
+    prediction_rows,
     rows_of,
 )
 from tests.unit.feature_logging.test_table import failing_once

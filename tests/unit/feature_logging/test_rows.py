@@ -5,11 +5,13 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from services.feature_logging.domain import predictions
 from services.feature_logging.domain.labels import label_rows
-from services.feature_logging.domain.predictions import prediction_rows
-from shared.batch import PredictionBatch, request_key
+from services.feature_logging.domain.predictions import Message
+from shared.batch import PredictionBatch, decode_batch, encode_batch, request_key
 from shared.cloudevents import decode
 from shared.errors import Unreadable
 from shared.events import LabelsReceived
@@ -23,6 +25,7 @@ from tests.unit.feature_logging.samples import (
     key,
     label_message,
     origin,
+    prediction_rows,
     without_rows,
 )
 
@@ -60,6 +63,21 @@ def test_a_batch_becomes_rows_with_its_features_by_name() -> None:
     assert [row["flags"] for row in rows] == [None, ["origin:unseen"], None, None]
 
 
+def test_messages_become_the_same_rows_together_as_one_by_one() -> None:
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    two_scores = np.full((2, 2), 0.5, np.float32)
+    batches = [
+        batch(4),
+        replace(batch(2, 4, role="shadow"), scores=two_scores, champion_scores=two_scores, traceparent=[None, trace]),
+    ]
+    for some in (batches, [decode_batch(encode_batch(each)) for each in batches]):
+        messages = [Message(each, origin(9 + number, 2)) for number, each in enumerate(some)]
+        alone = [prediction_rows(each, definition(), CATEGORIES, at) for each, at in messages]
+        together = predictions.prediction_rows(messages, definition(), CATEGORIES)
+        assert together.to_pylist() == pa.concat_tables(alone).to_pylist()
+        assert together.column("role").to_pylist() == ["champion"] * 4 + ["shadow"] * 2
+
+
 def widths(numeric: int, categorical: int, dtype: type = np.float32) -> dict[str, Any]:
     return {"rows": Rows(np.zeros((3, numeric), dtype), np.zeros((3, categorical), np.int32))}
 
@@ -74,8 +92,6 @@ def widths(numeric: int, categorical: int, dtype: type = np.float32) -> dict[str
         ({"rows": Rows(np.zeros((3, 2), np.float32), np.full((3, 1), -3, np.int32))}, "a code of origin is outside"),
         ({"scores": np.zeros((3, 0), np.float32)}, "scores"),
         ({"scores": np.zeros((3, 1), np.float64)}, "scores"),
-        ({"entity": [1, 2, 3]}, "entity must be a string"),
-        ({"event_time": np.array(["30000-01-01"] * 3, "datetime64[us]")}, "event_time must lie in the years 1 to 9999"),
     ],
 )
 def test_a_batch_that_does_not_fit_its_definition_is_refused(change: dict[str, Any], reason: str) -> None:

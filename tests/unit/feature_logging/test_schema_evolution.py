@@ -50,8 +50,9 @@ def definition(version: str) -> ModelDefinition:
 
 
 def lookup(digest: str) -> Known:
-    known = definition(digest[0])
-    return Known(known, {name: FEATURES[digest[0]][1] for name in known.categorical})
+    known, categories = definition(digest[0]), FEATURES[digest[0]][1]
+    lists: dict[str, tuple[str, ...]] = dict.fromkeys(known.categorical, categories)
+    return Known(known, lists)
 
 
 def rows_of(version: str, offset: int, partition: int = 0) -> InMessage:

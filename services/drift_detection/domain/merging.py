@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from services.drift_detection.domain.beside import Beside
 from services.drift_detection.domain.clock import watermark
+from services.drift_detection.domain.known_rows import KnownRows
 from services.drift_detection.domain.panes import Panes
 from services.drift_detection.domain.parts import Partial, Source, Tally, WindowKey
 from services.drift_detection.domain.performance.meeting import Labels
@@ -136,7 +137,8 @@ class Merging:
 
     def _step(self, watch: ModelWatch, appended: int | None, most: int) -> bool:
         # What labels say of a window needs its rows: all windows that are due come first.
-        return self._advance(watch, appended, most) or self.labels.advance(watch.model, most)
+        rows = KnownRows(watch, self.heads, self.parts)
+        return self._advance(watch, appended, most) or self.labels.advance(watch.model, most, rows)
 
     def _appended(self) -> dict[str, int]:
         """When the last message of each model was logged."""

@@ -6,6 +6,7 @@ from services.drift_detection.domain.beside import Beside
 from services.drift_detection.domain.judge import Judge
 from services.drift_detection.domain.parts import WindowKey
 from services.drift_detection.domain.performance.book import PerformanceBook
+from services.drift_detection.domain.performance.label_window import Rows
 from services.drift_detection.domain.performance.words import Span, performance_estimated
 from services.drift_detection.domain.reports.data import Arrivals, QualityWatch
 from services.drift_detection.domain.reports.versions import RolloutWatch
@@ -109,15 +110,15 @@ class ModelWatch:
         span = Span(self.model, window.identity, key.digest, key.role, key.start, window.end)
         self.outbox.append(performance_estimated(span, revision, window.watched.reference, window.sketch))
 
-    def measure(self, time: int | None, most: int) -> bool:
-        """Move the clock of the labels to `time`, as far as at most about so many windows are to be spoken of; True if
-        there is more.
+    def measure(self, time: int | None, most: int, rows: Rows) -> bool:
+        """Move the clock of the labels to `time`, as far as at most about so many windows are to be spoken of, and no
+        further than their `rows` are known; True if there is more.
         """
         now = self.labels.time(time, self.watermark)
         if now is None:
             return False
         before = self._record.performance.measured
-        said, alarms, more = self.labels.advance(now, most)
+        said, alarms, more = self.labels.advance(now, most, rows)
         self.outbox += said
         for alarm in alarms:
             self.outbox += self._judge.risk(alarm)

@@ -18,6 +18,7 @@ from shared.reference.panes import MICROSECONDS
 from shared.reference.segments import ALL
 
 _MINUTE = 60 * MICROSECONDS
+_REST = 20  # rounds without a message of a bundle
 
 
 def home_of(model: str, partitions: int) -> int:
@@ -69,17 +70,19 @@ class Telling:
     """Finds what a source partition has to tell, in the order in which it must be said: parts, then heads.
 
     Of a stream that runs, an open window is told once its partition's own clock has passed its end; while nothing
-    comes, whatever there is.
+    comes, or nothing of its bundle for a while, whatever there is.
     """
 
     def __init__(self, catalogue: Mapping[str, Watched], homes: int) -> None:
         self._catalogue = catalogue
         self._homes = homes
+        self._rounds: dict[int, dict[str, tuple[int, int]]] = {}  # by partition and bundle: offset, rounds since
 
     def words(self, state: PartitionState, *, at_end: bool) -> list[tuple[int, Word]]:
         """What is due, each with the partition it goes to; `at_end` is the head's."""
         models = state.models()
-        due = sorted(key for key in state.unsent if at_end or self._is_due(key, state))
+        resting = self._resting(state, models)
+        due = sorted(key for key in state.unsent if at_end or key.digest in resting or self._is_due(key, state))
         state.unsent.difference_update(due)
         said: list[tuple[int, Word]] = []
         for key in due:
@@ -88,6 +91,19 @@ class Telling:
             copy = Partial(part.packed, part.offset, part.repeats, part.late_rows, part.beside_packed)
             said.append((home_of(model, self._homes), PartWord(model, state.number, key, copy)))
         return said + self._heads(state, at_end)
+
+    def _resting(self, state: PartitionState, models: Mapping[str, str]) -> set[str]:
+        """The bundles with open windows of which nothing came for so many rounds, whatever came of others."""
+        last: dict[str, int] = {}
+        for key in state.unsent:
+            last[key.digest] = max(state.partials[key].offset, last.get(key.digest, -1))
+        before = self._rounds.get(state.number, {})
+        now: dict[str, tuple[int, int]] = {}
+        for digest, at in last.items():
+            known, rounds = before.get(digest, (at, -1))
+            now[digest] = (at, rounds + 1 if known == at else 0)
+        self._rounds[state.number] = now
+        return {digest for digest, (_, rounds) in now.items() if digest in models and rounds >= _REST}
 
     def _is_due(self, key: WindowKey, state: PartitionState) -> bool:
         watched = self._catalogue.get(key.digest)  # none: its bundle can't be read just now, so nor can its size

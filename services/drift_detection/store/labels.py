@@ -7,9 +7,15 @@ from typing import Any
 
 from services.drift_detection.domain.merging import Merging
 from services.drift_detection.domain.parts import WindowKey
-from services.drift_detection.domain.performance.book import LabelWindow
 from services.drift_detection.domain.performance.label_sources import LabelSource
-from services.drift_detection.domain.performance.label_words import LabelEntry, LabelHead, LabelWord, Stream
+from services.drift_detection.domain.performance.label_window import LabelWindow
+from services.drift_detection.domain.performance.label_words import (
+    LabelEntry,
+    LabelHead,
+    Labelled,
+    LabelWord,
+    Stream,
+)
 from services.drift_detection.domain.performance.meeting import Labels
 from services.drift_detection.domain.performance.packing import pack_outcomes, unpack_outcomes
 from services.drift_detection.store.entries import (
@@ -67,16 +73,17 @@ def forgotten(merging: Merging) -> list[bytes]:
 
 
 def _window_value(window: LabelWindow) -> bytes:
-    return json.dumps([window.predicted, list(window.offsets.items())]).encode() + b"\n" + window.packed
+    line = [window.predicted, list(window.offsets.items()), list(window.rows.items())]
+    return json.dumps(line).encode() + b"\n" + window.packed
 
 
 def restore_window(merging: Merging, model: str, window: list[str], content: bytes) -> None:
     """Take in a window that was stored."""
     line, _, packed = content.partition(b"\n")
-    predicted, offsets = json.loads(line)
+    predicted, offsets, rows = json.loads(line)
     if packed:
         unpack_outcomes(packed)  # raises Unreadable if it is damaged
-    merging.watch(model).labels.restore(key_of(*window), LabelWindow(predicted, packed, dict(offsets)))
+    merging.watch(model).labels.restore(key_of(*window), LabelWindow(predicted, packed, dict(offsets), dict(rows)))
 
 
 def heads_as_json(labels: Labels) -> list[list[Any]]:
@@ -103,12 +110,13 @@ def is_label_word(value: bytes) -> bool:
 
 def encode_label_word(home: int, word: LabelWord) -> OutMessage:
     """The message for a partition of the partials."""
-    entries = [
-        [*list(vars(entry).values())[:-1], [[start, _text(pack_outcomes(one))] for start, one in entry.windows]]
-        for entry in word.entries
-    ]
+    entries = [[*list(vars(entry).values())[:-1], list(map(_labelled, entry.windows))] for entry in word.entries]
     told = [word.partition, word.after, word.until, word.at_end, entries]
     return OutMessage(PARTIALS, json.dumps({"labels": told}).encode(), partition=home)
+
+
+def _labelled(one: Labelled) -> list[Any]:
+    return [one.start, b64encode(pack_outcomes(one.outcomes)).decode(), list(one.rows.items())]
 
 
 def decode_label_word(value: bytes, heads: Mapping[int, LabelHead]) -> LabelWord:
@@ -128,9 +136,8 @@ def decode_label_word(value: bytes, heads: Mapping[int, LabelHead]) -> LabelWord
 
 def _entry(told: list[Any]) -> LabelEntry:
     offset, model, digest, role, producer, sequence, latest, windows = told
-    outcomes = tuple((int(start), unpack_outcomes(b64decode(packed))) for start, packed in windows)
+    outcomes = tuple(
+        Labelled(int(start), unpack_outcomes(b64decode(packed)), {int(number): int(last) for number, last in rows})
+        for start, packed, rows in windows
+    )
     return LabelEntry(int(offset), model, digest, role, producer, int(sequence), latest, outcomes)
-
-
-def _text(packed: bytes) -> str:
-    return b64encode(packed).decode()

@@ -5,6 +5,7 @@ import pytest
 from services.drift_detection.domain.merging import Merging
 from services.drift_detection.domain.performance.label_sources import LabelSources
 from services.drift_detection.domain.watched import Watched
+from services.drift_detection.domain.words import HeadWord
 from services.drift_detection.store.labels import decode_label_word, read_sources
 from services.drift_detection.store.merging import read_mergings
 from services.drift_detection.stream.cycle import ModelCycle, Voice
@@ -52,6 +53,7 @@ class Sides(Process):
         stored = list(world.models.entries.items())
         catalogue: dict[str, Watched] = {}
         mergings = read_mergings(stored, [0], lambda number: Merging(number, 1, catalogue, PARTITIONS))
+        mergings[0].take(HeadWord(0, offset=0, at_end=True))  # of the predictions' one message
         self.labels = LabelIntake(LabelSources(told, homes=1), Shelf(watched()))  # type: ignore[arg-type]
         self.words = WordIntake(mergings, catalogue, Shelf(watched()))  # type: ignore[arg-type]
         voice = Voice(world, SIGNER, alive)  # type: ignore[arg-type]

@@ -52,6 +52,14 @@ def heard(merging: Merging, words: list[Word]) -> list[tuple[str, int, int]]:
 ALL_ROWS = slice(0, 30)
 
 
+def test_an_open_window_is_told_when_nothing_of_its_bundle_came_for_a_while() -> None:
+    sources = side(0)
+    said(sources, (0, ALL_ROWS))
+    rounds = [said(sources) for _ in range(20)]
+    assert [[type(word) for word in words] for words in rounds] == [[]] * 19 + [[PartWord]]
+    assert said(sources) == []
+
+
 def test_parts_of_all_partitions_meet_in_one_window() -> None:
     merging = Merging(0, 2, CATALOGUE)
     one, other = side(0), side(1)

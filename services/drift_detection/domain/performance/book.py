@@ -3,16 +3,16 @@
 import heapq
 from base64 import b64decode, b64encode
 from collections.abc import Collection
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from services.drift_detection.domain.parts import WindowKey
 from services.drift_detection.domain.performance import risk_watch
 from services.drift_detection.domain.performance.bundle import Assessed
+from services.drift_detection.domain.performance.label_window import LabelWindow, Rows
+from services.drift_detection.domain.performance.label_words import Labelled
 from services.drift_detection.domain.performance.lags import LagCurve
 from services.drift_detection.domain.performance.measure import Waiting
-from services.drift_detection.domain.performance.outcomes import WindowOutcomes
-from services.drift_detection.domain.performance.packing import pack_curve, pack_outcomes, unpack_curve, unpack_outcomes
+from services.drift_detection.domain.performance.packing import pack_curve, unpack_curve
 from services.drift_detection.domain.performance.risk_watch import RiskAlarm
 from services.drift_detection.domain.performance.words import SETTLED, STAGES, Asked, Span, performance_measured
 from services.drift_detection.domain.state import PerformanceRecord
@@ -20,32 +20,6 @@ from services.drift_detection.domain.watched import Watched
 from services.drift_detection.domain.windows import window_id
 from shared.events import PerformanceMeasured
 from shared.reference.panes import DAY, MICROSECONDS
-
-
-@dataclass
-class LabelWindow:
-    """A window that takes labels: rows that were `predicted` in it, its labels as bytes (none: no bytes), and up to
-    which offset of each partition of the outcomes they were taken in.
-    """
-
-    predicted: int = 0
-    packed: bytes = b""
-    offsets: dict[int, int] = field(default_factory=dict)
-
-    @property
-    def outcomes(self) -> WindowOutcomes:
-        """To look at."""
-        return unpack_outcomes(self.packed) if self.packed else WindowOutcomes()
-
-    def take(self, source: int, offset: int, more: WindowOutcomes) -> bool:
-        """Take in the labels of a message; False if they are in it already."""
-        if offset <= self.offsets.get(source, -1):
-            return False
-        outcomes = self.outcomes
-        outcomes.merge(more)
-        self.packed = pack_outcomes(outcomes)
-        self.offsets[source] = offset
-        return True
 
 
 class _Due(NamedTuple):
@@ -95,7 +69,7 @@ class PerformanceBook:
             window.predicted = rows
             self.changed.add(key)
 
-    def take(self, key: WindowKey, place: tuple[int, int], more: WindowOutcomes) -> bool:
+    def take(self, key: WindowKey, place: tuple[int, int], more: Labelled) -> bool:
         """Take in a message's labels for a window, by partition and offset; False if it takes no more labels."""
         window = self._window(key)
         if window is not None and window.take(*place, more):
@@ -138,26 +112,44 @@ class PerformanceBook:
         known = [time for time in (labels, None if rows is None else rows - patience) if time is not None]
         return max(known, default=None)
 
-    def advance(self, time: int, most: int) -> tuple[list[PerformanceMeasured], list[RiskAlarm], bool]:
+    def advance(self, time: int, most: int, rows: Rows) -> tuple[list[PerformanceMeasured], list[RiskAlarm], bool]:
         """Move the labels' clock: what is to be said of at most about so many windows, the alarms, whether more is due.
 
-        Windows are taken in the order in which they are due, and the clock goes no further than what was said.
+        Windows are taken in the order in which they are due, and the clock goes no further than what was said. It waits
+        for a window some of whose labelled rows were not told yet.
         """
         if self._record.measured is not None and time <= self._record.measured:
             return [], [], False
         stages: dict[WindowKey, int] = {}
         alarms: list[RiskAlarm] = []
-        last = time
-        while self._due and self._due[0].time <= time:
-            if len(stages) >= most and self._due[0].time > last:
-                self._record.measured = last
+        while due := self._next(time, rows):
+            for one in due:
+                stages[one.key] = one.stage
+                alarms += self._reached(one)
+            self._record.measured = due[0].time
+            if len(stages) >= most and self._due and self._due[0].time > due[0].time:
                 return self._said(stages), alarms, True
-            due = heapq.heappop(self._due)
-            last = due.time
-            stages[due.key] = due.stage
-            alarms += self._reached(due)
-        self._record.measured = time
+        if not self._due or self._due[0].time > time:
+            self._record.measured = time
         return self._said(stages), alarms, False
+
+    def _next(self, time: int, rows: Rows) -> list[_Due]:
+        """What is due first, all of one time; nothing if a window of it waits for its rows."""
+        due: list[_Due] = []
+        while self._due and self._due[0].time <= time and (not due or self._due[0].time == due[0].time):
+            due.append(heapq.heappop(self._due))
+        waits = not all(self._is_told(one.key, rows) for one in due)
+        for one in due if waits else ():
+            heapq.heappush(self._due, one)
+        return [] if waits else due
+
+    def _is_told(self, key: WindowKey, rows: Rows) -> bool:
+        window = self.windows[key]
+        told = rows.told(key, self._bundles[key.digest].watched, window.rows)
+        if told and (count := rows.count(key)) is not None and count != window.predicted:
+            window.predicted = count
+            self.changed.add(key)
+        return told
 
     def _reached(self, due: _Due) -> list[RiskAlarm]:
         assessed = self._bundles[due.key.digest]

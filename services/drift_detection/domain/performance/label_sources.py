@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from services.drift_detection.domain.clock import EARLIEST, FUTURE
-from services.drift_detection.domain.performance.label_words import LabelEntry, LabelWord
-from services.drift_detection.domain.performance.outcomes import Scorer, WindowOutcomes
+from services.drift_detection.domain.performance.label_words import LabelEntry, Labelled, LabelWord
+from services.drift_detection.domain.performance.outcomes import Mask, Scorer, WindowOutcomes
 from services.drift_detection.domain.sources import Place
 from services.drift_detection.domain.watched import Watched
 from services.drift_detection.domain.words import home_of
@@ -121,13 +121,19 @@ def _entry(place: Place, batch: OutcomeBatch, watched: Watched) -> tuple[LabelEn
     starts = pane_starts(predicted, watched.definition.monitoring.pane_seconds)
     windows = []
     for start in np.unique(starts[counts]).tolist():
-        outcomes = WindowOutcomes()
-        scorer.add(outcomes, batch, counts & (starts == start))
-        windows.append((start, outcomes))
+        outcomes, chosen = WindowOutcomes(), counts & (starts == start)
+        scorer.add(outcomes, batch, chosen)
+        windows.append(Labelled(start, outcomes, _highest(batch, chosen)))
     meta = batch.meta
     latest = int(labelled[counts].max()) if counts.any() else None
     whose = (meta.model, meta.digest, meta.role, meta.producer, meta.sequence)
     return LabelEntry(place.offset, *whose, latest, tuple(windows)), int(counts.sum())
+
+
+def _highest(batch: OutcomeBatch, chosen: Mask) -> dict[int, int]:
+    """The highest offset of the chosen rows, bool [n], by partition of the predictions."""
+    partitions, offsets = batch.source_partition[chosen], batch.source_offset[chosen]
+    return {number: int(offsets[partitions == number].max()) for number in np.unique(partitions).tolist()}
 
 
 def _check(batch: OutcomeBatch, watched: Watched) -> None:

@@ -11,10 +11,20 @@ from typing import NamedTuple
 from services.drift_detection.domain.performance.outcomes import WindowOutcomes
 
 
+class Labelled(NamedTuple):
+    """What a message's labels for the window from `start` on add up to. `rows` says where their predictions stand: the
+    highest offset by partition of the predictions.
+    """
+
+    start: int
+    outcomes: WindowOutcomes
+    rows: dict[int, int]
+
+
 @dataclass(frozen=True)
 class LabelEntry:
     """One message: its place, whose labels, its producer's `sequence`, the latest of its labels' times in microseconds
-    (None: it has none that counts), and what its labels add up to by start of their window.
+    (None: it has none that counts), and its labels by window.
     """
 
     offset: int
@@ -24,7 +34,7 @@ class LabelEntry:
     producer: str
     sequence: int
     latest: int | None
-    windows: tuple[tuple[int, WindowOutcomes], ...]
+    windows: tuple[Labelled, ...]
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from typing import Protocol
 from services.drift_detection.domain.clock import watermark
 from services.drift_detection.domain.parts import WindowKey
 from services.drift_detection.domain.performance.book import PerformanceBook
+from services.drift_detection.domain.performance.label_window import Rows
 from services.drift_detection.domain.performance.label_words import LabelEntry, LabelHead, LabelWord, Stream
 from services.drift_detection.domain.watched import Watched
 
@@ -17,7 +18,7 @@ class Measuring(Protocol):
 
     @property
     def labels(self) -> PerformanceBook: ...
-    def measure(self, time: int | None, most: int) -> bool: ...
+    def measure(self, time: int | None, most: int, rows: Rows) -> bool: ...
 
 
 class Labels:
@@ -54,18 +55,18 @@ class Labels:
         book = self._watch(entry.model).labels
         if entry.digest in self._catalogue:
             book.know(self._catalogue[entry.digest])
-        for start, outcomes in entry.windows:
-            key = WindowKey(start, entry.digest, entry.role)
-            if not book.take(key, (source, entry.offset), outcomes):
+        for labelled in entry.windows:
+            key, outcomes = WindowKey(labelled.start, entry.digest, entry.role), labelled.outcomes
+            if not book.take(key, (source, entry.offset), labelled):
                 self.too_late += sum(one.rows for one in (*outcomes.labels.values(), *outcomes.business.values()))
         if entry.latest is not None:
             head.clocks[entry.model] = max(entry.latest, head.clocks.get(entry.model, entry.latest))
 
-    def advance(self, model: str, most: int) -> bool:
-        """Move the clock of a model's labels; True if there is more to be said."""
+    def advance(self, model: str, most: int, rows: Rows) -> bool:
+        """Move the clock of a model's labels; True if there is more to be said. `rows` are the model's."""
         watch = self._watch(model)
         for digest in watch.labels.missing() & self._catalogue.keys():
             watch.labels.know(self._catalogue[digest])
         at_end = {number for number, head in self.heads.items() if head.at_end}
         time = watermark({number: head.clocks.get(model) for number, head in self.heads.items()}, at_end)
-        return watch.measure(time, most)
+        return watch.measure(time, most, rows)

@@ -13,6 +13,7 @@ from services.drift_detection.domain.parts import WindowKey
 from services.drift_detection.domain.performance.label_sources import LabelSources
 from services.drift_detection.domain.sources import Place
 from services.drift_detection.domain.watched import Watched
+from services.drift_detection.domain.words import HeadWord
 from shared.batch import Meta
 from shared.definition import Label, ModelDefinition
 from shared.events import Event
@@ -111,6 +112,7 @@ class Flow:
         self.bundle = bundle = watched()
         self.sources = LabelSources(dict.fromkeys(range(partitions), -1), homes=1)
         self.merging = Merging(0, 1, {bundle.digest: bundle}, partitions)
+        self.merging.take(HeadWord(0, offset=0, at_end=True))  # of the predictions' one message
         self._offsets = dict.fromkeys(range(partitions), 0)
 
     def send(self, batch: OutcomeBatch, partition: int = 0) -> None:

@@ -3,11 +3,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from services.drift_detection.domain.beside import Beside
+from services.drift_detection.domain.known_rows import KnownRows
 from services.drift_detection.domain.merging import Merging
-from services.drift_detection.domain.parts import WindowKey
+from services.drift_detection.domain.parts import Partial, WindowKey
 from services.drift_detection.domain.performance.outcomes import Scorer, WindowOutcomes
 from services.drift_detection.domain.state import ModelRecord
 from services.drift_detection.domain.watch import ModelWatch
+from services.drift_detection.domain.words import HeadWord, PartWord
 from services.drift_detection.store import labels as store
 from services.drift_detection.store.merging import head_entry, model_entry, read_mergings
 from shared.events import DriftDetected, Event, PerformanceMeasured
@@ -19,6 +22,7 @@ from tests.unit.drift_detection.performance.flow import (
     FIRST,
     PER_HOUR,
     Flow,
+    bare,
     hours,
     outcome_batch,
     part,
@@ -130,12 +134,38 @@ def test_labels_after_the_last_word_are_counted_and_left() -> None:
     assert len(flow.merging.watch("pumps").labels.windows) == 1
 
 
+def test_a_window_is_not_spoken_of_before_the_rows_that_its_labels_are_for_were_told() -> None:
+    flow = Flow()
+    bundle, key = watched(), WindowKey(FIRST, DIGEST, "champion")
+    late = outcome_batch(*hours(0, 1))
+    flow.send(replace(late, source_offset=np.full(PER_HOUR, 7)))
+    assert clock(flow, 40, 1) == []
+    flow.merging.take(HeadWord(0, offset=7, clocks={"pumps": FIRST}))  # read so far, but not at its end
+    assert flow.cycle() == []
+    part_word = PartWord("pumps", 0, key, Partial(bundle.reference.empty_sketch(), 7, beside=Beside.empty(bundle)))
+    part_word.part.add(bare(PER_HOUR), late.scores, bundle.reference.measure)
+    flow.merging.take(part_word)
+    words = measured(flow.cycle())
+    assert [(word.rows, word.labelled, word.final) for word in words] == [(PER_HOUR, PER_HOUR, True)]
+
+
+def test_rows_that_never_come_are_waited_for_a_day_of_the_models_clock() -> None:
+    flow = Flow()
+    late = outcome_batch(*hours(0, 1))
+    flow.send(replace(late, source_partition=np.full(PER_HOUR, 99, np.int32)))
+    clock(flow, 40, 1)
+    flow.merging.watch("pumps").move_watermark(FIRST + 26 * HOUR - 1)
+    assert flow.cycle() == []
+    flow.merging.watch("pumps").move_watermark(FIRST + 26 * HOUR)
+    assert [word.final for word in measured(flow.cycle())] == [True]
+
+
 def test_windows_end_though_no_labels_come() -> None:
     watch = ModelWatch(ModelRecord(model="pumps"))
     for hour in range(100):
         watch.labels.predicted(WindowKey(FIRST + hour * HOUR, DIGEST, "champion"), PER_HOUR, watched())
     watch.move_watermark(FIRST + 100 * HOUR)
-    assert not watch.measure(None, 1_000)
+    assert not watch.measure(None, 1_000, KnownRows(watch, {}, {}))
     assert watch.outbox == []
     assert 40 < len(watch.labels.windows) < 75  # 3 delays, and a day and 5 delays of patience
 

@@ -18,6 +18,7 @@ from services.feature_logging.models import Bundles
 from services.feature_logging.settings import Settings
 from services.feature_logging.store.history import import_history
 from services.feature_logging.store.log import FeatureLog, Limits
+from services.feature_logging.store.upkeep import Upkeep
 from services.feature_logging.stream.consume import SERVICE, consume
 from services.feature_logging.stream.intake import Intake
 from shared.definition import read_definition
@@ -73,7 +74,8 @@ async def _serve(settings: Settings) -> None:
     feature_log = FeatureLog(settings.tables, Limits(settings.commit_rows, settings.compact_commits), on_trouble)
     intake = Intake(feature_log, Bundles(settings.bundles, settings.trust).get)
     app = build_app(settings, feature_log, health)
-    await serve(app, settings, consume(settings, feature_log, intake, health))
+    upkeep = Upkeep(settings.tables, settings.bundles, settings.keep_hours, settings.upkeep_seconds)
+    await serve(app, settings, consume(settings, feature_log, intake, health), upkeep.run())
 
 
 def show_completeness(settings: Settings, _: argparse.Namespace) -> int:

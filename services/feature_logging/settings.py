@@ -7,11 +7,15 @@ from shared.settings import ServiceSettings
 
 class Settings(ServiceSettings):
     """A Delta commit is made every `commit_seconds` or `commit_rows`, whichever comes first; after `compact_commits`
-    of them a table's small files are merged. `instance` names this worker for good (no two may share a name): Kafka
-    then gives it its partitions back at once after a crash.
+    of them a table's small files are merged. Every `upkeep_seconds` the files go that are of no version which is pinned
+    or was the newest in the last `keep_hours`: so long may a reader take, and a training run until its bundle is there.
+    `instance` names this worker for good (no two may share a name): Kafka then gives it its partitions back at once
+    after a crash.
     """
 
     commit_seconds: float = Field(default=5, gt=0, le=60)
     commit_rows: int = Field(default=100_000, ge=1, le=1_000_000)
     compact_commits: int = Field(default=50, ge=2, le=1_000)
+    keep_hours: float = Field(default=168, gt=0)
+    upkeep_seconds: float = Field(default=3600, gt=0)
     instance: str | None = Field(default=None, min_length=1, max_length=200)

@@ -1,6 +1,7 @@
 """The consume loop: a handler turns a message into events; the loop sends, then commits."""
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -46,7 +47,7 @@ class ConsumeLoop:
         self._outgoing: list[OutMessage] = []
         self._offsets: dict[TopicPartition, int] = {}
         self._handled = 0
-        self._committed_at = time.monotonic()
+        self._committed_at = -math.inf  # the first commit comes at once: then it is known that all of the way is open
         self._consumer: Any = None
         self._busy = asyncio.Lock()  # held while messages are handled and committed
         self._generation = 0  # of the assignment

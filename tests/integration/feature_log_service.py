@@ -93,17 +93,21 @@ class Service:
             self.port = probe.getsockname()[1]
         self.state = state
         own = {"KAFKA_BOOTSTRAP": kafka, "DRIFTLINE_STATE": str(state), "DRIFTLINE_PORT": str(self.port)}
-        self._environment = {**os.environ, **SETTINGS, **own, **settings}
-        self._log = state / f"feature_logging-{self.port}.jsonl"
+        self.environment = {**os.environ, **SETTINGS, **own, **settings}
+        self.log_file = state / f"feature_logging-{self.port}.jsonl"
 
     async def start(self) -> None:
         """Returns when it answers ready."""
-        with self._log.open("ab") as out:
+        await self.launch()
+        await self._until_ready()
+
+    async def launch(self) -> None:
+        """Returns at once."""
+        with self.log_file.open("ab") as out:
             command = (sys.executable, "-m", "services.feature_logging")
             self.process = await asyncio.create_subprocess_exec(
-                *command, cwd=ROOT, env=self._environment, stdout=out, stderr=out
+                *command, cwd=ROOT, env=self.environment, stdout=out, stderr=out
             )
-        await self._until_ready()
 
     async def _until_ready(self) -> None:
         async with httpx.AsyncClient() as http, asyncio.timeout(60):
@@ -120,6 +124,13 @@ class Service:
         async with httpx.AsyncClient(headers={"Authorization": f"Bearer {bearer}"}) as http:
             return await http.get(f"http://127.0.0.1:{self.port}{path}", timeout=30)
 
+    async def metrics(self) -> dict[str, float]:
+        """The lines of /metrics by name and labels."""
+        async with httpx.AsyncClient() as http:
+            text = (await http.get(f"http://127.0.0.1:{self.port}/metrics")).text
+        lines = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
+        return {name: float(value) for name, _, value in lines}
+
     def send(self, number: signal.Signals) -> None:
         """To the process itself."""
         self.process.send_signal(number)
@@ -135,7 +146,7 @@ class Service:
 
     def said(self) -> str:
         """Its log so far."""
-        return self._log.read_text()
+        return self.log_file.read_text()
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["Service"]:

@@ -112,35 +112,6 @@ def completeness(state: Path) -> dict[str, object]:
     return report
 
 
-async def test_killed_at_random_points_it_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
-    chance = np.random.default_rng(7)
-    stream = Stream({model: make_bundle(tmp_path, model) for model in MODELS})
-    async with kafka_of_its_own(tmp_path) as kafka, producing(kafka) as producer:
-        service, enough = Service(tmp_path, kafka, DRIFTLINE_INSTANCE="one"), asyncio.Event()
-
-        async def flow() -> None:
-            while not enough.is_set():
-                await stream.send(producer, 10)
-                await asyncio.sleep(0.01)
-
-        flowing = asyncio.create_task(flow())
-        for _ in range(5):
-            async with service.running():
-                await asyncio.sleep(chance.uniform(0.2, 2.5))
-                await service.end(signal.SIGKILL)
-        enough.set()
-        await flowing
-        async with service.running():
-            ends = await until_all_is_committed(kafka)
-            over_http = (await service.get("/completeness", "viewer")).json()
-            assert await service.end() == 0
-    assert sum(stream.sent.values()) > 1_000
-    assert logged(tmp_path) == stream.sent
-    check_next_offsets(tmp_path, ends)
-    assert over_http == completeness(tmp_path)
-    assert over_http["complete"]
-
-
 async def test_of_two_workers_the_one_that_was_frozen_doubles_nothing(tmp_path: Path) -> None:
     stream = Stream({model: make_bundle(tmp_path, model) for model in MODELS})
     async with kafka_of_its_own(tmp_path) as kafka, producing(kafka) as producer:

@@ -14,6 +14,7 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from services.feature_logging.domain.evolution import conform
 from services.feature_logging.store.files import write_files
+from services.feature_logging.store.sync import sync_all
 from services.feature_logging.store.table import LogTable
 from shared.feature_log.schema import PARTITION
 
@@ -27,7 +28,7 @@ File = Mapping[str, Any]
 
 
 def compact(table: LogTable) -> int:
-    """Merge the small files of each day in one commit and make a checkpoint; returns how many files were merged.
+    """Merge the small files of each day in one commit; returns how many files were merged.
 
     The rows, their columns and the app ids of the topic partitions stay as they are; old files stay on disk.
 
@@ -40,8 +41,18 @@ def compact(table: LogTable) -> int:
     actions = [action for group in groups for action in _merge(table, group)]
     if actions:
         table.apply(actions, {APP_ID: table.version_of(APP_ID) + 1})
-    table.delta.create_checkpoint()
     return sum(map(len, groups))
+
+
+def checkpoint(table: LogTable) -> None:
+    """Write down all of the table's newest version, so that nobody needs the log's entries before it to read it.
+
+    Raises:
+        OSError, DeltaError: there is none, or it may not survive a power failure; the entries before it stay.
+    """
+    table.delta.create_checkpoint()
+    log = table.path / "_delta_log"
+    sync_all([*log.glob(f"{table.delta.version():020}.checkpoint*"), log / "_last_checkpoint", log])
 
 
 def _groups(table: LogTable) -> Iterator[list[File]]:

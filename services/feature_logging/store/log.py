@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from structlog import get_logger
 
 from services.feature_logging.domain.evolution import changed_type
 from services.feature_logging.domain.origin import Origin
-from services.feature_logging.store.compaction import compact
+from services.feature_logging.store.compaction import checkpoint, compact
 from services.feature_logging.store.pending import Pending, Unmade
 from services.feature_logging.store.table import Fenced, LogTable, NotDurable, Place
 from shared.errors import Unreadable
@@ -53,6 +53,9 @@ class FeatureLog:
         self._committing = asyncio.Lock()
         # One thread: what a cancelled commit left running ends before the next begins.
         self._thread = ThreadPoolExecutor(1, "feature-log")
+        # Another for compaction, which a commit does not wait for.
+        self._beside = ThreadPoolExecutor(1, "compaction")
+        self._compacting: dict[Path, Future[None]] = {}
         self.forget()
 
     def forget(self) -> None:
@@ -131,6 +134,10 @@ class FeatureLog:
         async with self._committing:
             return await asyncio.to_thread(read)
 
+    async def at_rest(self) -> None:
+        """When no compaction is under way."""
+        await asyncio.gather(*map(asyncio.wrap_future, self._compacting.values()))
+
     async def _persist(self, work: Callable[[], T]) -> T:
         attempt = 0
         while True:
@@ -159,18 +166,24 @@ class FeatureLog:
         ROWS.labels(name).inc(len(pending))
         del self._pending[path]
         self._commits[path] += 1
-        if self._commits[path] >= self._limits.compact_commits:
-            self._compact(table, name)
+        before = self._compacting.get(path)
+        if self._commits[path] >= self._limits.compact_commits and (before is None or before.done()):
+            self._commits[path] = 0
+            self._compacting[path] = self._beside.submit(self._compact, table.place)
 
-    def _compact(self, table: LogTable, name: str) -> None:
-        self._commits[table.path] = 0
+    def _compact(self, place: Place) -> None:
+        """On a table of its own: appends go on beside it, and it sees those that came before."""
+        name = self._name(place.path)
         try:
+            table = LogTable(place)
             merged = compact(table)
+            checkpoint(table)
             FILES.labels(name).set(len(table.delta.file_uris()))
             log.info("compacted", table=name, files=merged)
         except Fenced:
-            table.refresh()
             log.info("another worker compacts", table=name)
+        except NotDurable as error:
+            self._broken = error
         except (OSError, DeltaError) as error:
             log.warning("compaction failed; it is tried again later", table=name, why=str(error))
 

@@ -1,5 +1,7 @@
 """One Delta table with a fence: of two writers for the same app id, one is refused."""
 
+import os
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,9 @@ from shared.feature_log.schema import INDEXED, PARTITION
 NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 # A writer syncs each commit before it begins the next, so after a crash only the last of each can lack it.
 UNSYNCED = 8
+# After so many seconds without a commit the table is read anew before one: the log's entry after an old version is
+# removed some day, and a writer that still stood there would write it again, unseen by all.
+FRESH = 60
 
 
 class Fenced(DriftlineError):
@@ -62,15 +67,15 @@ class LogTable:
     """
 
     def __init__(self, place: Place) -> None:
-        self._place = place
+        self.place = place
         self.path = place.path
-        self.delta = _open(place)
-        self._seen()
+        self.refresh()
         self._sync_log(max(0, self.delta.version() - UNSYNCED))
 
     def version_of(self, app: str) -> int:
         """The txn version of an app id: the next offset of its topic partition. 0 where there is none."""
-        if app not in self._versions:  # delta-rs takes a millisecond to tell
+        if app not in self._versions:  # delta-rs takes a millisecond to tell, and reads the log again for it
+            self._freshen()
             self._versions[app] = self.delta.transaction_version(app) or 0
         return self._versions[app]
 
@@ -82,24 +87,31 @@ class LogTable:
             OSError, DeltaError: nothing was written.
             NotDurable: it is written, but may not survive a power failure.
         """
+        self._freshen()
         moved = [app for app, version in pending.judged.items() if self.version_of(app) != version]
         if moved:
             raise Fenced(f"{self.path}: another writer has moved {', '.join(moved)}")
         self._add_columns(pending.schema)
-        if pending.files is None:
+        if pending.files is None or not self._there(pending.files):
             pending.files = write_files(self.path, conform(pending.rows(), self.schema))
         self.apply(pending.files, pending.versions)
 
     def apply(self, actions: Iterable[AddAction | RemoveAction], versions: dict[str, int]) -> None:
-        """Commit actions whose files are on disk, with the app ids' versions; raises as `commit` does."""
-        before = self.delta.version()
+        """Commit actions whose files are on disk, with the app ids' versions; raises as `commit` does.
+
+        The files get the time of their commit, by which it is judged when they can go.
+        """
+        actions, before = list(actions), self.delta.version()
+        for action in actions:
+            if isinstance(action, AddAction):
+                os.utime(self.path / action.path)
         transactions = [Transaction(app, version) for app, version in versions.items()]
         try:
             self.delta.create_write_transaction(
-                list(actions),
+                actions,
                 "append",
                 self.delta.schema(),
-                self._place.partition_by,
+                self.place.partition_by,
                 commit_properties=CommitProperties(app_transactions=transactions),
                 post_commithook_properties=NO_HOOKS,
             )
@@ -109,12 +121,20 @@ class LogTable:
 
     def refresh(self) -> None:
         """See what others have committed; only while no rows wait that were judged by the state before."""
-        self.delta.update_incremental()
+        self.delta = _open(self.place)
         self._seen()
+
+    def _freshen(self) -> None:
+        if time.monotonic() - self._read > FRESH:
+            self.refresh()
+
+    def _there(self, files: Iterable[AddAction]) -> bool:
+        return all((self.path / file.path).exists() for file in files)
 
     def _seen(self) -> None:
         self.schema = _arrow(self.delta)
         self._versions: dict[str, int] = {}
+        self._read = time.monotonic()
 
     def _settle(self, before: int) -> None:
         try:
@@ -139,8 +159,8 @@ class LogTable:
 
     def _sync_log(self, first: int) -> None:
         log = self.path / "_delta_log"
-        versions = range(first, self.delta.version() + 1)
-        sync_all([*(log / f"{version:020}.json" for version in versions), log])
+        entries = [log / f"{version:020}.json" for version in range(first, self.delta.version() + 1)]
+        sync_all([*(entry for entry in entries if entry.exists()), log])  # old ones may be gone, which is their right
 
 
 def _arrow(delta: DeltaTable) -> pa.Schema:

@@ -166,6 +166,7 @@ async def test_small_files_are_merged_after_so_many_commits(tmp_path: Path) -> N
         await take(log, where, offset, count=1)
         await log.commit()
         await take(log, where, offset, count=1)  # is still known after each commit and compaction
+        await log.at_rest()
     assert len(LogTable(where).delta.file_uris()) <= 5
     assert offsets_of(where) == list(range(12))
 

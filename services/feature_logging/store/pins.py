@@ -1,0 +1,59 @@
+"""Which versions of the tables must stay readable: those that a bundle in the store was trained on."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+
+from structlog import get_logger
+
+from shared.bundle import DEFINITION, LINEAGE
+from shared.definition import decode_definition
+from shared.errors import InvalidInput
+from shared.events import SnapshotPin
+from shared.lineage import Lineage
+
+log = get_logger()
+VERSION = "_version"
+# Of a table, by its path below the folder of the tables.
+Pins = Mapping[str, frozenset[int]]
+
+
+class PinnedVersions:
+    """What the bundles of a store pin. A bundle never changes, so each is read once; an approval binds to a bundle."""
+
+    def __init__(self, bundles: Path) -> None:
+        self._bundles = bundles
+        self._known: dict[str, Mapping[str, int]] = {}
+
+    def now(self) -> Pins:
+        """The pinned versions by table.
+
+        Raises:
+            OSError: the store can't be read or is empty, as if it were another folder: nobody knows what is pinned.
+        """
+        found: dict[str, set[int]] = defaultdict(set)
+        bundles = [path for path in self._bundles.iterdir() if not path.name.startswith(".")]
+        if not bundles:
+            raise FileNotFoundError(f"{self._bundles} holds no bundle, so it is not known which versions are pinned")
+        for path in bundles:
+            if path.name not in self._known:
+                self._known[path.name] = _pins(path)
+            for table, version in self._known[path.name].items():
+                found[table].add(version)
+        return {table: frozenset(versions) for table, versions in found.items()}
+
+
+def _pins(bundle: Path) -> Mapping[str, int]:
+    """Version by table; none for what is no bundle, which nobody can train on or approve."""
+    try:
+        model = decode_definition((bundle / DEFINITION).read_bytes()).name
+        return pinned_tables(model, Lineage.from_json((bundle / LINEAGE).read_bytes()).snapshot)
+    except (FileNotFoundError, NotADirectoryError, InvalidInput) as error:
+        log.warning("pins nothing: it is no bundle", path=str(bundle), why=str(error))
+        return {}
+
+
+def pinned_tables(model: str, pin: SnapshotPin) -> dict[str, int]:
+    """The version of each table that a snapshot was read from."""
+    versions = {name: value for name, value in pin.model_dump().items() if name.endswith(VERSION) and value is not None}
+    return {f"{model}/{name.removesuffix(VERSION)}": version for name, version in versions.items()}

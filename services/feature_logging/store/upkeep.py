@@ -1,0 +1,54 @@
+"""Cleaning all tables now and then, beside their readers and writers."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+from deltalake.exceptions import DeltaError
+from prometheus_client import Counter
+from structlog import get_logger
+
+from services.feature_logging.store.pins import PinnedVersions
+from services.feature_logging.store.vacuum import LOG, clean
+
+log = get_logger()
+REMOVED = Counter("driftline_feature_log_removed_files_total", "Files that nobody needed", ["table", "kind"])
+
+
+class Upkeep:
+    """Removes what no version needs that is pinned or younger than `keep_hours`, every `every_seconds`."""
+
+    def __init__(self, tables: Path, bundles: Path, keep_hours: float, every_seconds: float) -> None:
+        self._tables = tables
+        self._pinned = PinnedVersions(bundles)
+        self._age = keep_hours * 3600
+        self._every = every_seconds
+
+    async def run(self) -> None:
+        """For ever."""
+        while True:
+            await asyncio.sleep(self._every)
+            await asyncio.to_thread(self.clean_all)
+
+    def clean_all(self) -> None:
+        """Once. What can't be cleaned is told, and left as it is until the next time."""
+        for path in tables_below(self._tables):
+            try:
+                self._clean(path)
+            except (OSError, DeltaError) as error:
+                log.warning("can't clean a table; it is tried again later", table=str(path), why=str(error))
+
+    def _clean(self, path: Path) -> None:
+        name = path.relative_to(self._tables).as_posix()
+        # What is pinned is read for each table anew: a bundle may come meanwhile.
+        removed = clean(path, self._pinned.now().get(name, frozenset()), self._age)
+        REMOVED.labels(name, "data").inc(removed.data_files)
+        REMOVED.labels(name, "log").inc(removed.log_files)
+        if removed.data_files or removed.log_files:
+            log.info("cleaned", table=name, data_files=removed.data_files, log_files=removed.log_files)
+
+
+def tables_below(tables: Path) -> Iterator[Path]:
+    """Every Delta table in the folder of the log: `<model>/<kind>` and those of the log's own, such as `_rejected`."""
+    for depth in ("*", "*/*"):
+        yield from (found.parent for found in sorted(tables.glob(f"{depth}/{LOG}")))

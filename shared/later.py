@@ -39,3 +39,8 @@ class Later(Sequence[T], Generic[T]):
         return self._values == (list(other) if isinstance(other, Later) else other)
 
     __hash__ = None  # type: ignore[assignment]  # as a list
+
+
+def column_of(values: Sequence[T], kind: pa.DataType) -> pa.Array:
+    """The values as a column of this type."""
+    return values.column if isinstance(values, Later) else pa.array(values, kind)

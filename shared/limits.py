@@ -7,7 +7,7 @@ from shared.definition import ModelDefinition
 
 class Limits:
     """Least and greatest allowed values, `low` and `high` float32 [N] each, of the numeric features; infinite where
-    there is none.
+    there is none. `columns` are those that have any, int64.
     """
 
     def __init__(self, definition: ModelDefinition) -> None:
@@ -17,3 +17,4 @@ class Limits:
         with np.errstate(over="ignore"):  # a limit that float32 can't hold is none
             self.low = np.array(low, dtype=np.float32)
             self.high = np.array(high, dtype=np.float32)
+        self.columns = np.flatnonzero(np.isfinite(self.low) | np.isfinite(self.high))

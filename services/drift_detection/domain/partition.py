@@ -50,7 +50,7 @@ class PartitionState:
             Misfit: the batch does not fit its bundle; nothing has changed then.
         """
         check(batch, watched)
-        message = Message(offset, batch, watched, appended, set())
+        message = Message(offset, batch, watched, appended)
         times = microseconds(batch.event_time)
         clock = self.clocks.get(watched.model)
         rows = sort_rows(times, batch.repeat, clock, watched.lateness, appended)
@@ -66,7 +66,7 @@ class PartitionState:
     def refuse(self, offset: int, refused: Misfit, appended: int) -> None:
         """Note the rows of a message that does not fit its bundle, in the panes where they should have been."""
         batch, watched = refused.batch, refused.watched
-        message = Message(offset, batch, watched, appended, set())
+        message = Message(offset, batch, watched, appended)
         rows = refused_rows(refused, self.clocks.get(watched.model), appended)
         if batch.meta.role == "champion":
             for start, count in rows.panes.items():
@@ -114,9 +114,8 @@ class PartitionState:
         counted = rows & ~batch.repeat
         number = how_many(counted)
         everything = slice(None) if number == len(batch) else counted  # a slice copies nothing
-        partial.add(batch.rows[everything], batch.scores[everything], watched.reference.measure)
-        if partial.beside is not None:
-            partial.beside.add(batch, counted, message.appended, watched)
+        answered = message.answered[everything] if key.segment == ALL else None
+        partial.add(batch.rows[everything], batch.scores[everything], watched, answered)
         partial.repeats += how_many(rows) - number
         partial.late_rows += number if late else 0
 

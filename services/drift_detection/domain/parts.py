@@ -1,15 +1,16 @@
 """A source partition's part of a window, and what is said of rows read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
-from services.drift_detection.domain.beside import Beside
+from services.drift_detection.domain.beside import Answered, Beside
 from services.drift_detection.domain.clock import Mask
 from services.drift_detection.domain.waiting import Waiting
 from services.drift_detection.domain.watched import Watched
 from shared.batch import PredictionBatch
 from shared.features import Float32, Rows
-from shared.reference import Measure, Sketch
+from shared.reference import Sketch
 from shared.reference.segments import ALL
 
 
@@ -57,29 +58,33 @@ class Partial:
     @property
     def sketch(self) -> Sketch:
         """To look at."""
-        content = self._counted()
-        return Sketch.from_bytes(content) if isinstance(content, bytes) else content
+        self._count()
+        return Sketch.from_bytes(self._content) if isinstance(self._content, bytes) else self._content
 
     @property
     def packed(self) -> bytes:
         """The sketch's bytes."""
-        content = self._counted()
-        return content if isinstance(content, bytes) else content.to_bytes()
+        self._count()
+        return self._content if isinstance(self._content, bytes) else self._content.to_bytes()
 
-    def add(self, rows: Rows, scores: Float32, measure: Measure) -> None:
-        """Take in n rows with their scores float32 [n, k]; they are counted when there are many, or when one looks."""
-        if self._waiting.add(rows, scores, measure):
-            self._counted()
+    def add(self, rows: Rows, scores: Float32, watched: Watched, answered: Answered | None = None) -> None:
+        """Take in n rows with their scores float32 [n, k] and, unless it is a segment, what is counted beside.
 
-    def _counted(self) -> Sketch | bytes:
+        They are counted when there are many, or when one looks.
+        """
+        if self._waiting.add(rows, scores, watched, answered):
+            self._count()
+
+    def _count(self) -> None:
         if self._waiting:
             self._content = Sketch.from_bytes(self._content) if isinstance(self._content, bytes) else self._content
-            self._waiting.count_into(self._content)
-        return self._content
+            self._beside = Beside.from_bytes(self._beside) if isinstance(self._beside, bytes) else self._beside
+            self._waiting.count_into(self._content, self._beside)
 
     @property
     def beside(self) -> Beside | None:
         """What is counted beside the sketch, to look at and to change."""
+        self._count()
         if isinstance(self._beside, bytes):
             self._beside = Beside.from_bytes(self._beside)
         return self._beside
@@ -87,6 +92,7 @@ class Partial:
     @property
     def beside_packed(self) -> bytes:
         """Its bytes; empty if there is none."""
+        self._count()
         return self._beside.to_bytes() if isinstance(self._beside, Beside) else self._beside or b""
 
     def rest(self) -> None:
@@ -131,11 +137,17 @@ class Taken(NamedTuple):
     unplaced: int = 0
 
 
-class Message(NamedTuple):
+@dataclass(frozen=True)
+class Message:
     """A message while it is taken in: `opened` are the parts that it may change."""
 
     offset: int
     batch: PredictionBatch
     watched: Watched
     appended: int
-    opened: set[WindowKey]
+    opened: set[WindowKey] = field(default_factory=set)
+
+    @cached_property
+    def answered(self) -> Answered:
+        """What is counted of its rows beside the sketch."""
+        return Answered.of(self.batch, self.appended)

@@ -10,7 +10,7 @@ from services.drift_detection.domain.reports.trial import SHADOW
 from services.drift_detection.domain.rollout.announce import Pair, compared
 from services.drift_detection.domain.rollout.comparison import Comparison, Pane, Sofar
 from services.drift_detection.domain.rollout.evidence import Design, Evidence
-from services.drift_detection.domain.rollout.rows import add_rows
+from services.drift_detection.domain.rollout.rows import Answers, add_rows
 from services.drift_detection.domain.rollout.sums import Sums
 from services.drift_detection.domain.state import ModelRecord
 from services.drift_detection.domain.watch import ModelWatch
@@ -30,7 +30,7 @@ def offline(messages: Sequence[Message], until: int) -> RolloutCompared:
             if start + HOUR <= until:
                 sides = panes.setdefault(start, [Sums.empty(), Sums.empty()])
                 side = sides[message.meta.role == "champion"]
-                add_rows(side, message, times // HOUR * HOUR == start, watched().ranges)
+                add_rows(side, Answers.of(message)[times // HOUR * HOUR == start], watched().ranges)
     comparison = Comparison(Sofar(Evidence.nothing()), Design.of("shadow"))
     for start, (version, champion) in panes.items():
         comparison.put(Pane(start, version, champion))

@@ -19,7 +19,7 @@ def test_a_part_holds_the_same_however_often_one_looks(look: int) -> None:
     one_by_one, part = watched().reference.empty_sketch(), Partial(watched().reference.empty_sketch(), -1)
     for number in range(7):
         one_by_one.add(*rows(number), MEASURE)
-        part.add(*rows(number), MEASURE)
+        part.add(*rows(number), watched())
         if number % look == 0:
             part.rest()
     assert part.packed == one_by_one.to_bytes()
@@ -28,7 +28,7 @@ def test_a_part_holds_the_same_however_often_one_looks(look: int) -> None:
 
 def test_what_waits_is_counted_once() -> None:
     sketch, waiting = watched().reference.empty_sketch(), Waiting()
-    waiting.add(*rows(0), MEASURE)
+    waiting.add(*rows(0), watched())
     waiting.count_into(sketch)
     assert not waiting
     waiting.count_into(sketch)
@@ -38,6 +38,6 @@ def test_what_waits_is_counted_once() -> None:
 def test_what_waits_is_bounded() -> None:
     known, scores = rows(0)
     many = np.arange(MOST_ROWS // 2) % len(known)
-    part = (known[many], scores[many], MEASURE)
+    part = (known[many], scores[many], watched())
     waiting = Waiting()
     assert [waiting.add(*part) for _ in range(2)] == [False, True]

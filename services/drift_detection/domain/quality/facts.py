@@ -42,9 +42,11 @@ class Facts:
 
     def add(self, numeric: Float32, lags: Int64, limits: Limits) -> None:
         """Take in n rows: values float32 [n, N] and LogAppendTime minus event time int64 [n], in microseconds."""
-        for number, beyond in enumerate((numeric < limits.low, numeric > limits.high)):
+        columns = limits.columns
+        limited = numeric[:, columns]
+        for number, beyond in enumerate((limited < limits.low[columns], limited > limits.high[columns])):
             if beyond.any():  # which is rare, and much quicker to ask
-                self.outside[number] += beyond.sum(axis=0)
+                self.outside[number, columns] += beyond.sum(axis=0)
         if len(lags):
             self.lags += np.bincount(np.searchsorted(LAG_BOUNDS, lags), minlength=len(self.lags))
             self.greatest = max(self.greatest, int(lags.max()))

@@ -1,6 +1,7 @@
 """From logged rows to sums: what each metric is, and its range."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -15,7 +16,7 @@ from shared.features import Float32
 from shared.reference import Reference
 from shared.reference.panes import Int64
 from shared.rollout import METRICS, Metric
-from shared.subjects import GROUPS, group
+from shared.subjects import GROUPS, groups
 
 _FASTER, _SLOWER = 6, 4  # doublings below and above the objective: what lies beyond counts as these
 Float64 = NDArray[np.float64]
@@ -66,28 +67,62 @@ class Ranges:
         return places
 
 
-def groups(batch: PredictionBatch) -> Int64:
-    """Of each row the group of its entity, or of its request if it has none, int64 [n]."""
-    subjects = zip(batch.entity, batch.request_id, strict=True)
-    return np.array([group(key if entity is None else entity) for entity, key in subjects], dtype=np.int64)
+@dataclass(frozen=True)
+class Answers:
+    """n answered rows as they are compared: `groups` int64 [n] of their subjects, the first score float32 [n], the
+    champion's to the same row `beside` it or None, `latency_us` int32 [n]. `errors_known`: failures were told, too.
+    """
+
+    groups: Int64
+    score: Float32
+    beside: Float32 | None
+    latency_us: NDArray[np.int32]
+    errors_known: bool
+
+    @classmethod
+    def of(cls, batch: PredictionBatch) -> Self:
+        """Of all rows of a message."""
+        beside = None if batch.champion_scores is None else batch.champion_scores[:, 0]
+        found = groups(batch.entity, batch.request_id)
+        return cls(found, batch.scores[:, 0], beside, batch.latency_us, batch.meta.failed is not None)
+
+    def __getitem__(self, chosen: slice | NDArray[np.bool_]) -> "Answers":
+        beside = None if self.beside is None else self.beside[chosen]
+        return Answers(self.groups[chosen], self.score[chosen], beside, self.latency_us[chosen], self.errors_known)
 
 
-def add_rows(sums: Sums, batch: PredictionBatch, rows: NDArray[np.bool_], ranges: Ranges) -> None:
-    """Take in the rows of a message that are marked, bool [n]; its failures are `add_failures`.
+def stacked(parts: Sequence[Answers]) -> list[Answers]:
+    """All their rows, those with a champion's scores apart from those without."""
+    alone, paired = ([part for part in parts if (part.beside is None) == is_alone] for is_alone in (True, False))
+    return [_stacked(some) for some in (alone, paired) if some]
+
+
+def _stacked(parts: Sequence[Answers]) -> Answers:
+    beside = [part.beside for part in parts if part.beside is not None]
+    return Answers(
+        np.concatenate([part.groups for part in parts]),
+        np.concatenate([part.score for part in parts]),
+        np.concatenate(beside) if beside else None,
+        np.concatenate([part.latency_us for part in parts]),
+        all(part.errors_known for part in parts),
+    )
+
+
+def add_rows(sums: Sums, answers: Answers, ranges: Ranges) -> None:
+    """Take in answered rows; failed ones are `add_failures`.
 
     A score that is no number is an error, and no score. A shadow's score counts as its difference from the champion's,
     if both are numbers.
     """
-    chosen = groups(batch)[rows]
-    scores, latency = batch.scores[rows, 0], np.maximum(batch.latency_us[rows], 1).astype(np.float64)
-    beside = None if batch.champion_scores is None else batch.champion_scores[rows, 0]
+    chosen, scores = answers.groups, answers.score
+    latency = np.maximum(answers.latency_us, 1).astype(np.float64)
     sums.answered += len(chosen)
-    add_values(sums, "score", chosen, (scores, beside), ranges)
+    add_values(sums, "score", chosen, (scores, answers.beside), ranges)
     sums.add(PLACE["latency"], chosen, ranges.places("latency", np.log2(latency)))
     every = np.bincount(chosen, minlength=GROUPS)
     sums.add_marked(PLACE["slow"], every, chosen[latency > ranges.objective_us])
     sums.add_marked(PLACE["error"], every, chosen[~np.isfinite(scores)])
-    sums.errors_known = sums.errors_known and batch.meta.failed is not None
+    sums.errors_known = sums.errors_known and answers.errors_known
 
 
 def add_failures(sums: Sums, failed: Failed) -> None:

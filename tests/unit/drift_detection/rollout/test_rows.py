@@ -5,13 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from services.drift_detection.domain.rollout.rows import Ranges, add_failures, add_rows, add_values, groups
+from services.drift_detection.domain.rollout.rows import Answers, Ranges, add_failures, add_rows, add_values, stacked
 from services.drift_detection.domain.rollout.sums import GRID, PLACE, Sums
 from shared.batch import PredictionBatch
 from shared.errors import Unreadable
 from shared.failures import Failed
 from shared.rollout import METRICS, Metric
-from shared.subjects import group
 from tests.unit.drift_detection.rollout.panes import sums
 from tests.unit.shared.batches import batch
 
@@ -20,7 +19,7 @@ RANGES = Ranges(objective_us=1_000.0)
 
 def taken(message: PredictionBatch, rows: list[bool] | None = None) -> Sums:
     sums = Sums.empty()
-    add_rows(sums, message, np.array(rows or [True] * len(message)), RANGES)
+    add_rows(sums, Answers.of(message)[np.array(rows or [True] * len(message))], RANGES)
     return sums
 
 
@@ -84,14 +83,16 @@ def test_a_message_that_tells_no_failures_makes_errors_unknown() -> None:
     assert taken(replace(message, meta=replace(message.meta, failed=()))).errors_known
 
 
-def test_rows_of_an_entity_are_in_one_group_and_those_without_in_that_of_their_request() -> None:
-    message = replace(
-        batch(4),
-        entity=["N14228", "N14228", None, None],
-        request_id=[letter * 16 for letter in (b"a", b"b", b"c", b"c")],
-    )
-    found = groups(message).tolist()
-    assert found == [group("N14228")] * 2 + [group(b"c" * 16)] * 2
+def test_messages_counted_together_are_as_counted_one_by_one() -> None:
+    alone = [canary([0.25, np.nan, 0.5], [10, 5_000, 10]), canary([0.75], [70])]
+    messages = [alone[0], batch(9), alone[1], replace(batch(4), meta=replace(batch(1).meta, failed=()))]
+    together, one_by_one = Sums.empty(), Sums.empty()
+    for message in messages:
+        add_rows(one_by_one, Answers.of(message), RANGES)
+    for answers in stacked([Answers.of(message) for message in messages]):
+        add_rows(together, answers, RANGES)
+    assert together.to_bytes() == one_by_one.to_bytes()
+    assert together.answered == 17
 
 
 def test_losses_that_are_missing_count_for_nothing() -> None:
@@ -99,12 +100,6 @@ def test_losses_that_are_missing_count_for_nothing() -> None:
     chosen = np.array([1, 2, 3])
     add_values(sums, "loss", chosen, (np.array([0.5, np.nan, 7.0]), None), RANGES)
     assert known(sums, "loss") == (2, 1.5)
-
-
-def test_subjects_spread_evenly_over_the_groups() -> None:
-    counts = np.bincount([group(f"aircraft-{number}") for number in range(64_000)])
-    assert len(counts) == 64
-    assert ((counts - 1_000) ** 2 / 1_000).sum() < 64 + 5 * np.sqrt(128)
 
 
 def test_sums_come_back_from_their_bytes_and_damaged_ones_are_refused() -> None:

@@ -15,7 +15,7 @@ from shared.definition import ModelDefinition
 from shared.errors import Unreadable
 from shared.feature_log.schema import PREDICTIONS, SCORES, TIME, with_features
 from shared.features import MISSING, Float32, Rows
-from shared.later import Later
+from shared.later import column_of
 
 Categories = Mapping[str, Sequence[str]]
 
@@ -113,7 +113,7 @@ def _own(batches: Sequence[PredictionBatch]) -> dict[str, pa.Array]:
 
 
 def _arrow(values: Sequence[Sequence[Any]], kind: pa.DataType) -> pa.Array:
-    return pa.concat_arrays([each.column if isinstance(each, Later) else pa.array(list(each), kind) for each in values])
+    return pa.concat_arrays([column_of(each, kind) for each in values])
 
 
 def _lists(blocks: Sequence[Float32 | None], counts: Sequence[int]) -> pa.Array:

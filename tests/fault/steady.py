@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
+import numpy as np
 import orjson
 
 from tests.integration.inference_service import Inference, request
@@ -21,8 +22,8 @@ FULL = os.environ.get("FAULT") == "full"
 class Steady:
     """So many `clients` ask `rate` requests a second in all; one that is late catches up.
 
-    `answered` are the numbers answered with 200 and their seconds, `failed` all else, `turned_away` connections that
-    nobody listened to. `reconnects`: each request has a connection of its own.
+    `answered` are the numbers answered with 200 and their seconds, `times` when they were, `failed` all else,
+    `turned_away` connections that nobody listened to. `reconnects`: each request has a connection of its own.
     """
 
     service: Inference
@@ -31,6 +32,7 @@ class Steady:
     reconnects: bool = False
     numbers: Iterator[int] = field(default_factory=count)
     answered: dict[int, float] = field(default_factory=dict)
+    times: list[float] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     turned_away: int = 0
     ended: bool = False
@@ -70,10 +72,16 @@ class Steady:
             self.failed.append(repr(error))
             return False
         if status == 200:
-            self.answered[number] = asyncio.get_running_loop().time() - begun
+            self.times.append(asyncio.get_running_loop().time())
+            self.answered[number] = self.times[-1] - begun
         else:
             self.failed.append(str(status))
         return stays
+
+    def most_within(self, seconds: float) -> int:
+        """The most answers in any span of so many seconds: a busy machine answers what waited all at once."""
+        starts = np.searchsorted(self.times, np.array(self.times) - seconds)
+        return int(np.max(np.arange(1, len(self.times) + 1) - starts, initial=0))
 
     def told(self) -> str:
         """What became of the requests, on a line."""

@@ -72,8 +72,7 @@ async def test_in_mode_fast_kill_9_loses_at_most_what_was_gathered(tmp_path: Pat
                 lost.append(len(missing) - sum(lost))
                 assert len(load.answered) > before + 50
             print(f"fast: lost at each of {times} times kill -9: {lost}, gathered are {rate * gathered:.0f}")
-            # A busy machine answers what it had not read for a while at once
-            assert max(lost) <= 4 * rate * gathered
+            assert max(lost) <= load.most_within(4 * gathered)
 
 
 @pytest.mark.parametrize("reconnects", [False, True], ids=["kept", "anew"])

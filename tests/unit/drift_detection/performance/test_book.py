@@ -143,7 +143,7 @@ def test_a_window_is_not_spoken_of_before_the_rows_that_its_labels_are_for_were_
     flow.merging.take(HeadWord(0, offset=7, clocks={"pumps": FIRST}))  # read so far, but not at its end
     assert flow.cycle() == []
     part_word = PartWord("pumps", 0, key, Partial(bundle.reference.empty_sketch(), 7, beside=Beside.empty(bundle)))
-    part_word.part.add(bare(PER_HOUR), late.scores, bundle.reference.measure)
+    part_word.part.add(bare(PER_HOUR), late.scores, bundle)
     flow.merging.take(part_word)
     words = measured(flow.cycle())
     assert [(word.rows, word.labelled, word.final) for word in words] == [(PER_HOUR, PER_HOUR, True)]

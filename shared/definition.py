@@ -24,12 +24,16 @@ from shared.monitoring import MOST_DAYS, Monitoring
 from shared.rollout import Rollout
 
 LabelKind = Literal["binary", "regression"]
+Sensitive = Literal["hash", "encrypt", "leave_out"]
 NAME = r"^[a-z][a-z0-9_]{0,62}$"
 MOST_HOURS = MOST_DAYS * 24
 
 
 class Feature(Section):
-    """One input of the model. `min` and `max` are the allowed range, in `unit`."""
+    """One input of the model. `min` and `max` are the allowed range, in `unit`.
+
+    `sensitive`: the feature log keeps it as a keyed hash, encrypted with a key of the row's entity, or not at all.
+    """
 
     name: str = Field(pattern=NAME)
     kind: Literal["numeric", "categorical"]
@@ -38,6 +42,14 @@ class Feature(Section):
     max: float | None = None
     categories: tuple[str, ...] = ()
     description: str = ""
+    sensitive: Sensitive | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_said(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        told: dict[str, Any] = handler(self)
+        if self.sensitive is None:  # definitions from before there was this keep their digest
+            told.pop("sensitive", None)
+        return told
 
     @model_validator(mode="after")
     def _is_sound(self) -> Self:
@@ -117,7 +129,7 @@ class Approvals(Section):
 
 
 class ModelDefinition(Section):
-    """Everything Driftline needs to know of a model."""
+    """Everything Driftline needs to know of a model. `entity_sensitive`: the feature log keeps entities hashed."""
 
     name: str = Field(pattern=NAME)
     owner: str = Field(min_length=1)
@@ -132,12 +144,15 @@ class ModelDefinition(Section):
     gate: Gate = Gate()
     approvals: Approvals = Approvals()
     rollout: Rollout | None = None
+    entity_sensitive: bool = False
 
     @model_serializer(mode="wrap")
     def _without_what_is_not_said(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         told: dict[str, Any] = handler(self)
         if self.rollout is None:  # definitions from before there were comparisons keep their digest
             told.pop("rollout", None)
+        if not self.entity_sensitive:
+            told.pop("entity_sensitive", None)
         return told
 
     @field_validator("features")
@@ -165,6 +180,10 @@ class ModelDefinition(Section):
     def categorical(self) -> tuple[str, ...]:
         """Names of the categorical features, in the definition's order."""
         return tuple(feature.name for feature in self.features if feature.kind == "categorical")
+
+    def kept_as(self, *forms: Sensitive) -> tuple[str, ...]:
+        """Names of the features that the feature log keeps in one of these forms."""
+        return tuple(feature.name for feature in self.features if feature.sensitive in forms)
 
     @cached_property
     def digest(self) -> str:

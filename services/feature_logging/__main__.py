@@ -17,6 +17,7 @@ from services.feature_logging.commands.snapshot import add_snapshot
 from services.feature_logging.models import Bundles
 from services.feature_logging.settings import Settings
 from services.feature_logging.store.history import import_history
+from services.feature_logging.store.keystore import KeyStore
 from services.feature_logging.store.log import FeatureLog, Limits
 from services.feature_logging.store.upkeep import Upkeep
 from services.feature_logging.stream.consume import SERVICE, consume
@@ -72,7 +73,7 @@ async def _serve(settings: Settings) -> None:
         health.ready() if reason is None else health.not_ready(reason)
 
     feature_log = FeatureLog(settings.tables, Limits(settings.commit_rows, settings.compact_commits), on_trouble)
-    intake = Intake(feature_log, Bundles(settings.bundles, settings.trust).get)
+    intake = Intake(feature_log, Bundles(settings.bundles, settings.trust, KeyStore(settings.keys)).get)
     app = build_app(settings, feature_log, health)
     upkeep = Upkeep(settings.tables, settings.bundles, settings.keep_hours, settings.upkeep_seconds)
     await serve(app, settings, consume(settings, feature_log, intake, health), upkeep.run())
@@ -90,7 +91,7 @@ def load_history(settings: Settings, options: argparse.Namespace) -> int:
     definition = read_definition(options.definition)
     if definition.name != options.model:
         raise InvalidInput("model", f"{options.definition} defines {definition.name}, not {options.model}")
-    _print(asdict(import_history(settings.tables, definition, options.file)))
+    _print(asdict(import_history(settings.tables, definition, options.file, KeyStore(settings.keys))))
     return 0
 
 

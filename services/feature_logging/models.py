@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from services.feature_logging.domain.predictions import Message, check_batch, prediction_rows
+from services.feature_logging.domain.privacy import Secrets, needs_secrets, protect
 from shared.batch import PredictionBatch
 from shared.bundle import open_bundle
 from shared.definition import ModelDefinition
@@ -19,10 +20,13 @@ from shared.settings import ServiceSettings
 
 @dataclass(frozen=True)
 class Known:
-    """A verified bundle's definition, and the category lists that its rows' codes point into."""
+    """A verified bundle's definition, the category lists that its rows' codes point into, and the keys of what is
+    sensitive.
+    """
 
     definition: ModelDefinition
     categories: Mapping[str, tuple[str, ...]]
+    secrets: Secrets | None = None
 
     @cached_property
     def schema(self) -> pa.Schema:
@@ -30,20 +34,24 @@ class Known:
         return with_features(PREDICTIONS, self.definition)
 
     def check(self, batch: PredictionBatch) -> None:
-        """See `check_batch`."""
+        """See `check_batch`; Unreadable as well where something is sensitive and there are no keys."""
+        if self.secrets is None and needs_secrets(self.definition):
+            raise Unreadable("prediction batch: its definition has sensitive features, and there are no keys for them")
         check_batch(batch, self.definition, self.categories)
 
     def rows(self, messages: Sequence[Message]) -> pa.Table:
-        """See `prediction_rows`."""
-        return prediction_rows(messages, self.definition, self.categories)
+        """See `prediction_rows` and `protect`."""
+        plain = prediction_rows(messages, self.definition, self.categories)
+        return protect(plain, self.definition, self.secrets)
 
 
 @dataclass(frozen=True)
 class Bundles:
-    """The store of bundles, and the folder of those who may sign them."""
+    """The store of bundles, the folder of those who may sign them, and the keys of what is sensitive."""
 
     store: Path
     trust: Path
+    secrets: Secrets | None = None
 
     def get(self, digest: str) -> Known:
         """What a verified bundle says.
@@ -55,7 +63,7 @@ class Bundles:
             bundle = open_bundle(self.store, digest, self.trust)
         except InvalidInput as error:
             raise Unreadable(f"bundle {digest}: {error}") from error
-        return Known(bundle.definition, bundle.reference.categories)
+        return Known(bundle.definition, bundle.reference.categories, self.secrets)
 
 
 def newest_definition(settings: ServiceSettings, model: str) -> ModelDefinition | None:

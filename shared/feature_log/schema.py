@@ -24,6 +24,8 @@ INDEXED = (
     "offset",
 )
 
+ENCRYPTED = b"driftline.encrypted"
+
 # A row's place in Kafka: (source_partition, source_offset, source_row) is unique in its table. source_row counts the
 # rows of one message, since a message may hold the same (request_id, row) twice: a client's repeat.
 _SOURCE = [("source_partition", pa.int32()), ("source_offset", pa.int64()), ("source_row", pa.int32())]
@@ -116,14 +118,31 @@ def app_id(topic: str, partition: int) -> str:
     return f"{topic}/{partition}"
 
 
-def feature_field(feature: Feature) -> pa.Field:
+def plain_field(feature: Feature) -> pa.Field:
     """A feature's column: float32 (numeric) or string (categorical); missing and unseen are null."""
     return pa.field(feature.name, pa.float32() if feature.kind == "numeric" else pa.string())
 
 
+def kept_field(feature: Feature) -> pa.Field:
+    """The column as tables have it: a hash is text; what is encrypted is bytes, and ENCRYPTED says of what type."""
+    plain = plain_field(feature)
+    if feature.sensitive == "hash":
+        return pa.field(feature.name, pa.string())
+    if feature.sensitive == "encrypt":
+        return pa.field(feature.name, pa.binary(), metadata={ENCRYPTED: str(plain.type)})
+    return plain
+
+
+def plain_features(own: pa.Schema, definition: ModelDefinition) -> pa.Schema:
+    """The schema of PREDICTIONS or HISTORY for one definition before what is sensitive is protected."""
+    return pa.schema([*own, *map(plain_field, definition.features)])
+
+
 def with_features(own: pa.Schema, definition: ModelDefinition) -> pa.Schema:
-    """The schema of PREDICTIONS or HISTORY for one definition: own columns, then the features in its order."""
-    return pa.schema([*own, *map(feature_field, definition.features)])
+    """The schema of PREDICTIONS or HISTORY for one definition: own columns, then the features in its order, but those
+    that are left out.
+    """
+    return pa.schema([*own, *(kept_field(each) for each in definition.features if each.sensitive != "leave_out")])
 
 
 def features_of(schema: pa.Schema) -> list[pa.Field]:

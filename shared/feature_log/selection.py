@@ -66,7 +66,7 @@ def select_rows(sources: Sources, bounds: Bounds) -> tuple[pa.Table, LeftOut]:
     ranked = ranked.append_column("bare", ranked.column("label").is_null().cast(pa.int8()))
     once = first_of_each(ranked, ["bare", "source", "event_time"]).select(schema.names)
     ordered = once.sort_by([(name, "ascending") for name in ("event_time", *KEY)]).combine_chunks()
-    return ordered, logged_out + history_out
+    return ordered.cast(schema), logged_out + history_out
 
 
 def first_of_each(table: pa.Table, order: list[str | tuple[str, str]]) -> pa.Table:

@@ -17,6 +17,8 @@ from deltalake.exceptions import DeltaError
 from shared.errors import DriftlineError
 from shared.events import SnapshotPin
 from shared.feature_log.bounds import Bounds, wanted_rows
+from shared.feature_log.keystore import KeyReader
+from shared.feature_log.privacy import reveal
 from shared.feature_log.reading import dataset, open_table
 from shared.feature_log.row_hash import row_hash
 from shared.feature_log.schema import TableKind, table_path
@@ -48,14 +50,17 @@ class Snapshot:
         return int(self.table.num_rows)
 
 
-def pin_snapshot(tables: Path, model: str, bounds: Bounds) -> Snapshot:
+def pin_snapshot(tables: Path, model: str, bounds: Bounds, keys: KeyReader | None = None) -> Snapshot:
     """The snapshot of a model's rows with start <= event_time < end and the labels known at `as_of`, read now.
 
-    Rows are those the champion answered (repeats left out) and the imported history. Times have a time zone.
+    Rows are those the champion answered (repeats left out) and the imported history. Times have a time zone. Features
+    that are kept hashed come as text; encrypted ones as they were with `keys`, null where there are none. The pin is of
+    the rows as they are kept.
 
     Raises:
         InvalidInput: a time has no time zone, `end` is not after `start`, or a feature is numeric in one table and
             categorical in the other.
+        NoKeys: something is encrypted, and the keys can't be read.
     """
     bounds = bounds.checked()
     sources = _open(tables, model)
@@ -68,13 +73,14 @@ def pin_snapshot(tables: Path, model: str, bounds: Bounds) -> Snapshot:
         rows=table.num_rows,
         row_hash=row_hash(table),
     )
-    return Snapshot(pin, table, left_out, _files(sources, bounds))
+    return Snapshot(pin, reveal(table, model, keys), left_out, _files(sources, bounds))
 
 
-def read_snapshot(tables: Path, model: str, pin: SnapshotPin) -> Snapshot:
+def read_snapshot(tables: Path, model: str, pin: SnapshotPin, keys: KeyReader | None = None) -> Snapshot:
     """The rows of a pinned snapshot, from the versions it was pinned at, checked against its hash.
 
     Raises:
+        NoKeys: see `pin_snapshot`.
         SnapshotChanged: a pinned version or one of its files is gone, or its rows are not those that were pinned.
     """
     try:
@@ -90,7 +96,7 @@ def read_snapshot(tables: Path, model: str, pin: SnapshotPin) -> Snapshot:
             f"snapshot of {model}: pinned were {pin.rows} rows with hash {pin.row_hash}, "
             f"the tables hold {table.num_rows} with hash {found}"
         )
-    return Snapshot(pin, table, left_out, files)
+    return Snapshot(pin, reveal(table, model, keys), left_out, files)
 
 
 def _version(table: DeltaTable | None) -> int | None:

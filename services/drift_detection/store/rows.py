@@ -10,6 +10,7 @@ from services.drift_detection.domain.state import Incident
 from services.drift_detection.domain.watched import Watched
 from shared.errors import InvalidInput, Unreadable
 from shared.feature_log.answered import Wanted, columns_of, rows_around
+from shared.feature_log.privacy import withheld
 from shared.features import Float32, Rows, stack_rows
 from shared.reference.panes import moment
 
@@ -34,8 +35,10 @@ def rows_of(table: pa.Table, watched: Watched) -> Rows:
     """The features of a table's rows. The log does not tell unseen categories from missing ones: both are missing.
 
     Raises:
-        Unreadable: the log lacks a feature, or holds it as another kind.
+        Unreadable: the log lacks a feature, or holds it as another kind, or none that can be read, as it is sensitive.
     """
+    if said := withheld(watched.definition, "hash", "encrypt", "leave_out"):
+        raise Unreadable(f"feature log: {said}")
     names = [feature.name for feature in watched.definition.features]
     try:
         return stack_rows(columns_of(table, names), watched.definition, watched.reference.categories)

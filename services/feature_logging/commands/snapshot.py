@@ -15,6 +15,8 @@ from services.feature_logging.settings import Settings
 from shared.definition import LabelKind
 from shared.errors import InvalidInput, first_problem
 from shared.events import SnapshotPin
+from shared.feature_log.keystore import FILE as KEYS
+from shared.feature_log.keystore import KeyReader
 from shared.feature_log.snapshot import Bounds, Snapshot, pin_snapshot, read_snapshot
 
 
@@ -37,10 +39,11 @@ def add_snapshot(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def show_snapshot(settings: Settings, options: argparse.Namespace) -> int:
     """Print the snapshot; raises InvalidInput, SnapshotChanged, OSError."""
+    keys = KeyReader(settings.keys) if (settings.keys / KEYS).exists() else None
     if options.again is None:
-        found = pin_snapshot(settings.tables, options.model, _bounds(settings, options))
+        found = pin_snapshot(settings.tables, options.model, _bounds(settings, options), keys)
     else:
-        found = read_snapshot(settings.tables, options.model, _pin(options.again))
+        found = read_snapshot(settings.tables, options.model, _pin(options.again), keys)
     if options.output is not None:
         pq.write_table(found.table, options.output)
     print(json.dumps(_told(options.model, found), indent=2))  # noqa: T201  # a command's answer

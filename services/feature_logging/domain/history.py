@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from shared.batch import request_key
 from shared.definition import ModelDefinition
 from shared.errors import InvalidInput
-from shared.feature_log.schema import HISTORY, PARTITION, TIME, with_features
+from shared.feature_log.schema import HISTORY, PARTITION, TIME, plain_features
 
 NULLABLE = frozenset({"entity", "label", "label_time"})
 OPTIONAL = frozenset({"request_id", "row", "entity"})
@@ -30,7 +30,7 @@ def history_rows(table: pa.Table, definition: ModelDefinition) -> pa.Table:
         InvalidInput: columns are missing, or one is unknown, of another type or holds what it may not; `field` has its
             name, or all that are missing.
     """
-    schema = with_features(HISTORY, definition)
+    schema = plain_features(HISTORY, definition)
     table = _with_label(table, definition)
     _same_columns(set(table.column_names) - {PARTITION}, set(schema.names) - {PARTITION})
     if not len(table):

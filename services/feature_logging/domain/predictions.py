@@ -13,7 +13,7 @@ from services.feature_logging.domain.quality import flags
 from shared.batch import PredictionBatch
 from shared.definition import ModelDefinition
 from shared.errors import Unreadable
-from shared.feature_log.schema import PREDICTIONS, SCORES, TIME, with_features
+from shared.feature_log.schema import PREDICTIONS, SCORES, TIME, plain_features
 from shared.features import MISSING, Float32, Rows
 from shared.later import column_of
 
@@ -74,7 +74,7 @@ def prediction_rows(messages: Sequence[Message], definition: ModelDefinition, ca
     for name, codes in zip(definition.categorical, np.ascontiguousarray(rows.categorical.T), strict=True):
         columns[name] = pa.array(categories[name], pa.string()).take(pa.array(codes, mask=codes < 0))
     columns["flags"] = flags(rows, definition)
-    schema = with_features(PREDICTIONS, definition)
+    schema = plain_features(PREDICTIONS, definition)
     return pa.table([columns[name] for name in schema.names], schema=schema)
 
 

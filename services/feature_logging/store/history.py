@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from services.feature_logging.domain.evolution import changed_type
 from services.feature_logging.domain.history import history_rows
+from services.feature_logging.domain.privacy import Secrets, protect
 from services.feature_logging.store.pending import Pending
 from services.feature_logging.store.table import LogTable, Place
 from shared.definition import ModelDefinition
@@ -27,7 +28,7 @@ class Imported:
     version: int
 
 
-def import_history(tables: Path, definition: ModelDefinition, file: Path) -> Imported:
+def import_history(tables: Path, definition: ModelDefinition, file: Path, secrets: Secrets) -> Imported:
     """Add the rows of a Parquet file to a model's history, unless the same file was added before.
 
     Raises:
@@ -36,7 +37,7 @@ def import_history(tables: Path, definition: ModelDefinition, file: Path) -> Imp
         Fenced: another import was under way; try again.
     """
     content = file.read_bytes()
-    rows = history_rows(_parquet(content), definition)
+    rows = protect(history_rows(_parquet(content), definition), definition, secrets)
     predictions = open_table(table_path(tables, definition.name, "predictions"))
     table = LogTable(Place(table_path(tables, definition.name, "history"), rows.schema))
     for schema in (table.schema, pa.schema(predictions.schema()) if predictions else table.schema):

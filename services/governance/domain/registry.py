@@ -11,7 +11,7 @@ from shared.definition import Feature, ModelDefinition
 from shared.errors import InvalidInput
 from shared.events import CanaryShare, ChallengerEvaluated
 from shared.events.base import Digest, EventId, ModelName, Record, UtcTime
-from shared.feature_log.schema import feature_field
+from shared.feature_log.schema import kept_field
 from shared.lineage import Lineage
 
 RETRAINER = "service:retrain_trigger"
@@ -130,11 +130,11 @@ def refuse_retyped(new: ModelDefinition, earlier: Iterable[Feature]) -> None:
     """Raises InvalidInput if a feature needs a column of another type than the feature log made for an earlier
     version: it would refuse every row of this one.
     """
-    columns = {feature.name: feature_field(feature).type for feature in earlier}
+    columns = {feature.name: kept_field(feature).type for feature in earlier if feature.sensitive != "leave_out"}
     for position, feature in enumerate(new.features):
-        needed = feature_field(feature).type
+        needed = kept_field(feature).type
         logged = columns.get(feature.name, needed)
-        if logged != needed:
+        if logged != needed and feature.sensitive != "leave_out":
             said = f"{feature.name} is {logged} in the feature log and can't become {needed}: give it a new name"
             raise InvalidInput(f"features.{position}.kind", said)
 

@@ -14,6 +14,7 @@ from shared.definition import ModelDefinition, Training, parse_definition
 from shared.errors import DriftlineError, InvalidInput
 from shared.events import SnapshotPin
 from shared.events.base import Digest, Record, UtcTime
+from shared.feature_log.keystore import KeyReader
 from shared.feature_log.snapshot import LeftOut, Snapshot, read_snapshot
 from shared.lineage import Commit
 from shared.settings import ServiceSettings
@@ -103,7 +104,12 @@ class Workspace:
     @cached_property
     def snapshot(self) -> Snapshot:
         """The pinned rows; raises SnapshotChanged if the tables no longer hold them."""
-        return read_snapshot(self.job.places.tables, self.definition.name, self.pinned.pin)
+        return read_snapshot(self.job.places.tables, self.definition.name, self.pinned.pin, self.keys)
+
+    @property
+    def keys(self) -> KeyReader | None:
+        """Of the features that the log keeps encrypted; None if there are none."""
+        return KeyReader(self.job.places.keys) if self.definition.kept_as("encrypt") else None
 
     def save(self, name: str, content: bytes) -> str:
         """Keep a file for later steps, whole or not at all; returns its sha256."""

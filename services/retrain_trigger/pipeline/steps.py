@@ -15,6 +15,7 @@ from services.retrain_trigger.pipeline.rows import category_lists, labelled, spl
 from shared.bundle import BundleContents, write_bundle
 from shared.cloudevents import rfc3339
 from shared.errors import InvalidInput
+from shared.feature_log.privacy import withheld
 from shared.feature_log.snapshot import Bounds, pin_snapshot
 from shared.features import Float32
 from shared.lineage import Lineage
@@ -40,8 +41,10 @@ def work(space: Workspace) -> Iterator[tuple[Step, Result]]:
 def pin(space: Workspace) -> Result:
     """Fix the rows, exactly."""
     job, definition = space.job, space.definition
+    if said := withheld(definition, "hash", "leave_out"):
+        raise InvalidInput("features", f"{said}, and no model can be trained on them")
     bounds = Bounds(job.start, job.end, job.as_of, definition.label.kind)
-    space.snapshot = pin_snapshot(job.places.tables, definition.name, bounds)
+    space.snapshot = pin_snapshot(job.places.tables, definition.name, bounds, space.keys)
     training, holdout = split(space.snapshot.table, space.holdout_start)
     if len(training) < definition.retraining.min_rows:
         needed = definition.retraining.min_rows

@@ -11,6 +11,7 @@ import pytest
 
 from services.feature_logging.domain.history import history_rows
 from services.feature_logging.store.history import import_history
+from services.feature_logging.store.keystore import KeyStore
 from services.feature_logging.store.log import FeatureLog
 from shared.batch import request_key
 from shared.errors import InvalidInput
@@ -109,7 +110,9 @@ def test_rows_without_ids_that_come_again_in_another_file_are_the_same_rows(tmp_
     twins = same.set_column(same.column_names.index("label"), "label", pa.array([True, False]))
     for number, table in enumerate((twins, pa.concat_tables([twins.take([1, 0]), rows.slice(1, 1)]))):
         pq.write_table(table, tmp_path / f"{number}.parquet")
-        assert import_history(tmp_path / "tables", definition(), tmp_path / f"{number}.parquet").added
+        assert import_history(
+            tmp_path / "tables", definition(), tmp_path / f"{number}.parquet", KeyStore(tmp_path / "keys")
+        ).added
     end = START + timedelta(days=1)
     snapshot = pin_snapshot(tmp_path / "tables", MODEL, Bounds(START, end, end, "binary"))
     assert sorted(snapshot.table["label"].to_pylist()) == [0.0, 0.0, 1.0]
@@ -123,8 +126,8 @@ def test_a_file_without_rows_is_refused() -> None:
 def test_the_same_file_twice_is_there_once_and_trains(tmp_path: Path) -> None:
     file = tmp_path / "history.parquet"
     pq.write_table(history(), file)
-    first = import_history(tmp_path / "tables", definition(), file)
-    again = import_history(tmp_path / "tables", definition(), file)
+    first = import_history(tmp_path / "tables", definition(), file, KeyStore(tmp_path / "keys"))
+    again = import_history(tmp_path / "tables", definition(), file, KeyStore(tmp_path / "keys"))
     assert (first.rows, first.added, again.added, again.version) == (3, True, False, first.version)
     end = START + timedelta(days=1)
     snapshot = pin_snapshot(tmp_path / "tables", MODEL, Bounds(START, end, end, "binary"))
@@ -136,7 +139,7 @@ def test_another_file_adds_its_rows(tmp_path: Path) -> None:
     for number in range(2):
         file = tmp_path / f"{number}.parquet"
         pq.write_table(history(request_id=[f"{number}-{row}" for row in range(3)]), file)
-        assert import_history(tmp_path / "tables", definition(), file).added
+        assert import_history(tmp_path / "tables", definition(), file, KeyStore(tmp_path / "keys")).added
     end = START + timedelta(days=1)
     assert len(pin_snapshot(tmp_path / "tables", MODEL, Bounds(START, end, end, "binary"))) == 4
 
@@ -145,7 +148,7 @@ def test_a_file_that_is_no_parquet_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "history.parquet"
     file.write_bytes(b"PAR1 not really")
     with pytest.raises(InvalidInput, match="file"):
-        import_history(tmp_path / "tables", definition(), file)
+        import_history(tmp_path / "tables", definition(), file, KeyStore(tmp_path / "keys"))
     assert not (tmp_path / "tables").exists()
 
 
@@ -156,4 +159,4 @@ async def test_a_feature_that_was_logged_with_another_type_is_refused(tmp_path: 
     file = tmp_path / "history.parquet"
     pq.write_table(history(origin=[1.0, 2.0, 3.0]), file)
     with pytest.raises(InvalidInput, match="origin"):
-        import_history(tmp_path, definition(origin_kind="numeric"), file)
+        import_history(tmp_path, definition(origin_kind="numeric"), file, KeyStore(tmp_path / "keys"))

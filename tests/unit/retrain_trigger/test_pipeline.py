@@ -151,6 +151,12 @@ def test_a_feature_that_the_log_lacks_is_named(stand: Stand) -> None:
     assert said.startswith("humid:")
 
 
+def test_features_that_the_log_keeps_unreadable_are_named_and_not_trained_on(stand: Stand) -> None:
+    for form in ("hash", "leave_out"):
+        changed = definition_text().replace('"categorical" }', f'"categorical", sensitive = "{form}" }}')
+        assert f"carrier ({form}): sensitive" in first_error(stand, changed)
+
+
 def test_a_champion_that_does_not_verify_is_refused(stand: Stand) -> None:
     job = stand.job("f" * 64, name="no-champion")
     with pytest.raises(InvalidInput, match="no bundle"):

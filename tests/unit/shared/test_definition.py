@@ -68,6 +68,16 @@ def test_a_definition_that_says_nothing_of_rollouts_has_the_digest_it_had_before
     assert said.digest != definition.digest
 
 
+def test_what_is_sensitive_is_of_the_digest_and_definitions_that_do_not_say_keep_theirs() -> None:
+    known = parse_definition(text())
+    assert known.kept_as("hash", "encrypt", "leave_out") == ()
+    assert "sensitive" not in known.model_dump_json()
+    entity = parse_definition(text(top="entity_sensitive = true"))
+    feature = parse_definition(text(feature='sensitive = "encrypt"'))
+    assert feature.kept_as("encrypt") == ("temp",)
+    assert len({known.digest, entity.digest, feature.digest}) == 3
+
+
 @pytest.mark.parametrize(
     ("changed", "field"),
     [

@@ -20,8 +20,10 @@ class MissedWindow(Record):
 class RowsTooLate(Event, frozen=True):
     """Rows of the message at (`partition`, `offset`) of the predictions came too late, and are in no window.
 
-    They lay more than the allowed lateness behind the highest event time at lower offsets of the partition. Windows are
-    not said again for them: add up what all these events say. `time` is the highest event time up to that message.
+    They lay more than the allowed lateness behind the highest event time at lower offsets of the partition; or the
+    partition had brought no rows of the model for over a day when they came, and the others had ended their window.
+    Windows are not said again for them: add up what all these events say. `time` is the highest event time up to that
+    message, or the model's watermark.
     Where a message has rows for very many windows, more than one event tells them, with rising `part`.
     """
 

@@ -60,12 +60,12 @@ class Engine:
         """What governance says that serves."""
         self._merging.deployed(event)
 
-    def advance(self, at_end: Collection[int], most: int) -> bool:
+    def advance(self, at_end: Collection[int], most: int, now: int = 0) -> bool:
         """Publish and revise the windows whose time has come, at most so many a model; True if there are more.
 
-        `at_end` are the partitions read to their end.
+        `at_end` are the partitions read to their end, `now` is the time in microseconds since 1970 UTC if it is known.
         """
-        for _, word in self._sources.words(at_end):
+        for _, word in self._sources.words(at_end, now):
             self._merging.take(word)
         return self._merging.advance(most)
 

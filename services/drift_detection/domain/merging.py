@@ -10,6 +10,7 @@ from services.drift_detection.domain.panes import Panes
 from services.drift_detection.domain.parts import Partial, Source, Tally, WindowKey
 from services.drift_detection.domain.performance.meeting import Labels
 from services.drift_detection.domain.reports.data import Arrivals
+from services.drift_detection.domain.resting import slowest_clock
 from services.drift_detection.domain.scales import Fold, ScaleKey, Scales
 from services.drift_detection.domain.state import ModelRecord
 from services.drift_detection.domain.watch import ModelWatch
@@ -63,6 +64,8 @@ class Merging:
             if watched is not None and not word.fits(watched):
                 raise Unreadable(f"word: bundle {watched.digest} has no such window")
             self.put(word)
+            if watched is not None:
+                self.watch(word.model).missed(word, watched, self.heads[word.partition])
         elif word.offset >= self.heads[word.partition].offset:
             self.heads[word.partition] = word
             for model in word.clocks:
@@ -196,17 +199,12 @@ class Merging:
         return watched is not None and time is not None and key.start + watched.pane <= time
 
     def finish(self, most: int) -> Ended:
-        """Let go of the windows that no row can change any more, at most so many a model.
-
-        To be called only when `advance` left nothing. A row is too late by the clock of its own partition, so the
-        slowest partition decides, even one that is idle.
-        """
+        """Once `advance` left nothing: let go of the windows that no row can change, at most so many a model."""
         over = Ended([], [])
         reaches = self._reaches()
         for model, watch in self._watches():
-            known = [clock for clock in self._clocks(model).values() if clock is not None]
-            if len(known) == len(self.heads):
-                self._finish(watch, min(known), reaches.get(model, 0), most, over)
+            if (slowest := slowest_clock(self.heads.values(), model)) is not None:
+                self._finish(watch, slowest, reaches.get(model, 0), most, over)
         return over
 
     def _finish(self, watch: ModelWatch, slowest: int, reach: int, most: int, over: Ended) -> None:
@@ -215,6 +213,7 @@ class Merging:
         ended = self._ended(watch.model, slowest, reach, most)
         if ended:
             scales.finish(ended)
+            watch.resting.keep(ended, self.parts, self.heads, self._catalogue)
             watch.finish(key for key in ended if not watch.is_final(key))
             over.parts.extend((key, source) for key in ended for source in self.parts.pop(key))
         if len(ended) < most:

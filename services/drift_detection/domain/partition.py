@@ -12,8 +12,10 @@ from services.drift_detection.domain.parts import Message, Partial, Source, Take
 from services.drift_detection.domain.rollout.rows import add_failures
 from services.drift_detection.domain.watched import Watched
 from shared.batch import PredictionBatch
-from shared.reference.panes import Int64, microseconds, pane_starts
+from shared.reference.panes import DAY, MICROSECONDS, Int64, microseconds, pane_starts
 from shared.reference.segments import ALL
+
+_DAYS = 4  # of a model's that are remembered
 
 
 @dataclass
@@ -21,18 +23,21 @@ class PartitionState:
     """The state of one source partition up to `offset` (-1: nothing). A message at or below it is skipped.
 
     `clocks` hold each model's highest event time. A partial may be ahead of `offset` after a restart: its own offset
-    says which messages it has taken in. `changed` are the partials not stored yet, `unsent` those not told to the
-    models' side, `told` what was said last of how far it has come.
+    says which messages it has taken in. `marks` hold, by model, that time at the end of the last days on which Kafka
+    appended rows of it (days since 1970 UTC). `changed` are the partials not stored yet, `unsent` those not told to the
+    models' side, `told` what was said last of how far it has come, and `read` up to which day.
     """
 
     number: int
     offset: int = -1
     clocks: dict[str, int] = field(default_factory=dict)
+    marks: dict[str, dict[int, int]] = field(default_factory=dict)
     tallies: dict[Source, Tally] = field(default_factory=dict)
     partials: dict[WindowKey, Partial] = field(default_factory=dict)
     changed: set[WindowKey] = field(default_factory=set)
     unsent: set[WindowKey] = field(default_factory=set)
     told: dict[int, object] = field(default_factory=dict)
+    read: int = 0
 
     def take(
         self,
@@ -60,7 +65,7 @@ class PartitionState:
             for segment, inside in _segments(pane, batch, watched):
                 self._fill(WindowKey(start, watched.digest, batch.meta.role, segment), inside, late, message)
         unplaced = self._place_failures(message, catalogue or {watched.digest: watched})
-        self._move(watched, rows.highest, offset)
+        self._move(message, rows.highest)
         return self._count(message, rows)._replace(unplaced=unplaced)
 
     def refuse(self, offset: int, refused: Misfit, appended: int) -> None:
@@ -74,12 +79,16 @@ class PartitionState:
                 if partial is not None and partial.beside is not None:
                     partial.beside.facts.add_misfit(refused.reason, count)
             self.tally(watched, batch.meta.role, Tally(appended=appended))
-        self._move(watched, rows.highest, offset)
+        self._move(message, rows.highest)
 
-    def _move(self, watched: Watched, highest: int | None, offset: int) -> None:
+    def _move(self, message: Message, highest: int | None) -> None:
         if highest is not None:
-            self.clocks[watched.model] = highest
-        self.offset = offset
+            self.clocks[message.watched.model] = highest
+            marks = self.marks.setdefault(message.watched.model, {})
+            marks[message.appended // (DAY * MICROSECONDS)] = highest
+            for outdated in sorted(marks)[:-_DAYS]:
+                del marks[outdated]
+        self.offset = message.offset
 
     def _place_failures(self, message: Message, catalogue: Mapping[str, Watched]) -> int:
         """How many failed rows could not be placed."""

@@ -62,9 +62,13 @@ class Sources:
         """The bundles whose windows are under way."""
         return {key.digest for partition in self.partitions.values() for key in partition.partials}
 
-    def words(self, at_end: Collection[int]) -> list[tuple[int, Word]]:
-        """What is to be told, each with the partition of its model. `at_end` are the partitions read to their end."""
-        found = [self._telling.words(state, at_end=number in at_end) for number, state in self.partitions.items()]
+    def words(self, at_end: Collection[int], now: int = 0) -> list[tuple[int, Word]]:
+        """What is to be told, each with the partition of its model. `at_end` are the partitions read to their end,
+        `now` is the time in microseconds since 1970 UTC if it is known.
+        """
+        found = [
+            self._telling.words(state, at_end=number in at_end, now=now) for number, state in self.partitions.items()
+        ]
         return [word for words in found for word in words]
 
     def finish(self) -> list[tuple[int, WindowKey]]:

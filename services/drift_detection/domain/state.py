@@ -75,6 +75,16 @@ class Said(Stored):
     fingerprint: str
 
 
+class Kept(Stored):
+    """Of a window that is final and a partition: the `rows` up to an `offset` that it has or that were told to come
+    after its end. From the event time `over` on in that partition no more can come.
+    """
+
+    offset: int
+    rows: int
+    over: int
+
+
 class RiskRecord(Stored):
     """The bet on a bundle's risk: its `RiskState` (no `log_r`: nothing is at stake yet), the `end` of the last pane it
     took a step on, and of the panes since the bet that leads began, at `since`: labelled `rows` and their `losses`.
@@ -107,7 +117,7 @@ class ModelRecord(Stored):
     `quality` is by digest; `canary_share` of the rows are not the champion's. `memories` hold, by digest, the
     detector's memory before the windows that may still change, in base 64. `scales` hold what was said of windows
     coarser than panes, by what they are; those that end by `settled`, by digest, can't change any more and are
-    forgotten.
+    forgotten. `kept` is what final windows have of partitions at rest, by both.
     """
 
     model: str
@@ -126,5 +136,6 @@ class ModelRecord(Stored):
     rollout: RolloutRecord = RolloutRecord()
     scales: dict[str, Said] = {}
     settled: dict[str, int] = {}
+    kept: dict[str, Kept] = {}
     performance: PerformanceRecord = Field(default_factory=PerformanceRecord)
     outbox: list[Outgoing] = []

@@ -1,8 +1,11 @@
 """What is said of rows that came too late: by window and role, so that nothing is silently lost.
 
 It is an event of its own for each message, not a field of a window's last word: the window may be forgotten by then. An
-event depends on the message's place alone, so it needs no state, and comes again under the same id after a crash.
+event depends on the message's place alone, so it needs no state, and comes again under the same id after a crash. Rows
+that came after the end that other partitions gave a window (`resting.py`) are told by the models' side.
 """
+
+from typing import cast
 
 import numpy as np
 
@@ -11,7 +14,8 @@ from services.drift_detection.domain.parts import Taken, WindowKey
 from services.drift_detection.domain.sources import Place
 from services.drift_detection.domain.watched import Watched
 from services.drift_detection.domain.windows import window_id
-from shared.batch import PredictionBatch
+from services.drift_detection.domain.words import PartWord
+from shared.batch import PredictionBatch, Role
 from shared.events import MissedWindow, RowsTooLate, stable_id
 from shared.reference.panes import microseconds, moment, pane_starts
 
@@ -49,4 +53,20 @@ def _event(place: Place, batch: PredictionBatch, taken: Taken, part: int, missed
         offset=place.offset,
         part=part,
         windows=tuple(missed),
+    )
+
+
+def rows_after_end(word: PartWord, watched: Watched, rows: int, watermark: int | None) -> RowsTooLate:
+    """The event that tells of rows of a partition that was at rest, whose window is final."""
+    key, offset = word.key, word.part.offset
+    return RowsTooLate(
+        id=stable_id(key.digest, key.role, "RowsTooLate", word.partition, offset, f"after the end {key.start}"),
+        time=moment(key.start + watched.pane if watermark is None else watermark),
+        model=word.model,
+        digest=key.digest,
+        role=cast(Role, key.role),
+        partition=word.partition,
+        offset=offset,
+        part=0,
+        windows=(MissedWindow(window_id=window_id(key, watched.pane), start=moment(key.start), rows=rows),),
     )

@@ -10,9 +10,12 @@ from services.drift_detection.domain.performance.label_window import Rows
 from services.drift_detection.domain.performance.words import Span, performance_estimated
 from services.drift_detection.domain.reports.data import Arrivals, QualityWatch
 from services.drift_detection.domain.reports.versions import RolloutWatch
+from services.drift_detection.domain.resting import Resting
 from services.drift_detection.domain.state import ModelRecord, Outgoing, PublishedWindow
+from services.drift_detection.domain.too_late import rows_after_end
 from services.drift_detection.domain.watched import Watched
 from services.drift_detection.domain.windows import Merged, window_event
+from services.drift_detection.domain.words import HeadWord, PartWord
 from shared.events import EVENT_TYPES, DeploymentChanged, Event
 from shared.reference.panes import time_of
 from shared.reference.segments import ALL
@@ -32,6 +35,7 @@ class ModelWatch:
         self._quality = QualityWatch(record.quality)
         self._quality.serves(record.champion, 1 - record.canary_share)
         self._rollout = RolloutWatch(record.rollout)
+        self.resting = Resting(record.model, record.kept)
 
     @property
     def watermark(self) -> int | None:
@@ -57,6 +61,11 @@ class ModelWatch:
         """Whether the window was published for good and forgotten."""
         return key not in self._windows and key.start < self._record.final.get(key.digest, key.start)
 
+    def missed(self, word: PartWord, watched: Watched, head: HeadWord) -> None:
+        """Say which rows a part brings for a window that is final; `head` is the last word of its partition."""
+        if self.is_final(word.key) and (rows := self.resting.missed(word, watched, head)):
+            self._add([rows_after_end(word, watched, rows, self.watermark)])
+
     def store(self) -> ModelRecord:
         """The record as it is to be stored now, the next version."""
         self._record.version += 1
@@ -64,7 +73,7 @@ class ModelWatch:
             self._windows.values(), key=lambda one: (one.start, one.digest, one.role, one.segment)
         )
         self._record.outbox = [Outgoing(type=event.type, value=event.model_dump_json()) for event in self.outbox]
-        self.changed = False
+        self.changed = self.resting.changed = False
         self._rollout.stored()
         return self._record
 

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import get_args
 
-from services.drift_detection.domain.clock import EARLIEST, LATEST
+from services.drift_detection.domain.clock import EARLIEST, FUTURE, LATEST
 from services.drift_detection.domain.partition import PartitionState
 from services.drift_detection.domain.parts import Partial, Source, Tally, WindowKey
 from services.drift_detection.domain.watched import Watched
 from shared.batch import Role
-from shared.reference.panes import MICROSECONDS
+from shared.reference.panes import DAY, MICROSECONDS
 from shared.reference.segments import ALL
 
 _MINUTE = 60 * MICROSECONDS
@@ -52,7 +52,8 @@ class HeadWord:
 
     `clocks` hold each model's highest event time in it, `tallies` its rows, `newest` is the LogAppendTime of its last
     message of any model (0: none), to a minute. All parts of windows that end by a model's
-    clock were told before, and with `at_end` all parts.
+    clock were told before, and with `at_end` all parts. What Kafka appended before the day `read` (since 1970 UTC) was
+    read and told; `marks` hold by model the highest event time at the end of the last days that brought any.
     """
 
     partition: int
@@ -61,6 +62,8 @@ class HeadWord:
     clocks: dict[str, int] = field(default_factory=dict)
     tallies: dict[Source, Tally] = field(default_factory=dict)
     newest: int = 0
+    read: int = 0
+    marks: dict[str, dict[int, int]] = field(default_factory=dict)
 
 
 Word = PartWord | HeadWord
@@ -70,7 +73,7 @@ class Telling:
     """Finds what a source partition has to tell, in the order in which it must be said: parts, then heads.
 
     Of a stream that runs, an open window is told once its partition's own clock has passed its end; while nothing
-    comes, or nothing of its bundle for a while, whatever there is.
+    comes, or nothing of its bundle for a while, or a day of Kafka's begins, whatever there is.
     """
 
     def __init__(self, catalogue: Mapping[str, Watched], homes: int) -> None:
@@ -78,11 +81,16 @@ class Telling:
         self._homes = homes
         self._rounds: dict[int, dict[str, tuple[int, int]]] = {}  # by partition and bundle: offset, rounds since
 
-    def words(self, state: PartitionState, *, at_end: bool) -> list[tuple[int, Word]]:
-        """What is due, each with the partition it goes to; `at_end` is the head's."""
+    def words(self, state: PartitionState, *, at_end: bool, now: int = 0) -> list[tuple[int, Word]]:
+        """What is due, each with the partition it goes to; `at_end` is the head's, `now` the time in microseconds since
+        1970 UTC if it is known.
+        """
         models = state.models()
+        newest = max((rows.appended for rows in state.tallies.values()), default=0)
+        read = max(newest, now - FUTURE if at_end else 0) // (DAY * MICROSECONDS)
+        everything, state.read = at_end or read > state.read, max(read, state.read)
         resting = self._resting(state, models)
-        due = sorted(key for key in state.unsent if at_end or key.digest in resting or self._is_due(key, state))
+        due = sorted(key for key in state.unsent if everything or key.digest in resting or self._is_due(key, state))
         state.unsent.difference_update(due)
         said: list[tuple[int, Word]] = []
         for key in due:
@@ -90,7 +98,7 @@ class Telling:
             part.rest()
             copy = Partial(part.packed, part.offset, part.repeats, part.late_rows, part.beside_packed)
             said.append((home_of(model, self._homes), PartWord(model, state.number, key, copy)))
-        return said + self._heads(state, at_end)
+        return said + self._heads(state, at_end, newest // _MINUTE * _MINUTE)
 
     def _resting(self, state: PartitionState, models: Mapping[str, str]) -> set[str]:
         """The bundles with open windows of which nothing came for so many rounds, whatever came of others."""
@@ -109,15 +117,15 @@ class Telling:
         watched = self._catalogue.get(key.digest)  # none: its bundle can't be read just now, so nor can its size
         return watched is None or key.start + watched.pane <= state.clocks.get(watched.model, key.start)
 
-    def _heads(self, state: PartitionState, at_end: bool) -> list[tuple[int, Word]]:
+    def _heads(self, state: PartitionState, at_end: bool, newest: int) -> list[tuple[int, Word]]:
         said: list[tuple[int, Word]] = []
-        newest = max((rows.appended for rows in state.tallies.values()), default=0) // _MINUTE * _MINUTE
         for home in range(self._homes):
             clocks = {model: time for model, time in state.clocks.items() if home_of(model, self._homes) == home}
+            marks = {model: dict(days) for model, days in state.marks.items() if model in clocks}
             tallies = {
                 whose: rows for whose, rows in state.tallies.items() if home_of(whose.model, self._homes) == home
             }
-            if state.told.get(home) != (news := (at_end, clocks, tallies, newest)):
+            if state.told.get(home) != (news := (at_end, clocks, tallies, newest, state.read, marks)):
                 state.told[home] = news
-                said.append((home, HeadWord(state.number, state.offset, at_end, clocks, tallies, newest)))
+                said.append((home, HeadWord(state.number, state.offset, *news)))
         return said

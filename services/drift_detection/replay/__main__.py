@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import sys
+import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,6 +19,7 @@ from services.drift_detection.replay.sources import KafkaRows, LogRows
 from services.drift_detection.settings import Settings
 from shared.errors import DriftlineError, InvalidInput, first_problem
 from shared.kafka.admin import DRIFT, PREDICTIONS
+from shared.reference.panes import MICROSECONDS
 from shared.signing import Trust
 
 
@@ -55,18 +57,18 @@ async def replay(settings: Settings, span: Span, source: str) -> tuple[list[Comp
         if source == "log"
         else KafkaRows(Topic(bootstrap, PREDICTIONS, partitions), bundles, span.model)
     )
-    words = await recompute(rows.messages(), partitions, span)
+    words = await recompute(rows.messages(), partitions, span, int(time.time() * MICROSECONDS))
     return compare(last.by_id, words), rows.notes
 
 
 def _time(name: str, text: str) -> datetime:
     try:
-        time = datetime.fromisoformat(text)
+        found = datetime.fromisoformat(text)
     except ValueError as error:
         raise InvalidInput(name, "a time is needed, such as 2026-03-01T00:00Z") from error
-    if time.tzinfo is None:
+    if found.tzinfo is None:
         raise InvalidInput(name, "a time zone is needed, such as the Z in 2026-03-01T00:00Z")
-    return time
+    return found
 
 
 def _show(compared: Sequence[Compared], notes: Sequence[str], *, as_json: bool) -> None:

@@ -28,8 +28,8 @@ class Span(NamedTuple):
         return isinstance(event, Word) and event.model == self.model and self.start <= event.start < self.end
 
 
-async def recompute(messages: AsyncIterator[Message], partitions: int, span: Span) -> dict[str, Word]:
-    """The last word on each window by its id, once all messages are read."""
+async def recompute(messages: AsyncIterator[Message], partitions: int, span: Span, now: int = 0) -> dict[str, Word]:
+    """The last word on each window by its id, once all messages are read: `now`, in microseconds since 1970 UTC."""
     engine = Engine({number: PartitionState(number) for number in range(partitions)}, {})
     words: dict[str, Word] = {}
     count = 0
@@ -43,14 +43,14 @@ async def recompute(messages: AsyncIterator[Message], partitions: int, span: Spa
             continue  # a dead-letter then, too
         if count % _EVERY == 0:
             _advance(engine, span, words, at_end=())
-    _advance(engine, span, words, at_end=range(partitions))
+    _advance(engine, span, words, at_end=range(partitions), now=now)
     return words
 
 
-def _advance(engine: Engine, span: Span, words: dict[str, Word], at_end: range | tuple[()]) -> None:
+def _advance(engine: Engine, span: Span, words: dict[str, Word], at_end: range | tuple[()], now: int = 0) -> None:
     more = True
     while more:
-        more = engine.advance(at_end, _MOST)
+        more = engine.advance(at_end, _MOST, now)
         _collect(engine, span, words)
     engine.finish()
     _collect(engine, span, words)

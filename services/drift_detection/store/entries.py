@@ -6,6 +6,7 @@ each writing: of two values the one with the higher version is right, whichever 
 
 import struct
 import zlib
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -81,3 +82,13 @@ def tallies_as_json(tallies: dict[Source, Tally]) -> list[list[Any]]:
 def tallies_of(content: list[list[Any]]) -> dict[Source, Tally]:
     """The reverse."""
     return {Source(model, digest, role): Tally(*counts) for model, digest, role, *counts in content}
+
+
+def marks_as_json(marks: Mapping[str, Mapping[int, int]]) -> dict[str, list[list[int]]]:
+    """To be stored or sent."""
+    return {model: [list(mark) for mark in days.items()] for model, days in marks.items()}
+
+
+def marks_of(content: Mapping[str, list[list[int]]]) -> dict[str, dict[int, int]]:
+    """The reverse."""
+    return {str(model): {int(day): int(time) for day, time in days} for model, days in content.items()}

@@ -20,6 +20,8 @@ from services.drift_detection.store.entries import (
     content_of,
     key_of,
     key_parts,
+    marks_as_json,
+    marks_of,
     part_of,
     part_value,
     tallies_as_json,
@@ -38,7 +40,10 @@ FOLD = "fold"
 def head_entry(merging: Merging) -> Entry:
     """How far the words were taken in, and the last head of each source partition."""
     heads = [
-        [number, head.offset, head.at_end, head.clocks, tallies_as_json(head.tallies), head.newest]
+        [
+            *(number, head.offset, head.at_end, head.clocks, tallies_as_json(head.tallies)),
+            *(head.newest, head.read, marks_as_json(head.marks)),
+        ]
         for number, head in merging.heads.items()
     ]
     content = {"offset": merging.offset, "heads": heads, "labels": heads_as_json(merging.labels)}
@@ -129,5 +134,6 @@ def _read_head(content: dict[str, Any], merging: Merging) -> None:
     restore_heads(merging.labels, content.get("labels", []))
     if not isinstance(content["heads"], list):
         raise TypeError("heads must be a list")
-    for number, offset, at_end, clocks, tallies, newest in content["heads"]:
-        merging.heads[number] = HeadWord(number, offset, at_end, clocks, tallies_of(tallies), newest)
+    for number, offset, at_end, clocks, tallies, newest, read, marks in content["heads"]:
+        told = tallies_of(tallies), newest, read, marks_of(marks)
+        merging.heads[number] = HeadWord(number, offset, at_end, clocks, *told)

@@ -13,6 +13,8 @@ from services.drift_detection.store.entries import (
     content_of,
     key_of,
     key_parts,
+    marks_as_json,
+    marks_of,
     part_of,
     part_value,
     tallies_as_json,
@@ -24,7 +26,8 @@ from shared.errors import Unreadable
 
 def head_entry(state: PartitionState) -> Entry:
     """A partition's offset, clocks and counts."""
-    content = {"offset": state.offset, "clocks": state.clocks, "tallies": tallies_as_json(state.tallies)}
+    told = {"offset": state.offset, "clocks": state.clocks, "marks": marks_as_json(state.marks)}
+    content = told | {"tallies": tallies_as_json(state.tallies)}
     return f"{state.number}/{HEAD}".encode(), with_version(state.offset, json.dumps(content).encode())
 
 
@@ -62,6 +65,6 @@ def _read(key: bytes, value: bytes, states: Mapping[int, PartitionState]) -> Non
     if kind == HEAD:
         content = json.loads(content_of(value))
         state.offset, state.clocks = content["offset"], dict(content["clocks"])
-        state.tallies = tallies_of(content["tallies"])
+        state.marks, state.tallies = marks_of(content["marks"]), tallies_of(content["tallies"])
     else:
         state.partials[key_of(*rest)] = part_of(value)

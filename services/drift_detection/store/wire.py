@@ -5,7 +5,14 @@ from typing import Any
 
 from services.drift_detection.domain.parts import Partial
 from services.drift_detection.domain.words import HeadWord, PartWord, Word
-from services.drift_detection.store.entries import DAMAGED, key_of, tallies_as_json, tallies_of
+from services.drift_detection.store.entries import (
+    DAMAGED,
+    key_of,
+    marks_as_json,
+    marks_of,
+    tallies_as_json,
+    tallies_of,
+)
 from shared.errors import Unreadable
 from shared.kafka.admin import PARTIALS
 from shared.kafka.message import OutMessage
@@ -31,6 +38,8 @@ def encode_word(home: int, word: Word) -> OutMessage:
         "clocks": word.clocks,
         "tallies": tallies_as_json(word.tallies),
         "newest": word.newest,
+        "read": word.read,
+        "marks": marks_as_json(word.marks),
     }
     return OutMessage(PARTIALS, json.dumps(told).encode() + b"\n", partition=home)
 
@@ -62,5 +71,7 @@ def _part(told: dict[str, Any], packed: bytes) -> PartWord:
 
 def _head(told: dict[str, Any]) -> HeadWord:
     clocks = {str(model): int(time) for model, time in told["clocks"].items()}
-    tallies, newest = tallies_of(told["tallies"]), int(told["newest"])
-    return HeadWord(told["partition"], int(told["offset"]), bool(told["at_end"]), clocks, tallies, newest)
+    days = int(told["newest"]), int(told["read"]), marks_of(told["marks"])
+    return HeadWord(
+        told["partition"], int(told["offset"]), bool(told["at_end"]), clocks, tallies_of(told["tallies"]), *days
+    )

@@ -14,7 +14,7 @@ from services.drift_detection.store import sources as parts
 from services.drift_detection.store.entries import Entry
 from services.drift_detection.store.wire import encode_word
 from services.drift_detection.stream.intake import SERVICE, BatchIntake, WordIntake
-from services.drift_detection.stream.metrics import EVENTS, OPEN, UNSENT
+from services.drift_detection.stream.metrics import EVENTS, OPEN, UNSENT, count_after_end
 from shared.cloudevents import encode
 from shared.events import DriftDetected, DriftResolved, DriftRetracted, Event
 from shared.kafka.message import OutMessage
@@ -99,8 +99,8 @@ class SourceCycle:
         self._stored = {number: state.offset for number, state in self._sources.partitions.items()}
         self._quiet = Quiet()
 
-    async def run(self, at_end: Collection[int]) -> None:
-        """One round. `at_end` are the partitions read to their end.
+    async def run(self, at_end: Collection[int], now: int = 0) -> None:
+        """One round. `at_end` are the partitions read to their end, `now` is the time in microseconds since 1970 UTC.
 
         Raises:
             KafkaError: the state could not be stored.
@@ -108,7 +108,7 @@ class SourceCycle:
         handled, buried = self._intake.handed_over()
         too_late, self._intake.too_late = self._intake.too_late, []
         offsets = {number: state.offset for number, state in self._sources.partitions.items()}
-        words = self._sources.words(self._quiet.of(at_end, offsets))
+        words = self._sources.words(self._quiet.of(at_end, offsets), now)
         messages = [encode_word(home, word) for home, word in words]
         entries = self._changed_entries()
         await self._voice.send(buried)
@@ -153,7 +153,7 @@ class ModelCycle:
         while more:
             handled, buried = self._intake.handed_over()
             windows = self._label_windows()  # with labels of which the last word may be said below
-            entries = self._changed_entries()
+            entries = [*self._missed(), *self._changed_entries()]
             left = [merging.advance(MOST_WINDOWS) for merging in self._mergings.values()]
             over = [] if any(left) else self._finished()
             more = any(left) or bool(over)
@@ -181,6 +181,15 @@ class ModelCycle:
                 entries.append(models.head_entry(merging))
                 self._stored[number] = merging.offset
         return entries
+
+    def _missed(self) -> list[Entry]:
+        """Rows that came after the end stand in records alone: before the words that told them count as taken in."""
+        return [
+            models.model_entry(number, watch.store())
+            for number, merging in self._mergings.items()
+            for watch in merging.watches.values()
+            if watch.resting.changed
+        ]
 
     def _label_windows(self) -> list[Entry]:
         return [entry for merging in self._mergings.values() for entry in labels.window_entries(merging)]
@@ -213,6 +222,7 @@ class ModelCycle:
     async def _publish(self, watches: Collection[tuple[ModelWatch, int]]) -> None:
         for watch, count in watches:
             await self._voice.say(watch.outbox[:count])
+            count_after_end(watch.outbox[:count])
             watch.sent(count)
             OPEN.labels(watch.model).set(sum(one.state == "open" for one in watch.record.incidents))
 

@@ -22,6 +22,7 @@ from services.drift_detection.stream.labels import LabelCycle, LabelIntake
 from shared.errors import Unreadable
 from shared.events import DeploymentChanged
 from shared.kafka.admin import OUTCOMES, PARTIALS, PREDICTIONS
+from shared.reference.panes import MICROSECONDS
 
 TOPICS = (PREDICTIONS, OUTCOMES, PARTIALS)
 
@@ -107,12 +108,13 @@ class Holding:
         if merging is not None:
             merging.deployed(event)
 
-    async def cycle(self, at_end: Callable[[str], Collection[int]]) -> None:
-        """Store, release and say what there is. `at_end` gives the partitions of a topic read to their end.
+    async def cycle(self, at_end: Callable[[str], Collection[int]], now: float) -> None:
+        """Store, release and say what there is. `at_end` gives the partitions of a topic read to their end, `now` is in
+        seconds since 1970 UTC.
 
         Raises:
             KafkaError: the state could not be stored.
         """
-        await self._source_cycle.run(at_end(PREDICTIONS))
+        await self._source_cycle.run(at_end(PREDICTIONS), int(now * MICROSECONDS))
         await self._label_cycle.run(at_end(OUTCOMES))
         await self._model_cycle.run()

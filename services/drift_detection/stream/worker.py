@@ -127,7 +127,7 @@ class Worker:
             self._check_pulse()
             async with self._busy:
                 if (holding := self._holding) is not None and not app.rebalancing:
-                    await holding.cycle(partial(self._at_end, app, holding))
+                    await holding.cycle(partial(self._at_end, app, holding), time.time())
                     self.progress = progress(holding.mergings.values(), time.time())
                     show_age(self.progress)
                     for topic, reader in self._readers.items():

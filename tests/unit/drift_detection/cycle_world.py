@@ -161,6 +161,7 @@ class Sides(Process):
 
     def __init__(self, world: World, sources: Collection[int], homes: Collection[int]) -> None:
         self.world = world
+        self.now = 0
         catalogue = {DIGEST: BUNDLE}
         partitions = read_partitions(list(world.sources.entries.items()), sources)
         mergings = read_mergings(
@@ -182,7 +183,7 @@ class Sides(Process):
     async def cycle(self) -> None:
         unread = self.unread()
         await self._sources.run(
-            [number for number in self.batches.sources.partitions if (PREDICTIONS, number) not in unread]
+            [number for number in self.batches.sources.partitions if (PREDICTIONS, number) not in unread], self.now
         )
         await self._models.run()
 

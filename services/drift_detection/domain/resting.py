@@ -1,0 +1,85 @@
+"""Partitions that bring no rows of a model: when its windows end all the same, and what is said of rows that come then.
+
+A row is too late by the clock of its own partition, so the slowest partition decides when a window ends. One without
+rows would keep all windows for ever. So its clock counts as no less than the highest event time that the model had
+anywhere at the end of the day of Kafka's (UTC, by LogAppendTime) that lies two days before the one up to which all
+partitions were read. So a row is missed only if it was appended a whole day after one that lies past its window's end
+by the lateness; it is told then.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+
+from services.drift_detection.domain.parts import Partial, WindowKey
+from services.drift_detection.domain.state import Kept
+from services.drift_detection.domain.watched import Watched
+from services.drift_detection.domain.words import HeadWord, PartWord
+from shared.reference.segments import ALL
+
+REST_DAYS = 2
+
+
+def slowest_clock(heads: Collection[HeadWord], model: str) -> int | None:
+    """The least clock that any partition counts with, in microseconds; None if one has none."""
+    day = min(head.read for head in heads) - REST_DAYS
+    rest = [time for head in heads for marked, time in head.marks.get(model, {}).items() if marked <= day]
+    known = [[*rest, *(time for whose, time in head.clocks.items() if whose == model)] for head in heads]
+    return min(map(max, known)) if all(known) else None
+
+
+class Resting:
+    """Of one model, what windows that are final have of partitions whose own clock has not passed their end. Changes
+    `kept` in place, by partition and window; `changed` says that rows were missed, and that this is not stored yet.
+    """
+
+    def __init__(self, model: str, kept: dict[str, Kept]) -> None:
+        self.changed = False
+        self._model = model
+        self._kept = kept
+
+    def keep(
+        self,
+        ended: Iterable[WindowKey],
+        parts: Mapping[WindowKey, Mapping[int, Partial]],
+        heads: Mapping[int, HeadWord],
+        catalogue: Mapping[str, Watched],
+    ) -> None:
+        """Note what these windows have, which end now. What no row can come for is forgotten."""
+        for key in ended:
+            watched = catalogue[key.digest]
+            for number, part in parts[key].items() if key.segment == ALL else ():
+                if self._is_behind(heads[number], _over(key, watched)):
+                    self._note(number, key, part, watched)
+        for name, kept in list(self._kept.items()):
+            if not self._is_behind(heads[int(name.split("/", 1)[0])], kept.over):
+                del self._kept[name]
+
+    def missed(self, word: PartWord, watched: Watched, head: HeadWord) -> int:
+        """How many rows a part brings for a window that is final, beyond those that it has or that were told.
+
+        `head` is the last word of the partition. What its own clock has passed is said again, and was counted before.
+        """
+        if word.key.segment != ALL or not self._is_behind(head, _over(word.key, watched)):
+            return 0
+        kept = self._kept.get(_name(word.partition, word.key))
+        if kept is not None and word.part.offset <= kept.offset:
+            return 0
+        self.changed = True
+        rows = self._note(word.partition, word.key, word.part, watched)
+        return rows - (0 if kept is None else kept.rows)
+
+    def _is_behind(self, head: HeadWord, over: int) -> bool:
+        return head.clocks.get(self._model, over - 1) < over
+
+    def _note(self, number: int, key: WindowKey, part: Partial, watched: Watched) -> int:
+        rows = part.sketch.rows
+        self._kept[_name(number, key)] = Kept(offset=part.offset, rows=rows, over=_over(key, watched))
+        return rows
+
+
+def _over(key: WindowKey, watched: Watched) -> int:
+    """From which event time on, in a partition, a row of the window is too late there."""
+    return key.start + watched.pane + watched.lateness
+
+
+def _name(number: int, key: WindowKey) -> str:
+    return f"{number}/{key.start}/{key.digest}/{key.role}"

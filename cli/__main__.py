@@ -9,6 +9,7 @@ import sys
 import typer
 
 from cli.demo.command import demo
+from cli.dlq.command import dlq
 from cli.errors import UserError, explain
 from cli.explain import explain as explain_incident
 from cli.log import log
@@ -35,6 +36,7 @@ app.command()(score)
 app.command("explain")(explain_incident)
 app.command()(replay)
 app.add_typer(log, name="log")
+app.add_typer(dlq, name="dlq")
 
 
 def main() -> None:

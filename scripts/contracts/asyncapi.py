@@ -194,6 +194,10 @@ def _word() -> Document:
 def _dead_letter() -> Document:
     example = dead_letter(InMessage("driftline.drift", 0, 0, None, b"", (), 0), "", "")
     names = [name for name, _ in example.headers]
+    beside = {
+        "driftline-original-key": {**_TEXT, "description": "The original's key, if it had one."},
+        "driftline-headers": {**_TEXT, "description": "That the original's headers were left out, if they were."},
+    }
     return {
         "name": "DeadLetter",
         "summary": "A message that could not be read, as it was.",
@@ -202,7 +206,7 @@ def _dead_letter() -> Document:
             "or the end of its value; driftline-length tells the length of the whole."
         ),
         "contentType": "application/octet-stream",
-        "headers": {"type": "object", "properties": dict.fromkeys(names, _TEXT), "required": names},
+        "headers": {"type": "object", "properties": {**dict.fromkeys(names, _TEXT), **beside}, "required": names},
         "payload": _BINARY,
         "bindings": {"kafka": {"key": {**_TEXT, "description": "The topic it was on."}, **_BINDING}},
     }

@@ -20,8 +20,8 @@ from services.feature_logging.store.history import import_history
 from services.feature_logging.store.keystore import KeyStore
 from services.feature_logging.store.log import FeatureLog, Limits
 from services.feature_logging.store.upkeep import Upkeep
-from services.feature_logging.stream.consume import SERVICE, consume
-from services.feature_logging.stream.intake import Intake
+from services.feature_logging.stream.consume import consume
+from services.feature_logging.stream.intake import SERVICE, Intake
 from shared.definition import read_definition
 from shared.errors import DriftlineError, InvalidInput, first_problem
 from shared.feature_log.completeness import completeness, open_log

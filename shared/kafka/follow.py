@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -49,17 +49,37 @@ async def tail(bootstrap: str, topic: str, most: int, client_id: str) -> list[In
     Raises:
         KafkaError: the broker can't be reached, or it refuses.
     """
+    ends = await end_offsets(bootstrap, topic, client_id)
+    begins = {partition: end - most for partition, end in ends.items()}
+    return [message async for message in scan(bootstrap, topic, client_id, begins)]
+
+
+async def end_offsets(bootstrap: str, topic: str, client_id: str) -> dict[int, int]:
+    """The next offset of each partition; waits and raises as `tail` does."""
     partitions = await _partitions(bootstrap, [topic], client_id)
-    found: list[InMessage] = []
     async with _at_the_beginning(bootstrap, partitions, client_id) as consumer:
-        begins, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
-        for partition in partitions:
-            consumer.seek(partition, max(begins[partition], ends[partition] - most))
+        ends = await consumer.end_offsets(partitions)
+    return {place.partition: end for place, end in ends.items()}
+
+
+async def scan(
+    bootstrap: str, topic: str, client_id: str, begins: Mapping[int, int] | None = None
+) -> AsyncIterator[InMessage]:
+    """The messages from the offsets `begins` on, of these partitions alone, or all that there are; up to the end as it
+    is now, in the order of each partition. Waits and raises as `tail` does.
+    """
+    there = await _partitions(bootstrap, [topic], client_id)
+    partitions = [place for place in there if begins is None or place.partition in begins]
+    async with _at_the_beginning(bootstrap, partitions, client_id) as consumer:
+        firsts, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+        for place in partitions:
+            consumer.seek(place, min(ends[place], max(firsts[place], (begins or {}).get(place.partition, 0))))
         reader = Reader(consumer)
         while not await _reached(consumer, ends):
-            for records in (await reader.read(200)).values():
-                found += [from_record(record) for record in records]
-    return found
+            for place, records in (await reader.read(200)).items():
+                for record in records:
+                    if record.offset < ends[place]:
+                        yield from_record(record)
 
 
 @contextlib.asynccontextmanager

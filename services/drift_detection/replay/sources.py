@@ -14,6 +14,7 @@ from services.drift_detection.store.rows import rows_of, scores_of
 from shared.batch import Meta, PredictionBatch, Role, decode_batch
 from shared.errors import Unreadable
 from shared.feature_log.answered import PLACE, all_rows
+from shared.kafka.replays import concerns
 
 Message = tuple[Place, PredictionBatch, Watched]
 
@@ -31,6 +32,8 @@ class KafkaRows:
         """In the order of each partition."""
         unreadable = 0
         async for message in self._topic.messages():
+            if not concerns(message, "drift_detection"):
+                continue
             try:
                 batch = decode_batch(message.value or b"")
                 if batch.meta.model != self._model:

@@ -13,7 +13,7 @@ from structlog import get_logger
 from services.feature_logging.settings import Settings
 from services.feature_logging.store.log import FeatureLog
 from services.feature_logging.store.table import Fenced
-from services.feature_logging.stream.intake import Intake
+from services.feature_logging.stream.intake import SERVICE, Intake
 from shared.errors import DriftlineError
 from shared.feature_log.completeness import OpenTable, Source, open_log
 from shared.feature_log.schema import app_id
@@ -24,7 +24,6 @@ from shared.kafka.producer import Producer
 
 log = get_logger()
 T = TypeVar("T")
-SERVICE = "feature_logging"
 TOPICS = (PREDICTIONS, LABELS)
 
 

@@ -25,9 +25,12 @@ from shared.events import LabelsReceived
 from shared.feature_log.completeness import Source
 from shared.feature_log.schema import LABELS, PREDICTIONS, REJECTED, rejected_path, table_path
 from shared.kafka.admin import PREDICTIONS as PREDICTIONS_TOPIC
+from shared.kafka.dead_letters import short_reason
 from shared.kafka.message import InMessage, OutMessage
+from shared.kafka.replays import concerns
 
 log = get_logger()
+SERVICE = "feature_logging"
 
 
 class Intake:
@@ -54,6 +57,9 @@ class Intake:
         """
         self._see_others()
         origin = _origin(message)
+        if not concerns(message, SERVICE):
+            await self.reject(message, "replayed for another service: these rows were logged when they first came")
+            return ()
         await self._gaps.passed(origin)
         if reason := (await self._known_rejections()).get((origin.topic, origin.partition, origin.offset)):
             raise Unreadable(reason)
@@ -68,7 +74,7 @@ class Intake:
         origin = _origin(message)
         await self._gaps.passed(origin)
         if not await self._log.holds(self._rejected, origin):
-            await self._log.add(self._rejected, rejected_row(origin, reason), origin)
+            await self._log.add(self._rejected, rejected_row(origin, short_reason(reason)), origin)
 
     async def flush(self) -> Sequence[OutMessage]:
         """Everything taken so far is in the tables and on disk."""

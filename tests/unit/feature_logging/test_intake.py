@@ -12,11 +12,15 @@ from services.feature_logging.stream.intake import Intake
 from shared.errors import Unreadable
 from shared.feature_log.completeness import completeness, open_log
 from shared.feature_log.schema import REJECTED, rejected_path
+from shared.kafka.dead_letters import Letter, dead_letter
 from shared.kafka.message import InMessage
+from shared.kafka.replays import replay
 from tests.unit.feature_logging.samples import (
     DIGEST,
+    LOGGED_MS,
     MODEL,
     START,
+    TOPIC,
     FakeBundles,
     definition,
     feature_log,
@@ -99,6 +103,34 @@ async def test_a_message_that_was_rejected_stays_rejected_though_it_could_now_be
     assert second.dead == first.dead  # the dead-letter may not have been sent before the crash
     report = completeness(open_log(tmp_path)).partitions[0]
     assert (report.complete, report.messages, report.rejected, report.rows) == (True, 3, 2, 3)
+
+
+async def test_a_replay_for_another_service_is_stepped_over_and_leaves_no_gap(tmp_path: Path) -> None:
+    def again(offset: int, *services: str) -> InMessage:
+        letter = Letter(TOPIC, 0, 0, "why", services[0], 1, None, (), True, prediction_message(0).value or b"")
+        out = replay(letter, ["0/1"], services)
+        return InMessage(out.topic, 0, offset, out.key, out.value, out.headers, LOGGED_MS)
+
+    consumer = Consumer(feature_log(tmp_path), FakeBundles({}))
+    await consumer.read(prediction_message(0))
+    await consumer.intake.flush()
+    for _ in range(2):
+        consumer = Consumer(feature_log(tmp_path))
+        await consumer.read(again(1, "drift_detection"), again(2, "drift_detection", "feature_logging"))
+        await consumer.intake.flush()
+        assert consumer.dead == []
+    (report,) = completeness(open_log(tmp_path)).partitions
+    assert (report.complete, report.messages, report.rejected, report.rows) == (True, 3, 2, 3)
+
+
+async def test_a_reason_that_is_long_and_no_text_is_kept_as_in_the_dead_letter(tmp_path: Path) -> None:
+    consumer = Consumer(feature_log(tmp_path))
+    reason = "\udfff" + "r" * 5_000
+    await consumer.intake.reject(message(b"", 0), reason)
+    await consumer.intake.flush()
+    (row,) = rows_of(Place(rejected_path(tmp_path), REJECTED)).to_pylist()
+    letter = dead_letter(message(b"", 0), reason, "feature_logging")
+    assert row["reason"].encode() == dict(letter.headers)["driftline-reason"]
 
 
 async def test_labels_from_the_future_are_rejected_with_their_message_and_time(tmp_path: Path) -> None:

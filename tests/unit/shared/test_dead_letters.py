@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 
 from shared.kafka.admin import MOST_BYTES
-from shared.kafka.dead_letters import dead_letter
-from shared.kafka.message import Headers, InMessage
+from shared.kafka.dead_letters import Letter, dead_letter, read_letter
+from shared.kafka.message import Headers, InMessage, OutMessage
 
 
 def message(value: bytes | None = b"original", headers: Headers = (("ce_id", b"1"),)) -> InMessage:
@@ -22,7 +22,35 @@ def test_a_dead_letter_holds_the_original_and_where_it_came_from() -> None:
         "driftline-reason": b"ce_type: unknown",
         "driftline-service": b"governance",
         "driftline-length": b"8",
+        "driftline-original-key": b"key",
     }
+
+
+def read_back(out: OutMessage) -> Letter:
+    letter = read_letter(InMessage(out.topic, 0, 3, out.key, out.value, out.headers, 1_000))
+    assert letter is not None
+    return letter
+
+
+def test_a_dead_letter_is_read_back_as_the_original_whatever_that_was() -> None:
+    forged: Headers = (("driftline-topic", b"x"), ("driftline-reason", b"y"), ("driftline-original-key", b"z"))
+    for key, headers in ((b"key", forged), (None, forged), (b"", ()), (b"\xff", (("ce_id", b"\xff"),))):
+        original = InMessage("driftline.drift", 2, 7, key, b"value", headers, 0)
+        letter = read_back(dead_letter(original, "why", "governance"))
+        assert (letter.topic, letter.partition, letter.offset) == ("driftline.drift", 2, 7)
+        assert (letter.key, letter.headers, letter.value, letter.length) == (key, headers, b"value", 5)
+        assert (letter.reason, letter.service, letter.has_headers) == ("why", "governance", True)
+
+
+def test_what_could_not_be_kept_is_told() -> None:
+    letter = read_back(dead_letter(message(b"x" * 2 * MOST_BYTES, (("big", b"x" * MOST_BYTES),)), "why", "governance"))
+    assert (letter.length, letter.has_headers, letter.headers) == (2 * MOST_BYTES, False, ())
+    assert len(letter.value) < letter.length
+
+
+@pytest.mark.parametrize("headers", [(), (("driftline-topic", b"x"),), (("driftline-partition", b"1"),)])
+def test_what_is_no_dead_letter_is_not_read_as_one(headers: Headers) -> None:
+    assert read_letter(message(headers=headers)) is None
 
 
 def test_a_dead_letter_that_is_read_again_tells_its_last_place() -> None:

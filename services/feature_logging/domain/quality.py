@@ -1,6 +1,6 @@
 """What the rows break of their definition, told in the column `flags` and never a reason to leave a row out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -20,13 +20,16 @@ def flags(rows: Rows, definition: ModelDefinition) -> pa.Array:
     """Of n rows which of their values the definition does not allow: n lists, or null where all are allowed.
 
     An entry is `feature:kind`; numeric features first, in the definition's order. A missing value is allowed, so that a
-    null feature without a flag is missing, and one with `unseen` had a category that the bundle does not know.
+    null feature without a flag is missing, and one with `unseen` had a category that the bundle does not know. Of a
+    sensitive feature nothing is said: a flag would tell something of its value.
     """
     names: list[str] = []
     places: list[NDArray[np.int64]] = []
-    for name, broken in _broken(rows, definition):
-        names.append(name)
-        places.append(np.flatnonzero(broken))
+    hidden = definition.kept_as("hash", "encrypt", "leave_out")
+    for name, kind, broken in _broken(rows, definition):
+        if name not in hidden:
+            names.append(f"{name}:{kind}")
+            places.append(np.flatnonzero(broken))
     if not names:
         return pa.nulls(len(rows), FLAGS)
     at = np.concatenate(places)
@@ -37,20 +40,22 @@ def flags(rows: Rows, definition: ModelDefinition) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(ends), said, type=FLAGS, mask=pa.array(counts == 0))
 
 
-def _broken(rows: Rows, definition: ModelDefinition) -> Iterator[tuple[str, Mask]]:
-    """Each flag that some rows have, and which, bool [n]."""
+def _broken(rows: Rows, definition: ModelDefinition) -> Iterator[tuple[str, FlagKind, Mask]]:
+    """Each feature and kind of which there are some, and the rows, bool [n]."""
     limits = Limits(definition)
-    beyond: tuple[tuple[FlagKind, Mask], ...] = (
-        ("below_limit", rows.numeric < limits.low),
-        ("above_limit", rows.numeric > limits.high),
-    )
+    beyond: dict[FlagKind, Mask] = {
+        "below_limit": rows.numeric < limits.low,
+        "above_limit": rows.numeric > limits.high,
+    }
     yield from _columns(definition.numeric, beyond)
-    yield from _columns(definition.categorical, (("unseen", rows.categorical == UNSEEN),))
+    unseen: dict[FlagKind, Mask] = {"unseen": rows.categorical == UNSEEN}
+    yield from _columns(definition.categorical, unseen)
 
 
-def _columns(names: tuple[str, ...], marked: tuple[tuple[FlagKind, Mask], ...]) -> Iterator[tuple[str, Mask]]:
-    some = [(kind, mask) for kind, mask in marked if mask.any()]  # mostly none, and that is quickly asked
+def _columns(names: Sequence[str], marked: Mapping[FlagKind, Mask]) -> Iterator[tuple[str, FlagKind, Mask]]:
+    # Mostly there are none, and that is quickly asked.
+    some: list[tuple[FlagKind, Mask]] = [(kind, mask) for kind, mask in marked.items() if mask.any()]
     for column, name in enumerate(names):
         for kind, mask in some:
             if mask[:, column].any():
-                yield f"{name}:{kind}", mask[:, column]
+                yield name, kind, mask[:, column]

@@ -61,7 +61,7 @@ def test_the_first_claim_holds_until_it_is_released_and_done_is_final() -> None:
     for count in range(len(steps) + 1):
         book = book_of(letter, *steps[:count])
         found = book.mark(book.entries[0, 0])
-        held.append(found and f"{found.run} {found.state}")
+        held.append(f"{found.run} {found.state}" if found else None)
     assert held == [None, "a claimed", "a claimed", "a claimed", None, "c claimed", "c done", "c done"]
 
 

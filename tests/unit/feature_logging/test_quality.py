@@ -55,6 +55,11 @@ def test_values_that_the_definition_does_not_allow_are_named_with_their_kind() -
     ]
 
 
+def test_nothing_is_said_of_a_sensitive_feature() -> None:
+    hidden = definition(more='{ name = "gust", kind = "numeric", max = 50.0, sensitive = "hash" },')
+    assert flags(rows([51, 0], [UNSEEN, 0]), hidden).to_pylist() == [["origin:unseen"], None]
+
+
 def test_rows_that_keep_to_their_definition_have_no_flags() -> None:
     assert flags(rows([0, 50], [0, 1]), LIMITED).null_count == 2
 

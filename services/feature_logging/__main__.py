@@ -24,7 +24,8 @@ from services.feature_logging.stream.consume import consume
 from services.feature_logging.stream.intake import SERVICE, Intake
 from shared.definition import read_definition
 from shared.errors import DriftlineError, InvalidInput, first_problem
-from shared.feature_log.completeness import completeness, open_log
+from shared.feature_log.completeness import completeness
+from shared.feature_log.opened import open_log
 from shared.http import Health, serve
 from shared.logging import configure
 
@@ -72,7 +73,8 @@ async def _serve(settings: Settings) -> None:
     def on_trouble(reason: str | None) -> None:
         health.ready() if reason is None else health.not_ready(reason)
 
-    feature_log = FeatureLog(settings.tables, Limits(settings.commit_rows, settings.compact_commits), on_trouble)
+    limits = Limits(settings.commit_rows, settings.compact_commits, settings.prove_seconds)
+    feature_log = FeatureLog(settings.tables, limits, on_trouble)
     intake = Intake(feature_log, Bundles(settings.bundles, settings.trust, KeyStore(settings.keys)).get)
     app = build_app(settings, feature_log, health)
     upkeep = Upkeep(settings.tables, settings.bundles, settings.keep_hours, settings.upkeep_seconds)

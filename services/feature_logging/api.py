@@ -11,7 +11,9 @@ from services.feature_logging.settings import Settings
 from services.feature_logging.store.log import FeatureLog
 from services.feature_logging.store.quality import HourOfRows, Quality
 from shared.events.base import ModelName, UtcTime
-from shared.feature_log.completeness import Completeness, completeness, open_log
+from shared.feature_log.completeness import completeness
+from shared.feature_log.opened import open_log
+from shared.feature_log.proof.reports import Completeness
 from shared.http import Health, create_app, require
 from shared.tokens import Identity
 

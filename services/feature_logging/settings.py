@@ -18,4 +18,5 @@ class Settings(ServiceSettings):
     compact_commits: int = Field(default=50, ge=2, le=1_000)
     keep_hours: float = Field(default=168, gt=0)
     upkeep_seconds: float = Field(default=3600, gt=0)
+    prove_seconds: float = Field(default=300, gt=0, le=3_600)
     instance: str | None = Field(default=None, min_length=1, max_length=200)

@@ -96,6 +96,21 @@ REJECTED = pa.schema(
 GAPS = pa.schema(
     [("topic", pa.string()), ("partition", pa.int32()), ("first", pa.int64()), ("last", pa.int64()), ("found", TIME)]
 )
+# A link of the hash chain over the rows of a topic partition: see shared/feature_log/proof/links.py.
+_PART = pa.struct([("table", pa.string()), ("rows", pa.int64()), ("content", pa.string())])
+PROOF = pa.schema(
+    [
+        ("topic", pa.string()),
+        ("partition", pa.int32()),
+        ("hour", TIME),
+        *((name, pa.int64()) for name in ("first", "last", "messages", "rows", "rejected", "repeats", "holes")),
+        ("cuts", pa.list_(pa.field("element", pa.int64()))),
+        ("parts", pa.list_(pa.field("element", _PART))),
+        ("before", pa.string()),
+        ("hash", pa.string()),
+    ]
+)
+REJECTED_NAME = "_rejected"
 
 
 def table_path(tables: Path, model: str, kind: TableKind) -> Path:
@@ -105,12 +120,17 @@ def table_path(tables: Path, model: str, kind: TableKind) -> Path:
 
 def rejected_path(tables: Path) -> Path:
     """Where the table of unreadable messages lies."""
-    return tables / "_rejected"
+    return tables / REJECTED_NAME
 
 
 def gaps_path(tables: Path) -> Path:
     """Where the table of messages lies that Kafka deleted before they were read."""
     return tables / "_gaps"
+
+
+def proof_path(tables: Path) -> Path:
+    """Where the hash chain lies."""
+    return tables / "_proof"
 
 
 def app_id(topic: str, partition: int) -> str:

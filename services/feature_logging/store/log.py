@@ -1,8 +1,9 @@
 """All tables of the feature log behind one bounded buffer: the skip rule, commits, and waiting for a full disk."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,8 +18,10 @@ from services.feature_logging.domain.evolution import changed_type
 from services.feature_logging.domain.origin import Origin
 from services.feature_logging.store.compaction import checkpoint, compact
 from services.feature_logging.store.pending import Pending, Unmade
+from services.feature_logging.store.proof import Prover
 from services.feature_logging.store.table import Fenced, LogTable, NotDurable, Place
 from shared.errors import Unreadable
+from shared.feature_log.opened import Source
 from shared.feature_log.schema import app_id
 
 log = get_logger()
@@ -34,10 +37,13 @@ RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0)
 
 @dataclass(frozen=True)
 class Limits:
-    """A commit is made at `rows` waiting rows; a table is compacted after `compact_commits` commits."""
+    """A commit is made at `rows` waiting rows; a table is compacted after `compact_commits` commits; what was committed
+    is in the hash chain after `prove_seconds`.
+    """
 
     rows: int
     compact_commits: int
+    prove_seconds: float = 300
 
 
 class FeatureLog:
@@ -63,6 +69,7 @@ class FeatureLog:
         self._tables: dict[Path, LogTable] = {}
         self._pending: dict[Path, Pending] = {}
         self._commits: dict[Path, int] = {}
+        self._prover = Prover(self.tables)
         self._broken: Fenced | NotDurable | None = None
 
     @property
@@ -119,15 +126,40 @@ class FeatureLog:
             Fenced: another writer has taken over a partition; what was taken must be read again after `forget`.
             NotDurable: the process must end.
         """
-        async with self._committing:
-            if self._broken is not None:
-                raise self._broken
-            try:
-                for path in list(self._pending):
-                    await self._persist(partial(self._commit_table, path))
-            except (Fenced, NotDurable) as error:
-                self._broken = error
-                raise
+        async with self._committing, self._whole():
+            for path in list(self._pending):
+                await self._persist(partial(self._commit_table, path))
+            await self._persist(self._prover.settle)
+            if self._prover.due(self._limits.prove_seconds):
+                await self._prove(self._prover.sources)
+
+    async def prove(self, sources: Iterable[Source] = ()) -> None:
+        """Bring the hash chain up to what is committed: of these topic partitions, and of all that this has committed.
+
+        Raises:
+            Fenced, NotDurable: see `commit`.
+        """
+        async with self._committing, self._whole():
+            await self._prove(dict.fromkeys([*sources, *self._prover.sources]))
+
+    async def _prove(self, sources: Iterable[Source]) -> None:
+        place = self._prover.place
+        table = await self.table(place)
+        links = await self._persist(partial(self._prover.links, table, sources))
+        if links is not None:
+            self._pending[place.path] = links
+            await self._persist(partial(self._commit_table, place.path))
+        self._prover.proved()
+
+    @asynccontextmanager
+    async def _whole(self) -> AsyncIterator[None]:
+        if self._broken is not None:
+            raise self._broken
+        try:
+            yield
+        except (Fenced, NotDurable) as error:
+            self._broken = error
+            raise
 
     async def between_commits(self, read: Callable[[], T]) -> T:
         """What `read` gives while no commit is under way; it runs in a thread of its own."""
@@ -164,6 +196,7 @@ class FeatureLog:
         with COMMITS.labels(name).time():
             table.commit(pending)
         ROWS.labels(name).inc(len(pending))
+        self._prover.take(name, pending.written)
         del self._pending[path]
         self._commits[path] += 1
         before = self._compacting.get(path)

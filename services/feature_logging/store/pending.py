@@ -30,7 +30,8 @@ class Unmade:
 class Pending:
     """`versions`: the txn version that the commit sets per app id; `judged`: the version that the table had when the
     first of these rows was taken; `schemas`: those of the rows, and `schema` all their columns; `files`: the rows as
-    data files, once written; `days`: theirs, since 1970, of which each becomes a file.
+    data files, once written, and `written` the rows as they stand in them; `days`: theirs, since 1970, of which each
+    becomes a file.
     """
 
     schema: pa.Schema
@@ -41,6 +42,7 @@ class Pending:
     versions: dict[str, int] = field(default_factory=dict)
     judged: dict[str, int] = field(default_factory=dict)
     files: list[AddAction] | None = None
+    written: pa.Table | None = None
     days: set[int] = field(default_factory=set)
 
     def add(self, rows: pa.Table | Unmade, app: str, judged: int, version: int) -> None:

@@ -93,7 +93,8 @@ class LogTable:
             raise Fenced(f"{self.path}: another writer has moved {', '.join(moved)}")
         self._add_columns(pending.schema)
         if pending.files is None or not self._there(pending.files):
-            pending.files = write_files(self.path, conform(pending.rows(), self.schema))
+            pending.written = conform(pending.rows(), self.schema)
+            pending.files = write_files(self.path, pending.written)
         self.apply(pending.files, pending.versions)
 
     def apply(self, actions: Iterable[AddAction | RemoveAction], versions: dict[str, int]) -> None:

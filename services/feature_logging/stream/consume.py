@@ -15,7 +15,7 @@ from services.feature_logging.store.log import FeatureLog
 from services.feature_logging.store.table import Fenced
 from services.feature_logging.stream.intake import SERVICE, Intake
 from shared.errors import DriftlineError
-from shared.feature_log.completeness import OpenTable, Source, open_log
+from shared.feature_log.opened import OpenTable, Source, open_log
 from shared.feature_log.schema import app_id
 from shared.http import Health
 from shared.kafka.admin import LABELS, PREDICTIONS
@@ -25,6 +25,7 @@ from shared.kafka.producer import Producer
 log = get_logger()
 T = TypeVar("T")
 TOPICS = (PREDICTIONS, LABELS)
+_PARTING = 1.5  # seconds that the last links may take
 
 
 class OtherKafka(DriftlineError):
@@ -52,7 +53,17 @@ async def consume(settings: Settings, feature_log: FeatureLog, intake: Intake, h
                 feature_log.forget()
                 _end_if_cancelled()
     finally:
+        await _prove(feature_log)
         await producer.stop()
+
+
+async def _prove(feature_log: FeatureLog) -> None:
+    """All that was committed is in the hash chain when the service ends; else the next start sees to it."""
+    try:
+        async with asyncio.timeout(_PARTING):
+            await feature_log.prove()
+    except (DriftlineError, TimeoutError) as error:
+        log.warning("the proof is left to the next start", why=str(error) or type(error).__name__)
 
 
 def _end_if_cancelled() -> None:

@@ -12,8 +12,8 @@ from services.feature_logging.domain.gaps import gap_row
 from services.feature_logging.domain.origin import Origin
 from services.feature_logging.store.log import FeatureLog
 from services.feature_logging.store.table import Place
-from shared.feature_log.completeness import Source, open_log
-from shared.feature_log.schema import GAPS, app_id, gaps_path
+from shared.feature_log.opened import Source, open_log
+from shared.feature_log.schema import GAPS, gaps_path
 
 log = get_logger()
 LOST = Counter(
@@ -61,7 +61,4 @@ class Gaps:
     def _held(self, sources: list[Source]) -> dict[Source, int]:
         """The next offset of each by the tables, 0 where they hold nothing of it."""
         tables = open_log(self._log.tables)
-        versions = [
-            (source, each.table.transaction_version(app_id(*source)) or 0) for source in sources for each in tables.all
-        ]
-        return {source: max((at for of, at in versions if of == source), default=0) for source in sources}
+        return {source: tables.next_offset(source) for source in sources}

@@ -22,7 +22,7 @@ from shared.cloudevents import decode
 from shared.definition import NAME
 from shared.errors import Unreadable
 from shared.events import LabelsReceived
-from shared.feature_log.completeness import Source
+from shared.feature_log.opened import Source
 from shared.feature_log.schema import LABELS, PREDICTIONS, REJECTED, rejected_path, table_path
 from shared.kafka.admin import PREDICTIONS as PREDICTIONS_TOPIC
 from shared.kafka.dead_letters import short_reason
@@ -90,7 +90,9 @@ class Intake:
         """
         self._stale = True
         if not self._log.waiting:
+            self._see_others()
             await self._gaps.assigned(earliest)
+            await self._log.prove(earliest)
 
     def _see_others(self) -> None:
         if self._stale and not self._log.waiting:

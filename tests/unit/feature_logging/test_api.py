@@ -72,8 +72,23 @@ async def test_completeness_is_answered_to_viewers(client: httpx.AsyncClient, tm
                 "repeats": 0,
                 "problems": [],
                 "complete": True,
+                "proven": 0,
+                "head": None,
+                "hours": [
+                    {
+                        "hour": "2013-03-02T00:00:00Z",
+                        "first_offset": 0,
+                        "last_offset": 2,
+                        "rows": 6,
+                        "messages": 3,
+                        "rejected": 1,
+                        "repeats": 0,
+                        "gaps": [],
+                    }
+                ],
             }
         ],
+        "problems": [],
     }
 
 

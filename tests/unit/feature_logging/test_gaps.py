@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from services.feature_logging.stream.intake import Intake
-from shared.feature_log.completeness import PartitionReport, completeness, open_log
+from shared.feature_log.completeness import completeness
+from shared.feature_log.opened import open_log
+from shared.feature_log.proof.reports import PartitionReport
 from tests.unit.feature_logging.samples import (
     DIGEST,
     TOPIC,

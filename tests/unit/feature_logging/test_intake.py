@@ -10,7 +10,8 @@ from services.feature_logging.store.log import FeatureLog
 from services.feature_logging.store.table import Fenced, Place
 from services.feature_logging.stream.intake import Intake
 from shared.errors import Unreadable
-from shared.feature_log.completeness import completeness, open_log
+from shared.feature_log.completeness import completeness
+from shared.feature_log.opened import open_log
 from shared.feature_log.schema import REJECTED, rejected_path
 from shared.kafka.dead_letters import Letter, dead_letter
 from shared.kafka.message import InMessage

@@ -7,7 +7,7 @@ from aiokafka import TopicPartition
 
 from services.feature_logging.stream.consume import OtherKafka, check_offsets
 from services.feature_logging.stream.intake import Intake
-from shared.feature_log.completeness import open_log
+from shared.feature_log.opened import open_log
 from tests.unit.feature_logging.samples import DIGEST, TOPIC, FakeBundles, definition, feature_log, prediction_message
 
 

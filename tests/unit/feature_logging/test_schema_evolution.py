@@ -19,7 +19,8 @@ from shared.cloudevents import encode
 from shared.definition import ModelDefinition, parse_definition
 from shared.errors import Unreadable
 from shared.events import LabelItem, LabelsReceived, stable_id
-from shared.feature_log.completeness import completeness, open_log
+from shared.feature_log.completeness import completeness
+from shared.feature_log.opened import open_log
 from shared.feature_log.schema import PREDICTIONS, table_path
 from shared.feature_log.snapshot import Bounds, pin_snapshot, read_snapshot
 from shared.features import UNSEEN, Rows

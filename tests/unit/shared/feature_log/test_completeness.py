@@ -1,6 +1,7 @@
 """Completeness notices each way in which a log can be wrong."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,12 @@ import pyarrow as pa
 import pytest
 from deltalake import CommitProperties, Transaction, write_deltalake
 
-from shared.feature_log.completeness import Gap, PartitionReport, completeness, open_log
+from shared.feature_log.completeness import completeness
+from shared.feature_log.opened import open_log
+from shared.feature_log.proof.reports import Gap, PartitionReport
 from shared.feature_log.schema import LABELS, PREDICTIONS, REJECTED, TableKind, app_id, rejected_path, table_path
 
+LOGGED = datetime(2013, 3, 2, tzinfo=UTC)
 TOPIC = "driftline.predictions"
 Place = tuple[int, int]
 
@@ -23,7 +27,10 @@ def write(path: Path, rows: Sequence[dict[str, Any]], schema: pa.Schema, app: st
 
 def predictions(tables: Path, *places: Place, next_offset: int, model: str = "flights", partition: int = 0) -> None:
     """Rows at (offset, row in its message)."""
-    rows = [{"source_partition": partition, "source_offset": offset, "source_row": row} for offset, row in places]
+    rows = [
+        {"source_partition": partition, "source_offset": offset, "source_row": row, "log_time": LOGGED}
+        for offset, row in places
+    ]
     write(table_path(tables, model, "predictions"), rows, PREDICTIONS, app_id(TOPIC, partition), next_offset)
 
 
@@ -33,7 +40,9 @@ def labels(tables: Path, kind: TableKind, *places: Place, next_offset: int) -> N
 
 
 def rejected(tables: Path, *offsets: int) -> None:
-    rows = [{"topic": TOPIC, "partition": 0, "offset": offset, "reason": "why"} for offset in offsets]
+    rows = [
+        {"topic": TOPIC, "partition": 0, "offset": offset, "reason": "why", "log_time": LOGGED} for offset in offsets
+    ]
     write(rejected_path(tables), rows, REJECTED, app_id(TOPIC, 0), max(offsets) + 1)
 
 
@@ -92,14 +101,14 @@ def test_a_message_that_was_rejected_twice_is_said(tmp_path: Path) -> None:
 
 def test_a_row_missing_inside_a_message_is_said(tmp_path: Path) -> None:
     predictions(tmp_path, (0, 0), (0, 2), next_offset=1)
-    assert only(tmp_path).problems == ("flights/predictions: 1 rows are missing inside messages",)
+    assert only(tmp_path).problems == ("1 rows are missing inside messages",)
 
 
 @pytest.mark.parametrize("next_offset", [1, 3])
 def test_rows_that_contradict_the_next_offset_are_said(tmp_path: Path, next_offset: int) -> None:
     predictions(tmp_path, (0, 0), (1, 0), next_offset=next_offset)
     report = only(tmp_path)
-    assert report.problems == (f"flights/predictions: its next offset is {next_offset}, its rows end before 2",)
+    assert report.problems == (f"the next offset by the tables' commits is {next_offset}, their rows end before 2",)
     assert not report.complete
 
 
@@ -119,4 +128,4 @@ def test_a_row_of_labels_in_both_tables_is_said(tmp_path: Path) -> None:
 def test_a_row_of_labels_in_no_table_is_said(tmp_path: Path) -> None:
     labels(tmp_path, "labels", (0, 0), next_offset=1)
     labels(tmp_path, "business", (0, 2), next_offset=1)
-    assert only(tmp_path).problems == ("flights/labels and flights/business: 1 rows are missing inside messages",)
+    assert only(tmp_path).problems == ("1 rows are missing inside messages",)

@@ -1,0 +1,94 @@
+"""The tables that take their rows from Kafka, all opened at one moment."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from deltalake import DeltaTable
+
+from shared.events import LabelsReceived, Record
+from shared.feature_log.reading import open_table
+from shared.feature_log.schema import (
+    REJECTED_NAME,
+    TableKind,
+    app_id,
+    gaps_path,
+    proof_path,
+    rejected_path,
+    table_path,
+)
+from shared.kafka.admin import PREDICTIONS
+
+TOPICS: dict[TableKind, str] = {
+    "predictions": PREDICTIONS,
+    "labels": LabelsReceived.topic,
+    "business": LabelsReceived.topic,
+}
+Source = tuple[str, int]
+
+
+class Lost(Record):
+    """Offsets `first` to `last` that Kafka had deleted before they were read, and when that was found."""
+
+    first: int
+    last: int
+    found: datetime
+
+
+@dataclass(frozen=True)
+class OpenTable:
+    """A table at one version. `topic` is None for the table of rejected messages, which has many."""
+
+    name: str
+    topic: str | None
+    table: DeltaTable
+
+
+@dataclass(frozen=True)
+class OpenLog:
+    """The tables with rows from Kafka, and, if they are there, `_gaps` and `_proof`."""
+
+    tables: Sequence[OpenTable]
+    gaps: DeltaTable | None
+    proof: DeltaTable | None
+
+    @property
+    def all(self) -> list[OpenTable]:
+        """Every table that keeps next offsets of what was read."""
+        return [*self.tables, *([OpenTable("_gaps", None, self.gaps)] if self.gaps else [])]
+
+    def next_offset(self, source: Source) -> int:
+        """The offset that the tables' commits say comes next; 0 where they hold nothing of it."""
+        return max((each.table.transaction_version(app_id(*source)) or 0 for each in self.all), default=0)
+
+    def proven(self, source: Source) -> int:
+        """The offset after the last one that is in the hash chain."""
+        return (self.proof.transaction_version(app_id(*source)) or 0) if self.proof else 0
+
+    def lost(self) -> dict[Source, tuple[Lost, ...]]:
+        """What Kafka deleted before it was read, by topic partition."""
+        found: dict[Source, tuple[Lost, ...]] = defaultdict(tuple)
+        for row in self.gaps.to_pyarrow_table().sort_by("first").to_pylist() if self.gaps else []:
+            found[row.pop("topic"), row.pop("partition")] += (Lost(**row),)
+        return found
+
+
+def open_log(tables: Path) -> OpenLog:
+    """Every table at its newest version.
+
+    A writer that is between the commits of one flush makes a false gap; so a running service calls this between them.
+    What is in the chain when it is opened is in the tables, too: it is opened first.
+    """
+    proof = open_table(proof_path(tables))
+    models = [path.name for path in sorted(tables.glob("[a-z]*")) if path.is_dir()]
+    found = [
+        OpenTable(f"{model}/{kind}", topic, table)
+        for model in models
+        for kind, topic in TOPICS.items()
+        if (table := open_table(table_path(tables, model, kind))) is not None
+    ]
+    if (rejected := open_table(rejected_path(tables))) is not None:
+        found.append(OpenTable(REJECTED_NAME, None, rejected))
+    return OpenLog(found, open_table(gaps_path(tables)), proof)

@@ -1,0 +1,1 @@
+"""The proof that the log holds each message once: `content` hashes rows, `messages`, `spans` count, `links` chain."""

@@ -1,0 +1,129 @@
+"""Recomputing the hash chain from its beginning, and what its links say from the tables."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+
+import numpy as np
+
+from shared.events import Record
+from shared.feature_log.opened import OpenLog, Source
+from shared.feature_log.proof.links import MOST_ROWS, Link, Part, beginning, from_table, parts_between, parts_of
+from shared.feature_log.proof.messages import Held
+from shared.feature_log.proof.reading import pieces, read_held
+
+# What a link's part must be instead, since its rows were lawfully changed: by topic, partition, first offset and table.
+Restated = Mapping[tuple[str, int, int, str], Part]
+
+
+class Fault(Record):
+    """What does not fit, and where: topic partition, hour, and offsets, both included; None where it is nowhere."""
+
+    topic: str | None
+    partition: int | None
+    hour: datetime | None
+    first: int | None
+    last: int | None
+    what: str
+
+
+def verify(log: OpenLog, sources: Iterable[Source], heads: Sequence[str], restated: Restated) -> Iterator[Fault]:
+    """The faults of the chain and of the rows in it. `heads` are hashes that were kept elsewhere."""
+    links = [] if log.proof is None else from_table(log.proof.to_pyarrow_table())
+    for head in {*heads} - {link.hash for link in links}:
+        nowhere = dict.fromkeys(("topic", "partition", "hour", "first", "last"))
+        yield Fault(**nowhere, what=f"no link has the hash {head}: the chain was cut off or made anew")
+    of = {source: [link for link in links if (link.topic, link.partition) == source] for source in sources}
+    for source, mine in of.items():
+        yield from _chain_faults(source, mine, log.proven(source))
+        yield from _row_faults(log, source, mine, restated)
+
+
+def _chain_faults(source: Source, links: Sequence[Link], proven: int) -> Iterator[Fault]:
+    before, expected = beginning(*source), None
+    for link in links:
+        if link.hash != link.computed():
+            yield _fault(link, "the link was changed: its hash is not that of what it says")
+        if link.before != before:
+            yield _fault(link, f"the link before it is gone or was changed: it follows on {link.before}, not {before}")
+        if expected is not None and link.span.first < expected:
+            yield _fault(link, f"its offsets up to {expected - 1} are in the link before, too")
+        before, expected = link.hash, link.span.last + 1
+    if proven != (expected or 0):
+        what = f"links are gone: they end before offset {expected or 0}, the commits of the chain before {proven}"
+        yield _on(source, None, expected or 0, proven - 1, what)
+
+
+def _row_faults(log: OpenLog, source: Source, links: Sequence[Link], restated: Restated) -> Iterator[Fault]:
+    reached = 0
+    for group in _groups(links):
+        yield from _strangers(log, source, reached, group[0].span.first)
+        tables = read_held(log, source, group[0].span.first, group[-1].span.last)
+        for link, after in zip(group, [*group[1:], None], strict=True):
+            yield from _link_faults(link, tables, restated)
+            if after is not None and after.span.first > link.span.last + 1:
+                between = [
+                    held for each in tables if len((held := each.span(link.span.last + 1, after.span.first - 1)).rows)
+                ]
+                yield from _in_no_link(source, between)
+        reached = max(reached, group[-1].span.last + 1)
+
+
+def _groups(links: Sequence[Link]) -> Iterator[list[Link]]:
+    """Links that are recomputed together: as many as fit into memory."""
+    group: list[Link] = []
+    for link in links:
+        if group and sum(each.span.rows for each in group) + link.span.rows > MOST_ROWS:
+            yield group
+            group = []
+        group.append(link)
+    if group:
+        yield group
+
+
+def _link_faults(link: Link, tables: Sequence[Held], restated: Restated) -> Iterator[Fault]:
+    ends = [*(cut - 1 for cut in link.cuts[1:]), link.span.last]
+    found = parts_of([parts_between(*unit, tables) for unit in zip(link.cuts, ends, strict=True)])
+    there = {part.table: part for part in found}
+    said = {part.table: part for part in link.parts}
+    for table in sorted({*there, *said}):
+        lawful = restated.get((link.topic, link.partition, link.span.first, table))
+        if there.get(table) not in (said.get(table), lawful or said.get(table)):
+            yield _fault(link, _difference(table, said.get(table), there.get(table), _absent(link, tables)))
+
+
+def _difference(table: str, said: Part | None, there: Part | None, absent: str) -> str:
+    rows, held = (part.rows if part else 0 for part in (said, there))
+    if rows == held:
+        return f"{table}: the values of its {rows} rows are not those that were logged"
+    return f"{table}: {held} rows, {rows} were logged{absent}"
+
+
+def _absent(link: Link, tables: Sequence[Held]) -> str:
+    """Which offsets of a link no table has, in words."""
+    there = np.zeros(0, np.int64)
+    for each in tables:
+        there = np.union1d(there, each.span(link.span.first, link.span.last).messages.column("offset").to_numpy())
+    gone = np.setdiff1d(np.arange(link.span.first, link.span.last + 1), there)
+    return f"; no table has offsets {gone[0]} to {gone[-1]} ({len(gone)} messages)" if len(gone) else ""
+
+
+def _strangers(log: OpenLog, source: Source, first: int, stop: int) -> Iterator[Fault]:
+    """Rows where the chain says that there are none."""
+    for tables in pieces(log, source, first, stop, counted=True):
+        yield from _in_no_link(source, tables)
+
+
+def _in_no_link(source: Source, tables: Iterable[Held]) -> Iterator[Fault]:
+    for each in tables:
+        messages = each.messages
+        name, hour = messages.column("table")[0].as_py(), messages.column("hour")[0].as_py()
+        first, last = messages.column("offset")[0].as_py(), messages.column("offset")[-1].as_py()
+        yield _on(source, hour, first, last, f"{name}: {len(each.rows)} rows that are in no link were added")
+
+
+def _fault(link: Link, what: str) -> Fault:
+    return _on((link.topic, link.partition), link.span.hour, link.span.first, link.span.last, what)
+
+
+def _on(source: Source, hour: datetime | None, first: int, last: int, what: str) -> Fault:
+    return Fault(topic=source[0], partition=source[1], hour=hour, first=first, last=last, what=what)

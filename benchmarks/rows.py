@@ -21,6 +21,11 @@ def at_most(case: str, value: float, limit: float) -> Row:
     return Row(case, round(value, 3), f"≤ {limit:g}", value <= limit)
 
 
+def at_least(case: str, value: float, limit: float) -> Row:
+    """A value that must not be less."""
+    return Row(case, round(value, 3), f"≥ {limit:g}", value >= limit)
+
+
 def tell(rows: Iterable[Row], file: Path | None) -> list[Row]:
     """Print rows as they come, and write them to a file of JSON, if one is wanted."""
     told: list[Row] = []

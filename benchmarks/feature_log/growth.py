@@ -1,0 +1,67 @@
+"""Many rows, written by a process of its own whose memory is watched.
+
+`python -m benchmarks.feature_log.growth TABLES ROWS` writes them and prints a line of JSON for each sample.
+"""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.feature_log.data import COMMIT_ROWS, messages, new_log
+from benchmarks.feature_log.throughput import SIZE
+from benchmarks.rows import Row, at_most
+
+ROWS_A_DAY = 1_000_000
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+class Sample(NamedTuple):
+    """After so many rows, the memory of the process in MB."""
+
+    rows: int
+    megabytes: float
+
+
+def write(tables: Path, rows: int) -> list[Sample]:
+    """In a process of its own."""
+    command = (sys.executable, "-m", "benchmarks.feature_log.growth", str(tables), str(rows))
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return [Sample(*json.loads(line)) for line in told.splitlines() if line.startswith("[")]
+
+
+async def _write(tables: Path, rows: int) -> None:
+    log, intake = new_log(tables)
+    for first in range(0, rows // SIZE, COMMIT_ROWS // SIZE):
+        for number in range(first, min(first + COMMIT_ROWS // SIZE, rows // SIZE)):
+            (message,) = messages([number], SIZE, ROWS_A_DAY)
+            await intake.handle(message)
+        print(json.dumps(Sample((number + 1) * SIZE, _megabytes())))
+        await intake.flush()
+    await log.at_rest()
+
+
+def _megabytes() -> float:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE / 2**20
+
+
+def figures(samples: Sequence[Sample]) -> dict[str, float]:
+    """By name; growth is that of the highest memory after the first tenth (at least three commits) of the rows."""
+    early = max(samples[-1].rows / 10, 3 * COMMIT_ROWS)
+    before = max(sample.megabytes for sample in samples if sample.rows <= early)
+    most = max(sample.megabytes for sample in samples)
+    return {"rows": samples[-1].rows, "memory_mb": most, "memory_growth_mb": most - before}
+
+
+def judged(found: dict[str, float]) -> Iterator[Row]:
+    """The goal."""
+    case = f"memory: MB more after {int(found['rows']):,} rows than after a tenth"
+    yield at_most(case, found["memory_growth_mb"], 64)
+
+
+if __name__ == "__main__":
+    asyncio.run(_write(Path(sys.argv[1]), int(sys.argv[2])))

@@ -9,6 +9,7 @@ BENCHMARKS = {
     "data_quality": ("--quick",),
     "inference": ("--quick",),
     "drift_stream": ("--quick",),
+    "feature_log": ("--quick",),
     "drift_peers": ("--quick",),
 }
 

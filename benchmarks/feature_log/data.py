@@ -66,7 +66,9 @@ def batch(number: int, size: int, rows_a_day: int = 0) -> PredictionBatch:
 
 def in_message(number: int, value: bytes) -> InMessage:
     """As it is read from Kafka: the messages are spread over the partitions in turns."""
-    return InMessage(PREDICTIONS, number % PARTITIONS, number // PARTITIONS, None, value, (), 1_772_323_200_000 + number)
+    return InMessage(
+        PREDICTIONS, number % PARTITIONS, number // PARTITIONS, None, value, (), 1_772_323_200_000 + number
+    )
 
 
 def messages(numbers: Iterable[int], size: int, rows_a_day: int = 0) -> list[InMessage]:

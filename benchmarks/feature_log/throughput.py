@@ -21,7 +21,7 @@ LARGE = 2_048
 
 
 class Speeds(NamedTuple):
-    """Rows per second of CPU: from messages to committed rows, plain Parquet, and Parquet with the log's own options."""
+    """Rows per second of CPU: from messages to commits, of plain Parquet, and of Parquet with the log's own options."""
 
     ours: float
     parquet: float

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,7 @@ from shared.feature_log.schema import PREDICTIONS, SCORES, TIME, plain_features
 from shared.features import MISSING, Float32, Rows
 from shared.later import column_of
 
+Number = TypeVar("Number", np.float32, np.int32)
 Categories = Mapping[str, Sequence[str]]
 
 
@@ -66,20 +67,26 @@ def prediction_rows(messages: Sequence[Message], definition: ModelDefinition, ca
     values null, and `flags`.
     """
     batches = [message.batch for message in messages]
-    rows = _joined([batch.rows for batch in batches])
     columns = _own(batches) | source_columns([message.origin for message in messages], list(map(len, batches)))
-    # Turned as a whole, since a column of a block of rows is read slowly.
-    for name, numbers in zip(definition.numeric, np.ascontiguousarray(rows.numeric.T), strict=True):
-        columns[name] = pa.array(numbers, from_pandas=True)  # NaN becomes null
-    for name, codes in zip(definition.categorical, np.ascontiguousarray(rows.categorical.T), strict=True):
-        columns[name] = pa.array(categories[name], pa.string()).take(pa.array(codes, mask=codes < 0))
-    columns["flags"] = flags(rows, definition)
+    numeric = _turned([batch.rows.numeric for batch in batches])
+    codes = _turned([batch.rows.categorical for batch in batches])
+    for name, values in zip(definition.numeric, numeric, strict=True):
+        columns[name] = pa.array(values, from_pandas=True)  # NaN becomes null
+    for name, of_rows in zip(definition.categorical, codes, strict=True):
+        columns[name] = pa.array(categories[name], pa.string()).take(pa.array(of_rows, mask=of_rows < 0))
+    columns["flags"] = flags(Rows(numeric.T, codes.T), definition)
     schema = plain_features(PREDICTIONS, definition)
     return pa.table([columns[name] for name in schema.names], schema=schema)
 
 
-def _joined(rows: Sequence[Rows]) -> Rows:
-    return Rows(np.concatenate([each.numeric for each in rows]), np.concatenate([each.categorical for each in rows]))
+def _turned(blocks: Sequence[NDArray[Number]]) -> NDArray[Number]:
+    """Blocks [n, k] as columns [k, all n]; block by block, since a column of a large block is read slowly."""
+    turned = np.empty((blocks[0].shape[1], sum(map(len, blocks))), blocks[0].dtype)
+    at = 0
+    for block in blocks:
+        turned[:, at : at + len(block)] = block.T
+        at += len(block)
+    return turned
 
 
 def _own(batches: Sequence[PredictionBatch]) -> dict[str, pa.Array]:

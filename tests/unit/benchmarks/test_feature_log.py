@@ -1,0 +1,38 @@
+"""The parts of the benchmark of the feature log that measure nothing."""
+
+import asyncio
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.drift_stream.data import MODEL
+from benchmarks.feature_log import day, growth, reading, throughput
+from benchmarks.feature_log.data import arrow_rows, messages
+from benchmarks.feature_log.throughput import Speeds
+from shared.feature_log.reading import dataset, open_table
+from shared.feature_log.schema import table_path
+
+
+def test_what_is_compared_holds_the_same_rows(tmp_path: Path) -> None:
+    asyncio.run(throughput.log_all(tmp_path, messages(range(6), 10)))
+    table = open_table(table_path(tmp_path, MODEL, "predictions"))
+    assert table is not None
+    order = [("source_partition", "ascending"), ("source_offset", "ascending"), ("source_row", "ascending")]
+    logged, plain = dataset(table).to_table().sort_by(order), arrow_rows(range(6), 10).sort_by(order)
+    assert logged.select(plain.column_names).to_pylist() == plain.to_pylist()
+    assert len(plain.column("request_id").unique()) == 60
+
+
+def test_each_label_of_the_join_finds_its_row(tmp_path: Path) -> None:
+    asyncio.run(throughput.log_all(tmp_path, messages(range(3), throughput.SIZE)))
+    assert reading.join(tmp_path, 3 * throughput.SIZE)["join_rows"] == 3 * throughput.SIZE
+
+
+def test_figures_are_medians_percentiles_and_growth_after_the_first_tenth() -> None:
+    speeds = [Speeds(3, 6, 4), Speeds(4, 5, 8), Speeds(5, 5, 5)]
+    assert throughput.figures(speeds, speeds)["over_parquet"] == 0.8
+    found = day.figures(day.Day([*np.full(99, 0.02), 0.4], 30, 260))
+    assert round(found["commit_p50_ms"]) == 20
+    assert [row.met for row in day.judged(found)] == [True, True, False]
+    samples = [growth.Sample(rows, megabytes) for rows, megabytes in ((300_000, 200), (600_000, 190), (6_000_000, 290))]
+    assert growth.figures(samples)["memory_growth_mb"] == 90

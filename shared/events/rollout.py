@@ -15,7 +15,8 @@ class MetricCompared(Record):
     """One metric of both versions; `difference` is version - champion, `lower` and `upper` its band.
 
     `score` and `loss` have their own units, `slow` and `error` are shares of rows; of `latency` the two are geometric
-    means in microseconds and the difference is in doublings. `rows` that the metric is known of, on each side.
+    means in microseconds and the difference is in doublings. The loss is the Brier score of a probability, else the
+    absolute error up to a bound, of panes whose labels are settled. `rows` that the metric is known of, on each side.
     `champion` and `version` are averaged as the difference is; they and it are None where nothing is known, the band is
     None as well where too few subjects or windows were seen to give one. `dispersion` says how many times more a mean
     varies than that of independent rows. `margin` as the definition states it, None if the verdict does not ask.

@@ -131,6 +131,8 @@ class ModelWatch:
         self.outbox += said
         for alarm in alarms:
             self.outbox += self._judge.risk(alarm)
+        settled, self.labels.settled = self.labels.settled, []
+        self._add(self._rollout.settled(settled))
         self.changed = self.changed or self._record.performance.measured != before
         return more
 

@@ -14,6 +14,7 @@ from services.drift_detection.domain.performance.lags import LagCurve
 from services.drift_detection.domain.performance.measure import Waiting
 from services.drift_detection.domain.performance.packing import pack_curve, unpack_curve
 from services.drift_detection.domain.performance.risk_watch import RiskAlarm
+from services.drift_detection.domain.performance.version_losses import Settled
 from services.drift_detection.domain.performance.words import SETTLED, STAGES, Asked, Span, performance_measured
 from services.drift_detection.domain.state import PerformanceRecord
 from services.drift_detection.domain.watched import Watched
@@ -29,7 +30,8 @@ class _Due(NamedTuple):
 
 
 class PerformanceBook:
-    """`windows` take labels; `changed` are those not stored yet, `over` those that take no more, to be forgotten.
+    """`windows` take labels; `changed` are those not stored yet, `over` those that take no more, to be forgotten, and
+    `settled` those of versions beside the champion whose labels were settled, in order.
 
     Which words were said follows from how far the labels' clock has come in the record: a word's revision is its stage.
     """
@@ -38,6 +40,7 @@ class PerformanceBook:
         self.windows: dict[WindowKey, LabelWindow] = {}
         self.changed: set[WindowKey] = set()
         self.over: set[WindowKey] = set()
+        self.settled: list[Settled] = []
         self._model = model
         self._record = record
         self._bundles: dict[str, Assessed] = {}
@@ -156,13 +159,24 @@ class PerformanceBook:
         if due.stage < len(STAGES):
             following = due.stage + 1
             heapq.heappush(self._due, _Due(assessed.due(due.key.start, following), due.key, following))
-        if due.stage != SETTLED or due.key.role != "champion":
+        if due.stage != SETTLED:
+            return []
+        if due.key.role != "champion":
+            self.settled.append(self._settled(due.key, assessed))
             return []
         risks = self._record.risks
         record = risks.setdefault(due.key.digest, risk_watch.start(assessed))
         losses = risk_watch.loss_sums(assessed, self.windows[due.key].outcomes)
         feature = risk_watch.step(assessed, record, due.key.start, losses)
         return [] if feature is None else [RiskAlarm(due.key.digest, due.key.start, feature)]
+
+    def _settled(self, key: WindowKey, assessed: Assessed) -> Settled:
+        champions = {}
+        for digest, other in self._bundles.items():
+            beside = self.windows.get(key._replace(digest=digest, role="champion"))
+            if beside is not None and other.scorer.ranges == assessed.scorer.ranges:
+                champions[digest] = beside.outcomes.losses
+        return Settled(key, self.windows[key].outcomes.losses, champions)
 
     def _said(self, stages: dict[WindowKey, int]) -> list[PerformanceMeasured]:
         """A word on each that has labels, and the last word if others of its bundle had any; of a window that had

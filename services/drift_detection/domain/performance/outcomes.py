@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 from services.drift_detection.domain.performance.estimate import ScoreBins
 from services.drift_detection.domain.performance.lags import LagTable, lag_bins, merge_into
 from services.drift_detection.domain.performance.moments import MOST, STEPS, Moments, to_steps
+from services.drift_detection.domain.performance.version_losses import VersionLosses
+from services.drift_detection.domain.rollout.rows import COMPARED, Ranges, loss_range
 from shared.outcomes import OutcomeBatch
 from shared.reference import Reference
 from shared.reference.bins import FINE, bins_of
 from shared.reference.calibration import Calibration
 from shared.reference.losses import losses, signals
 from shared.reference.panes import Int64, microseconds
+from shared.subjects import groups
 
 Float64 = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -29,8 +32,9 @@ class WindowOutcomes:
 
     `labels` holds the moments of the calibration's losses, `business` those of the business outcomes; a correction is
     one more entry at its own lag, of no rows, that adds the new and takes back the old. `places`: sums of the scores'
-    places on the grid; `signals`: of `losses.signals` in steps of the bound. `corrections` replaced a label; `unfit`
-    were no value of the label's kind or came before their prediction; `capped` count as 2^40 steps.
+    places on the grid; `signals`: of `losses.signals` in steps of the bound. `losses` are what versions are compared
+    by. `corrections` replaced a label; `unfit` were no value of the label's kind or came before their prediction;
+    `capped` count as 2^40 steps.
     """
 
     labels: LagTable = field(default_factory=dict)
@@ -38,6 +42,7 @@ class WindowOutcomes:
     counts: Int64 = field(default_factory=lambda: np.zeros(FINE, np.int64))
     places: Int64 = field(default_factory=lambda: np.zeros(FINE, np.int64))
     signals: Int64 = field(default_factory=lambda: np.zeros(FINE, np.int64))
+    losses: VersionLosses = field(default_factory=VersionLosses)
     corrections: int = 0
     unfit: int = 0
     capped: int = 0
@@ -48,6 +53,7 @@ class WindowOutcomes:
         merge_into(self.business, other.business)
         for name in ("counts", "places", "signals"):
             getattr(self, name).__iadd__(getattr(other, name))
+        self.losses.merge(other.losses)
         self.corrections += other.corrections
         self.unfit += other.unfit
         self.capped += other.capped
@@ -72,6 +78,11 @@ class Scorer:
         scales = [curve.overall if own and curve.overall > 0 else 1.0 for curve in self.calibration.losses[:2]]
         return np.array([*scales, 1.0])
 
+    @cached_property
+    def ranges(self) -> Ranges:
+        """On which losses are compared."""
+        return Ranges(loss=loss_range(self.calibration))
+
     def add(self, window: WindowOutcomes, batch: OutcomeBatch, chosen: Mask) -> None:
         """Take in the chosen rows, bool [n], of a message into their window."""
         fit = chosen & self._fit(batch)
@@ -83,6 +94,7 @@ class Scorer:
         for number, rows in _by_lag(lags, fit & ~batch.business):
             merge_into(window.labels, {number: self._losses(window, batch, rows)})
         self._place(window, batch, fit & ~batch.business)
+        self._compare(window, batch, fit & ~batch.business)
 
     def _fit(self, batch: OutcomeBatch) -> Mask:
         """Which count: a label of its kind that is not older than its prediction, of a row that has a score."""
@@ -120,6 +132,22 @@ class Scorer:
         np.add.at(window.signals, bins, self._signals(batch.label[rows], scores))
         again = ~first
         np.subtract.at(window.signals, bins[again], self._signals(batch.replaced[rows][again], scores[again]))
+
+    def _compare(self, window: WindowOutcomes, batch: OutcomeBatch, rows: Mask) -> None:
+        """A shadow's beside the champion's to the same row, where that is known."""
+        beside = batch.champion_scores
+        if batch.meta.role == "shadow":
+            rows = rows & (np.isfinite(beside[:, 0]) if beside is not None else False)
+        for labels, sign, used in ((batch.label, 1, rows), (batch.replaced, -1, rows & batch.correction)):
+            keys = [batch.request_id[place] for place in np.flatnonzero(used).tolist()]
+            own = self._loss_places(labels[used], batch.scores[used])
+            other = None if beside is None else self._loss_places(labels[used], beside[used])
+            window.losses.add(groups([None] * len(keys), keys), own, other, sign)
+
+    def _loss_places(self, labels: Float64, scores: NDArray[np.float32]) -> Int64:
+        calibration = self.calibration
+        found = losses(calibration.kind, labels, scores[:, 0].astype(np.float64), calibration.bound)
+        return self.ranges.places("loss", found[:, COMPARED])
 
     def _signals(self, labels: Float64, scores: NDArray[np.float32]) -> Int64:
         found = signals(self.calibration.kind, labels, scores[:, 0].astype(np.float64))

@@ -9,6 +9,7 @@ import numpy as np
 from services.drift_detection.domain.performance.lags import EDGES, LagCurve, LagTable
 from services.drift_detection.domain.performance.moments import Moments
 from services.drift_detection.domain.performance.outcomes import WindowOutcomes
+from services.drift_detection.domain.performance.version_losses import VersionLosses
 from shared.errors import Unreadable
 from shared.reference.bins import FINE
 
@@ -27,6 +28,7 @@ def pack_outcomes(outcomes: WindowOutcomes) -> bytes:
         _table_as_json(outcomes.business),
         [[place, *(int(column[place]) for column in columns)] for place in used],
         [getattr(outcomes, name) for name in _COUNTS],
+        outcomes.losses.told(),
     ]
     return zlib.compress(json.dumps(told, separators=(",", ":")).encode(), 1)
 
@@ -38,8 +40,9 @@ def unpack_outcomes(content: bytes) -> WindowOutcomes:
         Unreadable: they are none.
     """
     try:
-        labels, business, bins, counts = json.loads(zlib.decompress(content))
+        labels, business, bins, counts, versions = json.loads(zlib.decompress(content))
         found = WindowOutcomes(_table_of(labels, LOSSES), _table_of(business, BUSINESS))
+        found.losses = VersionLosses.of(versions)
         found.corrections, found.unfit, found.capped = map(int, counts)
         for place, *values in bins:
             if not 0 <= place < FINE:

@@ -1,6 +1,8 @@
 """One comparison as panes close: its words at the ends of panes, and later words on those that late rows changed."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
 
 from services.drift_detection.domain.rollout.announce import Pair, compared, is_news
 from services.drift_detection.domain.rollout.comparison import Comparison, Pane
@@ -8,7 +10,7 @@ from services.drift_detection.domain.rollout.evidence import Design
 from services.drift_detection.domain.rollout.record import Running, pack, unpack
 from services.drift_detection.domain.rollout.sums import Sums
 from services.drift_detection.domain.watched import Watched
-from shared.events.rollout import RolloutCompared
+from shared.events.rollout import MetricCompared, RolloutCompared
 from shared.reference.panes import time_of
 from shared.rollout import METRICS, Metric, Rollout
 
@@ -32,6 +34,8 @@ class Trial:
         self._design = Design.of(running.role)
         self._comparison = Comparison(unpack(running.base), self._design)
         self._bundle: Watched | None = None
+        self._losses = unpack(running.losses)
+        self._owes = False  # a word on losses
         self._is_stale = False
         self._is_whole = False  # after a restart its panes come one after the other
 
@@ -50,10 +54,29 @@ class Trial:
         rollout = bundle.definition.rollout or (SHADOW if running.role == "shadow" else Rollout())
         return Pair(bundle.model, running.digest, running.champion, running.role, bundle.ranges, rollout)
 
-    def _at(self, end: int, last: RolloutCompared | None) -> RolloutCompared | None:
+    def settle(self, start: int, version: Sums, champion: Sums) -> None:
+        """Both sides' losses in a pane. A step that is taken is final, as is that of the bet on risk."""
+        running = self.running
+        if start < max(running.since, running.labelled):
+            return
+        self._losses = self._losses.after(Pane(start, version, champion), self._design)
+        running.labelled, running.losses = start + 1, pack(self._losses)
+        self.changed = self._owes = True
+
+    def speak(self) -> list[RolloutCompared]:
+        """What the losses change of the last word."""
+        if not (self._owes and self._is_whole):
+            return []
+        self._owes = False
+        event = self._look(self.running.looked)
+        return [] if event is None else [event]
+
+    def _at(self, end: int, last: RolloutCompared | None, loss: MetricCompared | None = None) -> RolloutCompared | None:
         if self._bundle is None:
             return None
-        return compared(self._pair(self._bundle), self._comparison.at(end), end, last)
+        sofar = self._comparison.at(end)
+        whole = replace(sofar, evidence=sofar.evidence.taking("loss", self._losses.evidence))
+        return compared(self._pair(self._bundle), whole, end, last, loss)
 
     def step(self, before: int | None) -> list[RolloutCompared]:
         """What there is to say at the ends of the panes not looked at yet."""
@@ -73,10 +96,14 @@ class Trial:
         running = self.running
         running.looked, self.changed = end, True
         now = self._at(end, running.last)
-        return self._say(now, end) if now is not None and is_news(running.last, now) else None
+        labelled = timedelta(microseconds=running.labelled - max(running.told, running.since))
+        return self._say(now, end) if now is not None and is_news(running.last, now, labelled) else None
 
     def _say(self, word: RolloutCompared, end: int) -> RolloutCompared:
-        self.running.last = self.running.open[end] = word
+        running = self.running
+        running.last, running.told = word, running.labelled
+        if end > running.until:
+            running.open[end] = word
         return word
 
     def fold(self, time: int) -> list[RolloutCompared]:
@@ -92,7 +119,7 @@ class Trial:
 
     def _settle(self, end: int) -> list[RolloutCompared]:
         told = self.running.open.pop(end)
-        now = self._at(end, told)
+        now = self._at(end, told, next(metric for metric in told.metrics if metric.name == "loss"))
         if now is None or now.comparison_id != told.comparison_id or _content(now) == _content(told):
             return []
         if self.running.last is not None and time_of(self.running.last.end) == end:

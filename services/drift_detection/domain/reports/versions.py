@@ -2,12 +2,13 @@
 
 A pane counts once both versions' windows of it are closed, and if the version has rows in it. Versions whose panes have
 another size than the champion's are not compared; nor is a metric that they count on other ranges, unless the
-champion's values come beside a shadow's. Sums of loss, once outcomes give them, come in the sums of a pane.
+champion's values come beside a shadow's. Losses come when the labels of a pane are settled, long after its rows.
 """
 
 from collections.abc import Collection
 
 from services.drift_detection.domain.parts import WindowKey
+from services.drift_detection.domain.performance.version_losses import Settled, VersionLosses
 from services.drift_detection.domain.reports.trial import Trial
 from services.drift_detection.domain.rollout.record import RolloutRecord, Running
 from services.drift_detection.domain.rollout.sums import Sums
@@ -79,6 +80,18 @@ class RolloutWatch:
     def step(self, before: int | None) -> list[RolloutCompared]:
         """What there is to say at the ends of panes that have closed; those that start `before` a time, if given."""
         said = [event for trial in self._trials for event in trial.step(before)]
+        self.changed = self.changed or any(trial.changed for trial in self._trials)
+        return said
+
+    def settled(self, windows: Collection[Settled]) -> list[RolloutCompared]:
+        """Take in the losses of panes, in order of time; what there is to say of them."""
+        said: list[RolloutCompared] = []
+        for trial in self._trials:
+            for key, losses, champions in windows:
+                champion = champions.get(trial.champion[0])
+                if (key.digest, key.role) == trial.version and (champion is not None or key.role == "shadow"):
+                    trial.settle(key.start, losses.as_sums(), (champion or VersionLosses()).as_sums())
+            said += trial.speak()
         self.changed = self.changed or any(trial.changed for trial in self._trials)
         return said
 

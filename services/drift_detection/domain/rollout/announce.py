@@ -35,11 +35,17 @@ class Pair:
         return Design.of(self.role)
 
 
-def compared(pair: Pair, sofar: Sofar, end: int, last: RolloutCompared | None) -> RolloutCompared | None:
-    """What there is to say at the end of a pane (microseconds), after `last`; None before the first pane."""
+def compared(
+    pair: Pair, sofar: Sofar, end: int, last: RolloutCompared | None, loss: MetricCompared | None = None
+) -> RolloutCompared | None:
+    """What there is to say at the end of a pane (microseconds), after `last`; None before the first pane. `loss` is
+    what is said of the loss, if that is not to be worked out.
+    """
     if sofar.start is None:
         return None
     metrics = measured(sofar, pair.design, pair.ranges, pair.rollout)
+    if loss is not None:
+        metrics = tuple(loss if metric.name == loss.name else metric for metric in metrics)
     verdict, why = judge(metrics, (sofar.rows, sofar.champion_rows), pair.rollout)
     identity = stable_id(pair.digest, pair.champion, pair.role, moment(sofar.start).isoformat())
     when = moment(end)
@@ -64,11 +70,13 @@ def compared(pair: Pair, sofar: Sofar, end: int, last: RolloutCompared | None) -
     )
 
 
-def is_news(last: RolloutCompared | None, now: RolloutCompared) -> bool:
-    """Another verdict is, at once; another band is after an hour of event time, if it moved by a tenth of its width."""
+def is_news(last: RolloutCompared | None, now: RolloutCompared, labelled: timedelta = timedelta()) -> bool:
+    """Another verdict is, at once; another band is after an hour of event time, if it moved by a tenth of its width. An
+    hour of panes whose labels were settled since, `labelled`, is as good.
+    """
     if last is None or last.comparison_id != now.comparison_id or last.verdict != now.verdict:
         return True
-    return now.end - last.end >= EVERY and any(map(_moved, last.metrics, now.metrics))
+    return max(now.end - last.end, labelled) >= EVERY and any(map(_moved, last.metrics, now.metrics))
 
 
 def _moved(last: MetricCompared, now: MetricCompared) -> bool:

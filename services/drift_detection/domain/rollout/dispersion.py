@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaincinv
 
 from services.drift_detection.domain.rollout.evidence import Evidence
+from services.drift_detection.domain.rollout.sums import PLACE
 from shared.rollout import METRICS
 
 Float64 = NDArray[np.float64]
@@ -40,6 +41,7 @@ def dispersion(evidence: Evidence) -> Dispersion:
     enough = np.array([LEAST_PANES.get(metric, 1) for metric in METRICS])
     least = np.where(used, groups, np.inf).min(axis=0)
     factor = 1 + (_between_groups(evidence, groups, used) - 1) + (_between_panes(evidence) - 1)
+    factor[PLACE["loss"]] = max(factor[PLACE["loss"]], factor[PLACE["score"]])  # labels tell no subject
     return Dispersion(factor, least, (least >= LEAST_GROUPS) & used[0] & (evidence.panes >= enough))
 
 

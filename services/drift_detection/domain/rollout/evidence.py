@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.drift_detection.domain.rollout.sums import GRID, PLACE, Sums
-from shared.rollout import METRICS
+from shared.rollout import METRICS, Metric
 from shared.subjects import GROUPS
 
 Float64 = NDArray[np.float64]
@@ -101,6 +101,15 @@ class Evidence:
             moments=self.moments + np.stack([gain**2, gain * weight, weight**2]),
             panes=self.panes + (weight > 0),
         )
+
+    def taking(self, metric: Metric, other: "Evidence") -> Self:
+        """With what another says of one metric in place of its own."""
+        place, taken = PLACE[metric], {}
+        for name, own in vars(self).items():
+            taken[name] = own.copy()
+            at = (place,) if len(own) == len(METRICS) else (slice(None), place)
+            taken[name][at] = getattr(other, name)[at]
+        return replace(self, **taken)
 
     def _factors(self, rows: Float64, design: Design) -> Float64:
         """[2, M]; 0 where the pane says nothing."""

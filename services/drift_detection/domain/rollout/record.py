@@ -26,7 +26,8 @@ class Running(_Stored):
     """A version beside a champion. `base` is what its panes before `until` say, which no row can change any more.
 
     Panes before `since` belong to an earlier comparison of the same two. Up to `looked` all ends of panes were looked
-    at; `last` is what was said last, `open` by its end what was said and may still turn out otherwise.
+    at; `last` is what was said last, `open` by its end what was said and may still turn out otherwise. `losses` is what
+    the labels of panes before `labelled` say, of which those before `told` were in the last word.
     """
 
     role: Literal["canary", "shadow"]
@@ -36,6 +37,9 @@ class Running(_Stored):
     until: int = _NONE
     looked: int = _NONE
     base: str = ""
+    losses: str = ""
+    labelled: int = _NONE
+    told: int = _NONE
     last: RolloutCompared | None = None
     open: dict[int, RolloutCompared] = {}
 

@@ -14,12 +14,21 @@ from shared.definition import ModelDefinition
 from shared.failures import Failed
 from shared.features import Float32
 from shared.reference import Reference
+from shared.reference.calibration import Calibration
 from shared.reference.panes import Int64
 from shared.rollout import METRICS, Metric
 from shared.subjects import GROUPS, groups
 
 _FASTER, _SLOWER = 6, 4  # doublings below and above the objective: what lies beyond counts as these
+COMPARED = 1  # which loss: of a probability the Brier score, else the absolute error
 Float64 = NDArray[np.float64]
+
+
+def loss_range(calibration: Calibration | None) -> tuple[float, float]:
+    """Of the loss that versions are compared by: the next power of two above the reference's bound on errors."""
+    if calibration is None or calibration.kind == "binary":
+        return 0.0, 1.0
+    return 0.0, 2.0 ** math.ceil(math.log2(calibration.bound))
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,8 @@ class Ranges:
             return cls(objective_us=objective)
         low, high = reference.scores[0].clip.bounds
         step = 2.0 ** math.floor(math.log2(max(high - low, 1e-30)))
-        return cls(score=(math.floor(low / step) * step, math.ceil(high / step) * step), objective_us=objective)
+        score = math.floor(low / step) * step, math.ceil(high / step) * step
+        return cls(score, loss_range(reference.calibration), objective)
 
     def apart(self, other: "Ranges") -> list[Metric]:
         """The metrics that are counted on other ranges there."""

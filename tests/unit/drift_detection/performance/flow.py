@@ -14,7 +14,7 @@ from services.drift_detection.domain.performance.label_sources import LabelSourc
 from services.drift_detection.domain.sources import Place
 from services.drift_detection.domain.watched import Watched
 from services.drift_detection.domain.words import HeadWord
-from shared.batch import Meta
+from shared.batch import Meta, Role
 from shared.definition import Label, ModelDefinition
 from shared.events import Event
 from shared.features import Float32, Rows
@@ -79,13 +79,14 @@ def outcome_batch(
     replaced: Float64 | None = None,
     sequence: int = 0,
     digest: str = DIGEST,
+    role: Role = "champion",
     producer: str = "driftline.labels/0",
 ) -> OutcomeBatch:
     """A message of labels."""
     count = len(labels)
     lag = (np.broadcast_to(lag_hours, count) * HOUR).astype("timedelta64[us]")
     return OutcomeBatch(
-        meta=Meta("pumps", digest, told().digest, "champion", producer, sequence, count),
+        meta=Meta("pumps", digest, told().digest, role, producer, sequence, count),
         request_id=[bytes(16)] * count,
         row=np.arange(count, dtype=np.int32),
         event_time=times,

@@ -131,10 +131,12 @@ class Replayer:
         sent = await self._producer.send_and_wait(message.topic, message.value, **told)
         return int(sent.offset)
 
-    async def settle(self) -> None:
-        """Close the claims of processes that have died: what they had sent is done, the rest is free again."""
+    async def settle(self, patience: float = PATIENCE) -> None:
+        """Close the claims of processes that have died, so many seconds ago: what they had sent is done, the rest is
+        free again.
+        """
         marks = {entry.place: (entry, self._book.mark(entry)) for entry in self._book.entries.values()}
-        old = (time.time() - PATIENCE) * 1_000
+        old = (time.time() - patience) * 1_000
         open_ = {p: (e, m) for p, (e, m) in marks.items() if m and m.state == "claimed" and m.time_ms < old}
         sent = await self._sent(open_) if open_ else {}
         for entry, mark in open_.values():

@@ -12,6 +12,7 @@ from cli.demo.command import demo
 from cli.dlq.command import dlq
 from cli.errors import UserError, explain
 from cli.explain import explain as explain_incident
+from cli.forget import forget
 from cli.log import log
 from cli.replay import replay
 from cli.score import score
@@ -35,6 +36,7 @@ app.command()(demo)
 app.command()(score)
 app.command("explain")(explain_incident)
 app.command()(replay)
+app.command()(forget)
 app.add_typer(log, name="log")
 app.add_typer(dlq, name="dlq")
 

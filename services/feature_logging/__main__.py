@@ -25,6 +25,7 @@ from services.feature_logging.stream.intake import SERVICE, Intake
 from shared.definition import read_definition
 from shared.errors import DriftlineError, InvalidInput, first_problem
 from shared.feature_log.completeness import completeness
+from shared.feature_log.forgotten import Orders
 from shared.feature_log.opened import open_log
 from shared.http import Health, serve
 from shared.logging import configure
@@ -75,7 +76,8 @@ async def _serve(settings: Settings) -> None:
 
     limits = Limits(settings.commit_rows, settings.compact_commits, settings.prove_seconds)
     feature_log = FeatureLog(settings.tables, limits, on_trouble)
-    intake = Intake(feature_log, Bundles(settings.bundles, settings.trust, KeyStore(settings.keys)).get)
+    bundles = Bundles(settings.bundles, settings.trust, KeyStore(settings.keys), Orders(settings.tables))
+    intake = Intake(feature_log, bundles.get)
     app = build_app(settings, feature_log, health)
     upkeep = Upkeep(settings.tables, settings.bundles, settings.keep_hours, settings.upkeep_seconds)
     await serve(app, settings, consume(settings, feature_log, intake, health), upkeep.run())

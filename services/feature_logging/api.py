@@ -1,13 +1,18 @@
 """The HTTP API: whether the log is complete, and how well its rows keep to their definitions."""
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from fastapi import Depends, FastAPI, HTTPException, Query
+from pydantic import BaseModel, ConfigDict, Field
+from structlog import get_logger
 
 from services.feature_logging.settings import Settings
+from services.feature_logging.store.forgetting import Forgetting, Forgotten
+from services.feature_logging.store.keystore import KeyStore
 from services.feature_logging.store.log import FeatureLog
 from services.feature_logging.store.quality import HourOfRows, Quality
 from shared.events.base import ModelName, UtcTime
@@ -17,28 +22,46 @@ from shared.feature_log.proof.reports import Completeness
 from shared.http import Health, create_app, require
 from shared.tokens import Identity
 
+log = get_logger()
+T = TypeVar("T")
 WAIT_SECONDS = 10
 From = Annotated[UtcTime, Query(alias="from", description="A whole hour.")]
 To = Annotated[UtcTime, Query(alias="to", description="A whole hour, at most 31 days later.")]
+Admin = Annotated[Identity, Depends(require("admin"))]
 Viewer = Annotated[Identity, Depends(require("viewer", "operator", "auditor"))]
+
+
+class Whom(BaseModel):
+    """An entity as it stands in requests, and the model whose tables it is to be forgotten in (default: all)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    entity: str = Field(min_length=1, max_length=10_000)
+    model: ModelName | None = None
 
 
 def build_app(settings: Settings, feature_log: FeatureLog, health: Health) -> FastAPI:
     """The service's app."""
-    quality = Quality(settings.tables)
+    quality, forgetting = Quality(settings.tables), Forgetting(settings.tables, KeyStore(settings.keys))
+    one_at_a_time = asyncio.Lock()
     app = create_app("feature logging", settings, health, description="Every prediction and label, once, in Delta.")
 
     @app.get("/completeness", responses={503: {"description": "The disk refuses the commit under way"}})
     async def report(_: Viewer) -> Completeness:
         """Per topic partition: which offsets are in the tables, with gaps and repeats, if there are any."""
-        try:
-            async with asyncio.timeout(WAIT_SECONDS):
-                tables = await feature_log.between_commits(partial(open_log, settings.tables))
-        except TimeoutError as error:
-            raise HTTPException(
-                HTTPStatus.SERVICE_UNAVAILABLE, "a commit that can't be written is under way"
-            ) from error
+        tables = await _between_commits(feature_log, partial(open_log, settings.tables))
         return await asyncio.to_thread(completeness, tables)
+
+    @app.post("/v1/forget", responses={503: {"description": "The disk refuses the commit under way"}})
+    async def forget(who: Admin, whom: Whom) -> Forgotten:
+        """Remove an entity's data from the tables, files of older versions included, and its keys."""
+        async with one_at_a_time:
+            order = await asyncio.to_thread(forgetting.order, whom.entity, whom.model, who.subject)
+            await _between_commits(feature_log, lambda: None)  # rows made before the order are in the tables then
+            done = await asyncio.to_thread(forgetting.carry_out, order)
+        rows = {f"{each.model}/{each.table}": each.rows for each in done.tables}
+        log.info("forgotten", record=done.id, entity=done.entity, by=done.by, keys_deleted=done.keys_deleted, rows=rows)
+        return done
 
     @app.get("/quality")
     async def rows_by_hour(_: Viewer, model: ModelName, start: From, end: To) -> list[HourOfRows]:
@@ -46,3 +69,11 @@ def build_app(settings: Settings, feature_log: FeatureLog, health: Health) -> Fa
         return await asyncio.to_thread(quality.hours, model, start, end)
 
     return app
+
+
+async def _between_commits(feature_log: FeatureLog, read: Callable[[], T]) -> T:
+    try:
+        async with asyncio.timeout(WAIT_SECONDS):
+            return await feature_log.between_commits(read)
+    except TimeoutError as error:
+        raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "a commit that can't be written is under way") from error

@@ -1,18 +1,20 @@
 """What is known of a model by the digest of its bundle."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
 
+from services.feature_logging.domain.forgetting import conceal_ordered
 from services.feature_logging.domain.predictions import Message, check_batch, prediction_rows
 from services.feature_logging.domain.privacy import Secrets, needs_secrets, protect
 from shared.batch import PredictionBatch
 from shared.bundle import open_bundle
 from shared.definition import ModelDefinition
 from shared.errors import InvalidInput, Unreadable
+from shared.feature_log.forgotten import Order
 from shared.feature_log.lookup import newest_bundle
 from shared.feature_log.schema import PREDICTIONS, with_features
 from shared.settings import ServiceSettings
@@ -20,13 +22,14 @@ from shared.settings import ServiceSettings
 
 @dataclass(frozen=True)
 class Known:
-    """A verified bundle's definition, the category lists that its rows' codes point into, and the keys of what is
-    sensitive.
+    """A verified bundle's definition, and the category lists that its rows' codes point into; the keys of what is
+    sensitive, and whom to forget.
     """
 
     definition: ModelDefinition
     categories: Mapping[str, tuple[str, ...]]
     secrets: Secrets | None = None
+    orders: Callable[[], Sequence[Order]] = tuple
 
     @cached_property
     def schema(self) -> pa.Schema:
@@ -40,18 +43,24 @@ class Known:
         check_batch(batch, self.definition, self.categories)
 
     def rows(self, messages: Sequence[Message]) -> pa.Table:
-        """See `prediction_rows` and `protect`."""
-        plain = prediction_rows(messages, self.definition, self.categories)
-        return protect(plain, self.definition, self.secrets)
+        """See `prediction_rows`, `conceal_ordered` and `protect`."""
+        rows = prediction_rows(messages, self.definition, self.categories)
+        orders = [order for order in self.orders() if order.model in (None, self.definition.name)]
+        if orders and self.secrets is not None:
+            rows = conceal_ordered(rows, orders, self.secrets.secret)
+        return protect(rows, self.definition, self.secrets)
 
 
 @dataclass(frozen=True)
 class Bundles:
-    """The store of bundles, the folder of those who may sign them, and the keys of what is sensitive."""
+    """The store of bundles, and the folder of those who may sign them; the keys of what is sensitive, and whom to
+    forget.
+    """
 
     store: Path
     trust: Path
     secrets: Secrets | None = None
+    orders: Callable[[], Sequence[Order]] = tuple
 
     def get(self, digest: str) -> Known:
         """What a verified bundle says.
@@ -63,7 +72,7 @@ class Bundles:
             bundle = open_bundle(self.store, digest, self.trust)
         except InvalidInput as error:
             raise Unreadable(f"bundle {digest}: {error}") from error
-        return Known(bundle.definition, bundle.reference.categories, self.secrets)
+        return Known(bundle.definition, bundle.reference.categories, self.secrets, self.orders)
 
 
 def newest_definition(settings: ServiceSettings, model: str) -> ModelDefinition | None:

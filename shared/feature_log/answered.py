@@ -11,6 +11,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from shared.errors import Unreadable
+from shared.feature_log.forgotten import FORGOTTEN
 from shared.feature_log.reading import dataset, open_table
 from shared.feature_log.schema import TIME, table_path
 
@@ -97,13 +98,26 @@ def _rows(table: DeltaTable, digest: str, start: datetime, end: datetime) -> pa.
 
 
 def all_rows(tables: Path, model: str) -> pa.Table:
-    """All rows of a model, whatever their role, in the order of their places in Kafka.
+    """All rows of a model, whatever their role, in the order of their places in Kafka; but those that were forgotten.
 
     Raises:
         Unreadable: there is no such table, or it can't be read.
     """
     try:
-        return dataset(_opened(tables, model)).to_table().sort_by([(name, "ascending") for name in PLACE])
+        found = dataset(_opened(tables, model)).to_table(filter=ds.field("role") != FORGOTTEN)
+        return found.sort_by([(name, "ascending") for name in PLACE])
+    except (DeltaError, OSError, pa.ArrowException) as error:
+        raise Unreadable(f"feature log: {error}") from error
+
+
+def forgotten_rows(tables: Path, model: str) -> int:
+    """How many rows of a model were forgotten.
+
+    Raises:
+        Unreadable: there is no such table, or it can't be read.
+    """
+    try:
+        return int(dataset(_opened(tables, model)).count_rows(filter=ds.field("role") == FORGOTTEN))
     except (DeltaError, OSError, pa.ArrowException) as error:
         raise Unreadable(f"feature log: {error}") from error
 

@@ -1,7 +1,7 @@
 """The keys behind what is sensitive in the feature log, for those who may read them: one SQLite file.
 
-feature_logging writes it. `secret` keys all hashes; each entity has a key of its own, found by its hash, and when that
-is deleted what it encrypted can never be read again.
+feature_logging writes it. `secret` keys all hashes; each entity has a key of its own in each model, found by its
+`key_id`, and when that is deleted what it encrypted can never be read again.
 """
 
 import sqlite3
@@ -12,7 +12,7 @@ from pathlib import Path
 from shared.errors import DriftlineError
 
 FILE = "feature_log.sqlite"
-AT_ONCE = 500  # entities of one statement
+AT_ONCE = 500  # ids of one statement
 WAIT_SECONDS = 30
 
 
@@ -38,17 +38,17 @@ class KeyReader:
         with self._reading() as database:
             return bytes(database.execute("SELECT key FROM secret").fetchone()[0])
 
-    def keys_of(self, entities: Collection[str]) -> dict[str, bytes]:
-        """The keys of entities, by their hashes; those that have none, or none any more, are left out."""
+    def keys_of(self, ids: Collection[str]) -> dict[str, bytes]:
+        """The keys that there are with these ids."""
         with self._reading() as database:
-            return dict(self._found(database, sorted(entities)))
+            return dict(self._found(database, sorted(ids)))
 
     @staticmethod
-    def _found(database: sqlite3.Connection, entities: list[str]) -> Iterator[tuple[str, bytes]]:
-        for first in range(0, len(entities), AT_ONCE):
-            some = entities[first : first + AT_ONCE]
+    def _found(database: sqlite3.Connection, ids: list[str]) -> Iterator[tuple[str, bytes]]:
+        for first in range(0, len(ids), AT_ONCE):
+            some = ids[first : first + AT_ONCE]
             marks = ",".join("?" * len(some))
-            yield from database.execute(f"SELECT entity, key FROM entities WHERE entity IN ({marks})", some)  # noqa: S608
+            yield from database.execute(f"SELECT id, key FROM keys WHERE id IN ({marks})", some)  # noqa: S608
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:

@@ -8,7 +8,7 @@ import pyarrow as pa
 from shared.definition import ModelDefinition, Sensitive
 from shared.feature_log.keystore import KeyReader
 from shared.feature_log.schema import ENCRYPTED
-from shared.feature_log.sealing import entity_hash, unseal
+from shared.feature_log.sealing import entity_hash, key_id, unseal
 
 _TYPES = {b"float": pa.float32(), b"string": pa.string()}
 
@@ -39,7 +39,7 @@ def reveal(table: pa.Table, model: str, keys: KeyReader | None) -> pa.Table:
     hidden = [field for field in table.schema if is_encrypted(field)]
     if not hidden:
         return table
-    found = [None] * len(table) if keys is None else _keys(table.column("entity").to_pylist(), keys)
+    found = [None] * len(table) if keys is None else _keys(table.column("entity").to_pylist(), model, keys)
     for field in hidden:
         position, kind = table.schema.get_field_index(field.name), _TYPES[field.metadata[ENCRYPTED]]
         sealed = zip(table.column(field.name).to_pylist(), found, strict=True)
@@ -48,11 +48,13 @@ def reveal(table: pa.Table, model: str, keys: KeyReader | None) -> pa.Table:
     return table
 
 
-def _keys(entities: Sequence[str | None], keys: KeyReader) -> list[bytes | None]:
+def _keys(entities: Sequence[str | None], model: str, keys: KeyReader) -> list[bytes | None]:
     """The key of each row. An entity stands there as itself or, where that is sensitive, as its hash."""
-    hashes = {entity: entity_hash(keys.secret, entity) for entity in set(entities)}
-    found = keys.keys_of({*hashes.values(), *(entity for entity in hashes if entity is not None)})
-    return [found.get(hashes[entity]) or found.get(entity or "") for entity in entities]
+    secret = keys.secret
+    plain = {entity: key_id(secret, model, entity_hash(secret, entity)) for entity in set(entities)}
+    hashed = {entity: key_id(secret, model, entity or "") for entity in set(entities)}
+    found = keys.keys_of({*plain.values(), *hashed.values()})
+    return [found.get(plain[entity]) or found.get(hashed[entity]) for entity in entities]
 
 
 def _plain(values: Sequence[bytes | None], kind: pa.DataType) -> pa.Array:

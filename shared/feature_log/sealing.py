@@ -23,6 +23,11 @@ def entity_hash(secret: bytes, entity: str | None) -> str:
     return keyed_hash(secret, "no entity") if entity is None else keyed_hash(secret, "entity", entity)
 
 
+def key_id(secret: bytes, model: str, entity: str) -> str:
+    """By what the key is found that an entity (its hash) has for its values in one model's tables."""
+    return keyed_hash(secret, "key", model, entity)
+
+
 def seal(values: Iterable[tuple[bytes | None, bytes]], purpose: str) -> Iterator[bytes | None]:
     """Each value encrypted with the key beside it (AES-256-GCM, a random nonce before it); None stays None.
 

@@ -17,6 +17,7 @@ from deltalake.exceptions import DeltaError
 from shared.errors import DriftlineError
 from shared.events import SnapshotPin
 from shared.feature_log.bounds import Bounds, wanted_rows
+from shared.feature_log.forgotten import forgotten_since
 from shared.feature_log.keystore import KeyReader
 from shared.feature_log.privacy import reveal
 from shared.feature_log.reading import dataset, open_table
@@ -81,7 +82,8 @@ def read_snapshot(tables: Path, model: str, pin: SnapshotPin, keys: KeyReader | 
 
     Raises:
         NoKeys: see `pin_snapshot`.
-        SnapshotChanged: a pinned version or one of its files is gone, or its rows are not those that were pinned.
+        SnapshotChanged: a pinned version or one of its files is gone, or its rows are not those that were pinned; if
+            an entity was forgotten since, the text says so.
     """
     try:
         sources = _open(tables, model, pin)
@@ -89,14 +91,17 @@ def read_snapshot(tables: Path, model: str, pin: SnapshotPin, keys: KeyReader | 
         table, left_out = select_rows(sources, bounds)
         files = _files(sources, bounds)
     except (DeltaError, OSError, pa.ArrowException) as error:
-        raise SnapshotChanged(f"snapshot of {model}: the pinned version can't be read: {error}") from error
+        raise _changed(tables, model, pin, f"the pinned version can't be read: {error}") from error
     found = row_hash(table)
     if (table.num_rows, found) != (pin.rows, pin.row_hash):
-        raise SnapshotChanged(
-            f"snapshot of {model}: pinned were {pin.rows} rows with hash {pin.row_hash}, "
-            f"the tables hold {table.num_rows} with hash {found}"
-        )
+        pinned, now = f"{pin.rows} rows with hash {pin.row_hash}", f"{table.num_rows} with hash {found}"
+        raise _changed(tables, model, pin, f"pinned were {pinned}, the tables hold {now}")
     return Snapshot(pin, reveal(table, model, keys), left_out, files)
+
+
+def _changed(tables: Path, model: str, pin: SnapshotPin, how: str) -> SnapshotChanged:
+    why = forgotten_since(tables, model, pin)
+    return SnapshotChanged(f"snapshot of {model}: {f'{why}; ' if why else ''}{how}")
 
 
 def _version(table: DeltaTable | None) -> int | None:

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from shared.definition import Feature, ModelDefinition
 from shared.feature_log.schema import kept_field
-from shared.feature_log.sealing import entity_hash, keyed_hash, seal
+from shared.feature_log.sealing import entity_hash, key_id, keyed_hash, seal
 
 
 class Secrets(Protocol):
@@ -19,8 +19,8 @@ class Secrets(Protocol):
         """Of the hashes."""
         ...
 
-    def make_keys(self, entities: Collection[str]) -> Mapping[str, bytes]:
-        """The keys of entities by their hashes, made and put on disk where there were none."""
+    def make_keys(self, ids: Collection[str]) -> Mapping[str, bytes]:
+        """The keys with these ids, made and put on disk where there were none."""
         ...
 
 
@@ -69,10 +69,10 @@ def _each(column: pa.ChunkedArray, of: Callable[[object], str]) -> pa.Array:
 
 
 def _encrypted(rows: pa.Table, definition: ModelDefinition, secrets: Secrets) -> pa.Table:
-    entities = rows.column("entity").to_pylist()
-    hashes = {entity: entity_hash(secrets.secret, entity) for entity in set(entities)}
-    keys = secrets.make_keys(hashes.values())
-    of_row = [keys[hashes[entity]] for entity in entities]
+    secret, entities = secrets.secret, rows.column("entity").to_pylist()
+    ids = {entity: key_id(secret, definition.name, entity_hash(secret, entity)) for entity in set(entities)}
+    keys = secrets.make_keys(ids.values())
+    of_row = [keys[ids[entity]] for entity in entities]
     for feature in definition.features:
         if feature.sensitive == "encrypt":
             values = map(_bytes, rows.column(feature.name).to_pylist())

@@ -37,10 +37,11 @@ def compact(table: LogTable) -> int:
         OSError, DeltaError: nothing was changed.
         NotDurable: see LogTable.
     """
+    after = table.version_of(APP_ID) + 1  # before the files are listed: to ask later might read the log anew
     groups = list(_groups(table))
     actions = [action for group in groups for action in _merge(table, group)]
     if actions:
-        table.apply(actions, {APP_ID: table.version_of(APP_ID) + 1})
+        table.apply(actions, {APP_ID: after})
     return sum(map(len, groups))
 
 
@@ -78,14 +79,15 @@ def _bounded(files: list[File]) -> Iterator[list[File]]:
 
 def _merge(table: LogTable, group: list[File]) -> list[AddAction | RemoveAction]:
     day = group[0].get(f"partition.{PARTITION}")
-    parts = [conform(_rows(table, file, day), table.schema) for file in group]
+    parts = [conform(read_file(table, file, day), table.schema) for file in group]
     now = time.time_ns() // 1_000_000
     values = {} if day is None else {PARTITION: day.isoformat()}
     removed = [RemoveAction(file["path"], False, now, file["size_bytes"], values) for file in group]
     return [*write_files(table.path, pa.concat_tables(parts), data_change=False), *removed]
 
 
-def _rows(table: LogTable, file: File, day: object) -> pa.Table:
+def read_file(table: LogTable, file: File, day: object) -> pa.Table:
+    """The rows of a data file, with the day that it is of (None: the table has no days)."""
     rows = pq.ParquetFile(table.path / file["path"]).read()
     if day is None:
         return rows

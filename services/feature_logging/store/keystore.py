@@ -10,7 +10,7 @@ from shared.feature_log.sealing import KEY_BYTES
 
 _TABLES = """
     CREATE TABLE IF NOT EXISTS secret (only INTEGER PRIMARY KEY CHECK (only = 0), key BLOB NOT NULL);
-    CREATE TABLE IF NOT EXISTS entities (entity TEXT PRIMARY KEY, key BLOB NOT NULL) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS keys (id TEXT PRIMARY KEY, key BLOB NOT NULL) WITHOUT ROWID;
 """
 
 
@@ -23,19 +23,19 @@ class KeyStore(KeyReader):
             database.execute("INSERT OR IGNORE INTO secret VALUES (0, ?)", (os.urandom(KEY_BYTES),))
             return bytes(database.execute("SELECT key FROM secret").fetchone()[0])
 
-    def make_keys(self, entities: Collection[str]) -> Mapping[str, bytes]:
-        """The keys of entities by their hashes, made where there were none; they are on disk when this returns."""
-        wanted = sorted(set(entities))
+    def make_keys(self, ids: Collection[str]) -> Mapping[str, bytes]:
+        """The keys with these ids, made where there were none; they are on disk when this returns."""
+        wanted = sorted(set(ids))
         with self._writing() as database:
             found = dict(self._found(database, wanted))
-            missing = [(entity, os.urandom(KEY_BYTES)) for entity in wanted if entity not in found]
-            database.executemany("INSERT INTO entities VALUES (?, ?)", missing)
+            missing = [(each, os.urandom(KEY_BYTES)) for each in wanted if each not in found]
+            database.executemany("INSERT INTO keys VALUES (?, ?)", missing)
         return found | dict(missing)
 
-    def delete_key(self, entity: str) -> bool:
-        """Delete the key of an entity by its hash, overwriting it in the file; False if there was none."""
+    def delete_key(self, key: str) -> bool:
+        """Delete the key with this id, overwriting it in the file; False if there was none."""
         with self._writing() as database:
-            return database.execute("DELETE FROM entities WHERE entity = ?", (entity,)).rowcount > 0
+            return database.execute("DELETE FROM keys WHERE id = ?", (key,)).rowcount > 0
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

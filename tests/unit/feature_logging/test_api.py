@@ -132,6 +132,37 @@ async def test_while_the_disk_refuses_a_commit_the_answer_is_503(
     assert "commit" in answer.json()["error"]["expected"]
 
 
+async def test_an_entity_is_forgotten_by_order_of_an_admin(client: httpx.AsyncClient, tmp_path: Path) -> None:
+    admin = token(tmp_path, "admin")
+    answer = (await client.post("/v1/forget", json={"entity": "N1"}, headers=admin)).json()
+    rows = {f"{each['model']}/{each['table']}": each["rows"] for each in answer["tables"]}
+    assert (rows, answer["by"], answer["keys_deleted"]) == ({"flights/predictions": 1}, "local-admin", 0)
+    records = DeltaTable(tmp_path / "tables" / "_forgotten").to_pyarrow_table().to_pylist()
+    assert [(row["id"], row["table"], row["rows"]) for row in sorted(records, key=lambda row: row["rows"] or 0)] == [
+        (answer["id"], None, None),
+        (answer["id"], "predictions", 1),
+    ]
+    assert (await client.get("/completeness", headers=token(tmp_path, "viewer"))).json()["complete"] is True
+
+
+@pytest.mark.parametrize(
+    ("role", "body", "status"),
+    [
+        ("operator", {"entity": "N1"}, 403),
+        ("admin", {"entity": ""}, 422),
+        ("admin", {"entity": "N1", "modell": MODEL}, 422),
+        ("admin", {"entity": "N1", "model": "../wine"}, 422),
+        ("admin", {}, 422),
+    ],
+)
+async def test_nothing_is_forgotten_by_others_or_by_mistake(
+    client: httpx.AsyncClient, tmp_path: Path, role: str, body: dict[str, str], status: int
+) -> None:
+    answer = await client.post("/v1/forget", json=body, headers=token(tmp_path, role))
+    assert answer.status_code == status
+    assert not (tmp_path / "tables" / "_forgotten").exists()
+
+
 def no_space(*_: object, **__: object) -> None:
     raise OSError(28, "No space left on device")
 

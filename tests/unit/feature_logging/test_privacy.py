@@ -16,7 +16,7 @@ from shared.definition import ModelDefinition, Sensitive, parse_definition
 from shared.errors import Unreadable
 from shared.feature_log.keystore import KeyReader, NoKeys
 from shared.feature_log.schema import table_path
-from shared.feature_log.sealing import entity_hash
+from shared.feature_log.sealing import entity_hash, key_id
 from shared.feature_log.snapshot import Bounds, Snapshot, pin_snapshot, read_snapshot
 from tests.unit.feature_logging.samples import (
     CATEGORIES,
@@ -92,7 +92,7 @@ async def test_a_key_that_is_deleted_makes_its_entitys_values_null_even_if_the_e
     await log_rows(tmp_path, sensitive("encrypt"))
     keys = KeyStore(tmp_path / "keys")
     pin = pinned(tmp_path, keys).pin
-    gone = keys.keys_of([entity_hash(keys.secret, "N3")])
+    gone = keys.keys_of([key_id(keys.secret, MODEL, entity_hash(keys.secret, "N3"))])
     assert keys.delete_key(*gone)
     assert column(read_snapshot(tmp_path / "tables", MODEL, pin, keys), "wind") == [0, 1, 2, None, 4, 5]
     assert keys.make_keys(gone) != gone

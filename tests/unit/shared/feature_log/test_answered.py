@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from shared.errors import Unreadable
-from shared.feature_log.answered import Wanted, all_rows, columns_of, rows_around
+from shared.feature_log.answered import Wanted, all_rows, columns_of, forgotten_rows, rows_around
 from tests.unit.shared.feature_log.small_log import MODEL, Log, hours
 
 DIGEST = "a" * 64
@@ -56,7 +56,9 @@ def test_all_rows_come_in_the_order_of_their_places(log: Log) -> None:
     log.predict(1, hours(5), source_offset=3)
     log.predict(2, hours(4), source_offset=1)
     log.predict(3, hours(1), source_partition=1, source_offset=0, role="shadow")
+    log.predict(4, hours(1), source_offset=9, role="forgotten")
     assert numbers(all_rows(log.tables, MODEL)) == [2, 1, 3]
+    assert forgotten_rows(log.tables, MODEL) == 1
 
 
 def test_columns_hold_missing_numbers_as_nan_and_missing_categories_as_none(log: Log) -> None:

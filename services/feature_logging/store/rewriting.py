@@ -1,0 +1,108 @@
+"""Changing rows that are in a table: files are written anew, and those that held the rows before are deleted.
+
+It fences with compaction by the same app id, so that neither brings back what the other took away.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import unquote
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from deltalake import DeltaTable
+from deltalake.transaction import AddAction, RemoveAction
+
+from services.feature_logging.domain.evolution import conform
+from services.feature_logging.store.compaction import APP_ID, File, read_file
+from services.feature_logging.store.files import write_files
+from services.feature_logging.store.table import Fenced, LogTable, Place
+from services.feature_logging.store.vacuum import DeltaLog
+from shared.feature_log.schema import PARTITION
+
+T = TypeVar("T")
+TRIES = 10
+# Which of the rows, given the columns that it needs: bool [n].
+Find = Callable[[pa.Table], pa.Array]
+Change = Callable[[pa.Table, pa.Array], pa.Table]
+
+
+def rewrite(path: Path, columns: Sequence[str], find: Find, change: Change) -> tuple[int, int]:
+    """Change the rows that are found; how many they were, and the version from which on they are changed.
+
+    Raises:
+        Fenced: other workers changed the table again and again; nothing was changed.
+        OSError, DeltaError, NotDurable: see LogTable.
+    """
+    return persistently(partial(_rewrite, path, columns, find, change))
+
+
+def persistently(work: Callable[[], T]) -> T:
+    """What `work` gives, begun anew where another worker was quicker; raises Fenced in the end."""
+    for _ in range(TRIES - 1):
+        with suppress(Fenced):
+            return work()
+    return work()
+
+
+def _rewrite(path: Path, columns: Sequence[str], find: Find, change: Change) -> tuple[int, int]:
+    table = LogTable(Place(path, pa.schema(DeltaTable(path).schema())))
+    after = table.version_of(APP_ID) + 1  # before the files are listed: to ask later might read the log anew
+    count, actions = 0, list[AddAction | RemoveAction]()
+    for file in pa.table(table.delta.get_add_actions(flatten=True)).to_pylist():
+        found = found_in(table.path / file["path"], columns, find)
+        if found is not None:
+            count += int(pc.call_function("sum", [found]).as_py())
+            actions += _changed(table, file, found, change)
+    if actions:
+        table.apply(actions, {APP_ID: after})
+    return count, int(table.delta.version())
+
+
+def _changed(table: LogTable, file: File, found: pa.Array, change: Change) -> list[AddAction | RemoveAction]:
+    day = file.get(f"partition.{PARTITION}")
+    rows = change(conform(read_file(table, file, day), table.schema), found)
+    values = {} if day is None else {PARTITION: day.isoformat()}
+    # As if no data changed: else delta-rs would refuse all appends of those who read the table before.
+    removed = RemoveAction(file["path"], False, time.time_ns() // 1_000_000, file["size_bytes"], values)
+    return [*write_files(table.path, rows, data_change=False), removed]
+
+
+def found_in(file: Path, columns: Sequence[str], find: Find) -> pa.Array | None:
+    """Which of a file's rows are found; None if none is."""
+    found = find(pq.ParquetFile(file).read(columns=list(columns)))
+    return found if pc.call_function("any", [found]).as_py() else None
+
+
+def delete_old(path: Path, columns: Sequence[str], find: Find) -> int:
+    """Delete the files of older versions, pinned ones as well, that hold such rows; how many. Files that no version
+    ever named may wait for their commit, and stay.
+    """
+    live = set(_files(path, None))
+    count = 0
+    for name in sorted(set(_named(path)) - live):
+        file = path / name
+        if file.exists() and found_in(file, columns, find) is not None:
+            file.unlink(missing_ok=True)
+            count += 1
+    return count
+
+
+def _named(path: Path) -> Iterator[str]:
+    log = DeltaLog(path)
+    for entry in log.commits:
+        for line in entry.path.read_text("utf-8").splitlines():
+            action: dict[str, Any] = json.loads(line)
+            if "add" in action:
+                yield unquote(action["add"]["path"])
+    for entry in log.checkpoints:
+        yield from _files(path, entry.version)
+
+
+def _files(path: Path, version: int | None) -> list[str]:
+    return [str(each) for each in DeltaTable(path, version=version).get_add_actions(flatten=True)["path"].to_pylist()]

@@ -64,8 +64,9 @@ def _check_codes(codes: NDArray[np.int32], definition: ModelDefinition, categori
 
 def prediction_rows(messages: Sequence[Message], definition: ModelDefinition, categories: Categories) -> pa.Table:
     """The rows of messages of one bundle, each checked: own columns, then the features by name, missing and unseen
-    values null, and `flags`.
+    values null, and `flags`. They are in the order of their places in Kafka, as the proof of the log needs them.
     """
+    messages = sorted(messages, key=lambda message: (message.origin.partition, message.origin.offset))
     batches = [message.batch for message in messages]
     columns = _own(batches) | source_columns([message.origin for message in messages], list(map(len, batches)))
     numeric = _turned([batch.rows.numeric for batch in batches])

@@ -20,7 +20,7 @@ from shared.feature_log.schema import PARTITION
 
 APP_ID = "driftline/compaction"
 # Files from this size on are left alone, so that no row is rewritten for ever.
-SMALL = 16 * 2**20
+SMALL = 32 * 2**20
 # At most so much is merged into one file: it is all in memory meanwhile.
 GROUP = 64 * 2**20
 

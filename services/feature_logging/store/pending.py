@@ -65,7 +65,7 @@ class Pending:
         return self.count
 
     def rows(self) -> pa.Table:
-        """All rows that wait, those of a kind in the order they came; what an older definition lacks is null."""
+        """All rows that wait; what an older definition lacks is null."""
         of_a_kind: dict[Callable[[Sequence[Any]], pa.Table], list[Any]] = {}
         for rows in self.unmade:
             of_a_kind.setdefault(rows.make, []).append(rows.message)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-log = typer.Typer(help="The feature log: snapshots of it, and SQL.", no_args_is_help=True)
+log = typer.Typer(help="The feature log: is it complete, snapshots of it, and SQL.", no_args_is_help=True)
 
 _MODEL = typer.Argument(metavar="MODEL", help="A model's name.")
 _FROM = typer.Option("--from", metavar="TIME", help="Rows with this event time or later, such as 2026-03-01T00:00Z.")
@@ -24,6 +24,10 @@ _OF_MODEL = typer.Option("--model", help="Its tables by their names alone; other
 _JOINED_AS_OF = typer.Option("--as-of", metavar="TIME", help="The view `joined` holds what was known at this time.")
 _FORMAT = typer.Option("--format", metavar="table|json|csv", help="What is printed.")
 _LIMIT = typer.Option("--limit", min=0, help="At most so many rows; 0: all.")
+_HEAD = typer.Option(
+    "--head", metavar="HASH", help="A head that was kept elsewhere and must be in the chain; any number."
+)
+_JSON = typer.Option("--json", metavar="FILE", help="All of it as JSON.")
 _STATE = typer.Option(envvar="DRIFTLINE_STATE", metavar="DIR", help="Folder that holds everything.")
 
 
@@ -60,6 +64,17 @@ def query(  # noqa: PLR0913, PLR0917  # its options
     told = {"--model": model, "--as-of": as_of, "--format": form, "--limit": str(limit)}
     options = [word for name, value in told.items() if value for word in (name, value)]
     _ask_service(["query", sql, *options, *(["--replayed"] if replayed else [])], state)
+
+
+@log.command()
+def verify(
+    head: Annotated[list[str] | None, _HEAD] = None,
+    as_json: Annotated[Path | None, _JSON] = None,
+    state: Annotated[Path, _STATE] = Path(".driftline"),
+) -> None:
+    """Recompute the hash chain and all rows in it: is every message there, once, as it was logged?"""
+    heads = [word for each in head or () for word in ("--head", each)]
+    _ask_service(["verify", *heads, *(["--json", str(as_json.resolve())] if as_json else [])], state)
 
 
 def _ask_service(words: list[str], state: Path) -> None:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from services.feature_logging.api import build_app
 from services.feature_logging.commands.query import add_query
 from services.feature_logging.commands.snapshot import add_snapshot
+from services.feature_logging.commands.verify import add_verify
 from services.feature_logging.models import Bundles
 from services.feature_logging.settings import Settings
 from services.feature_logging.store.history import import_history
@@ -56,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     load.add_argument("--definition", required=True, type=Path, help="the model's model.toml")
     load.add_argument("--file", required=True, type=Path, help="a Parquet file")
     load.set_defaults(run=load_history)
-    for command in (check, load, add_snapshot(commands), add_query(commands)):
+    for command in (check, load, add_snapshot(commands), add_query(commands), add_verify(commands)):
         command.add_argument("--state", type=Path, help="state folder (default: DRIFTLINE_STATE)")
     return parser
 

@@ -18,7 +18,7 @@ from services.feature_logging.store.quality import HourOfRows, Quality
 from shared.events.base import ModelName, UtcTime
 from shared.feature_log.completeness import completeness
 from shared.feature_log.opened import open_log
-from shared.feature_log.proof.reports import Completeness
+from shared.feature_log.proof.reports import Completeness, Wanted
 from shared.http import Health, create_app, require
 from shared.tokens import Identity
 
@@ -29,6 +29,18 @@ From = Annotated[UtcTime, Query(alias="from", description="A whole hour.")]
 To = Annotated[UtcTime, Query(alias="to", description="A whole hour, at most 31 days later.")]
 Admin = Annotated[Identity, Depends(require("admin"))]
 Viewer = Annotated[Identity, Depends(require("viewer", "operator", "auditor"))]
+
+
+def _wanted(
+    topic: Annotated[str | None, Query(max_length=249)] = None,
+    partition: Annotated[int | None, Query(ge=0, lt=2**31)] = None,
+    start: Annotated[UtcTime | None, Query(alias="from", description="Hours of Kafka's clock from here")] = None,
+    end: Annotated[UtcTime | None, Query(alias="to", description="and before this time")] = None,
+) -> Wanted:
+    return Wanted(topic, partition, start, end)
+
+
+Part = Annotated[Wanted, Depends(_wanted)]
 
 
 class Whom(BaseModel):
@@ -47,10 +59,10 @@ def build_app(settings: Settings, feature_log: FeatureLog, health: Health) -> Fa
     app = create_app("feature logging", settings, health, description="Every prediction and label, once, in Delta.")
 
     @app.get("/completeness", responses={503: {"description": "The disk refuses the commit under way"}})
-    async def report(_: Viewer) -> Completeness:
-        """Per topic partition: which offsets are in the tables, with gaps and repeats, if there are any."""
+    async def report(_: Viewer, wanted: Part) -> Completeness:
+        """Per topic partition and hour: which offsets are in the tables, with gaps and repeats, if there are any."""
         tables = await _between_commits(feature_log, partial(open_log, settings.tables))
-        return await asyncio.to_thread(completeness, tables)
+        return await asyncio.to_thread(completeness, tables, wanted)
 
     @app.post("/v1/forget", responses={503: {"description": "The disk refuses the commit under way"}})
     async def forget(who: Admin, whom: Whom) -> Forgotten:

@@ -14,6 +14,8 @@ import pyarrow.dataset as ds
 
 from shared.feature_log.opened import Lost, OpenLog, OpenTable, Source
 from shared.feature_log.proof.links import MOST_ROWS
+from shared.feature_log.proof.producers import Sent, sent, summed
+from shared.feature_log.proof.producers import report as report_sent
 from shared.feature_log.proof.reading import END, pieces
 from shared.feature_log.proof.reports import Completeness, Gap, HourReport, PartitionReport, Wanted
 from shared.feature_log.proof.spans import Span, spans
@@ -28,16 +30,17 @@ ALL = Wanted()
 def completeness(log: OpenLog, wanted: Wanted = ALL) -> Completeness:
     """The report on tables as `open_log` opened them; hours in which nothing came are left out."""
     links, lost = _links(log), log.lost()
-    held = _rows_in_links(log)
+    held, told = _rows_in_links(log), _told_in_links(log)
     reports: list[PartitionReport] = []
     for source in sorted({*links, *_sources(log)}):
         if wanted.has(*source):
-            tail = _tail(log, source, held)
+            tail = _tail(log, source, held, told)
             every = pa.concat_tables([links.get(source, _SPANS.empty_table()), tail])
             reports += _report(log, source, every, lost[source], wanted)
     problems = tuple(_miscounted(log, held)) if wanted == ALL else ()
+    producers = tuple(map(report_sent, summed(told))) if wanted == ALL else ()
     complete = not problems and all(report.complete for report in reports)
-    return Completeness(complete=complete, partitions=tuple(reports), problems=problems)
+    return Completeness(complete=complete, partitions=tuple(reports), producers=producers, problems=problems)
 
 
 def _links(log: OpenLog) -> dict[Source, pa.Table]:
@@ -55,12 +58,28 @@ def _links(log: OpenLog) -> dict[Source, pa.Table]:
 
 def _rows_in_links(log: OpenLog) -> Counter[str]:
     """How many rows of each table are in links."""
-    if log.proof is None:
+    parts = _of_links(log, "parts")
+    if parts is None:
         return Counter()
-    parts = dataset(log.proof).to_table(columns=["parts"]).column("parts").combine_chunks()
-    flat = pa.Table.from_struct_array(parts.flatten())
-    sums = flat.group_by("table").aggregate([("rows", "sum")])
+    sums = parts.group_by("table").aggregate([("rows", "sum")])
     return Counter(dict(zip(sums.column("table").to_pylist(), sums.column("rows_sum").to_pylist(), strict=True)))
+
+
+def _told_in_links(log: OpenLog) -> list[Sent]:
+    """What producers said of the messages in links."""
+    sent = _of_links(log, "producers")
+    if sent is None:
+        return []
+    facts = [("messages", "sum"), ("rows", "sum"), ("last", "max"), ("rows_so_far", "max")]
+    return [Sent(*row.values()) for row in sent.group_by("producer").aggregate(facts).to_pylist()]
+
+
+def _of_links(log: OpenLog, name: str) -> pa.Table | None:
+    """The items of a list that each link has."""
+    if log.proof is None:
+        return None
+    lists = dataset(log.proof).to_table(columns=[name]).column(name).combine_chunks()
+    return pa.Table.from_struct_array(lists.flatten())
 
 
 def _sources(log: OpenLog) -> Iterator[Source]:
@@ -77,14 +96,15 @@ def _sources(log: OpenLog) -> Iterator[Source]:
             yield from ((each.topic, number) for number in range(int(ends[0].min()), int(ends[1].max()) + 1))
 
 
-def _tail(log: OpenLog, source: Source, held: Counter[str]) -> pa.Table:
-    """The spans of what is in no link yet; its rows are added to those that are `held`."""
+def _tail(log: OpenLog, source: Source, held: Counter[str], told: list[Sent]) -> pa.Table:
+    """The spans of what is in no link yet; its rows are added to those `held`, its messages to those `told`."""
     found: list[Span] = []
     for tables in pieces(log, source, log.proven(source), END, counted=True):
         if tables:
             messages = pa.concat_tables([each.messages for each in tables])
             found += spans(messages, MOST_ROWS)
             held.update({each.messages.column("table")[0].as_py(): len(each.rows) for each in tables})
+            told += sent(tables)
     return pa.Table.from_pylist([span._asdict() for span in found], schema=_SPANS)
 
 

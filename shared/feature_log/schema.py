@@ -83,6 +83,7 @@ HISTORY = pa.schema(
         ("label_time", TIME),
     ]
 )
+# What a producer says of its message, and how many rows it had, are null where that could not be read either.
 REJECTED = pa.schema(
     [
         ("topic", pa.string()),
@@ -90,6 +91,10 @@ REJECTED = pa.schema(
         ("offset", pa.int64()),
         ("reason", pa.string()),
         ("log_time", TIME),
+        ("producer", pa.string()),
+        ("sequence", pa.int64()),
+        ("rows_so_far", pa.int64()),
+        ("rows", pa.int64()),
     ]
 )
 # Offsets `first` to `last`, both included, that Kafka no longer had; `found` by the clock of who read.
@@ -98,6 +103,9 @@ GAPS = pa.schema(
 )
 # A link of the hash chain over the rows of a topic partition: see shared/feature_log/proof/links.py.
 _PART = pa.struct([("table", pa.string()), ("rows", pa.int64()), ("content", pa.string())])
+_SENT = pa.struct(
+    [("producer", pa.string()), *((name, pa.int64()) for name in ("messages", "rows", "last", "rows_so_far"))]
+)
 PROOF = pa.schema(
     [
         ("topic", pa.string()),
@@ -106,6 +114,7 @@ PROOF = pa.schema(
         *((name, pa.int64()) for name in ("first", "last", "messages", "rows", "rejected", "repeats", "holes")),
         ("cuts", pa.list_(pa.field("element", pa.int64()))),
         ("parts", pa.list_(pa.field("element", _PART))),
+        ("producers", pa.list_(pa.field("element", _SENT))),
         ("before", pa.string()),
         ("hash", pa.string()),
     ]

@@ -17,7 +17,7 @@ from services.feature_logging.store.pending import Unmade
 from services.feature_logging.store.rejections import Rejections, recent_rejections
 from services.feature_logging.store.table import Place
 from services.feature_logging.stream.gaps import Gaps
-from shared.batch import decode_batch
+from shared.batch import PredictionBatch, decode_batch
 from shared.cloudevents import decode
 from shared.definition import NAME
 from shared.errors import Unreadable
@@ -74,7 +74,7 @@ class Intake:
         origin = _origin(message)
         await self._gaps.passed(origin)
         if not await self._log.holds(self._rejected, origin):
-            await self._log.add(self._rejected, rejected_row(origin, short_reason(reason)), origin)
+            await self._log.add(self._rejected, rejected_row(origin, short_reason(reason), _readable(message)), origin)
 
     async def flush(self) -> Sequence[OutMessage]:
         """Everything taken so far is in the tables and on disk."""
@@ -132,6 +132,14 @@ class Intake:
             place = Place(table_path(self._log.tables, event.model, kind), LABELS)
             if not await self._log.holds(place, origin):
                 await self._log.add(place, rows, origin)
+
+
+def _readable(message: InMessage) -> PredictionBatch | None:
+    """A message of predictions whose rows can't be logged may still tell who sent it."""
+    try:
+        return decode_batch(message.value or b"") if message.topic == PREDICTIONS_TOPIC else None
+    except Unreadable:
+        return None
 
 
 def _origin(message: InMessage) -> Origin:

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from shared.feature_log.proof.messages import Held
+from shared.feature_log.proof.producers import Sent, sent, summed
 from shared.feature_log.proof.spans import Span, joined, spans
 from shared.feature_log.schema import PROOF
 
@@ -31,10 +32,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Unit:
-    """A span, and by table how many rows of it there are and their digest."""
+    """A span, by table how many rows of it there are and their digest, and what producers said of its messages."""
 
     span: Span
     tables: dict[str, tuple[int, bytes]]
+    producers: tuple[Sent, ...]
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Link:
     span: Span
     cuts: tuple[int, ...]
     parts: tuple[Part, ...]
+    producers: tuple[Sent, ...]
     before: str
     hash: str = ""
 
@@ -53,7 +56,7 @@ class Link:
         """What `hash` must be."""
         hour, *numbers = self.span
         told = [self.topic, self.partition, int(hour.timestamp()), *numbers, " ".join(map(str, self.cuts))]
-        told += [content(self.parts), self.before]
+        told += [content(self.parts), *(" ".join(map(str, each)) for each in self.producers), self.before]
         return hashlib.sha256("\n".join(["driftline link 1", *map(str, told)]).encode()).hexdigest()
 
 
@@ -78,7 +81,8 @@ def units(partition: int, tables: Iterable[Held]) -> list[Unit]:
 
 def unit(span: Span, tables: Iterable[Held]) -> Unit:
     """A span with the digests of the rows in it."""
-    return Unit(span, parts_between(span.first, span.last, tables))
+    held = [each.span(span.first, span.last) for each in tables]
+    return Unit(span, parts_between(span.first, span.last, held), sent(held))
 
 
 def parts_between(first: int, last: int, tables: Iterable[Held]) -> dict[str, tuple[int, bytes]]:
@@ -123,7 +127,8 @@ def _together(group: list[Unit], more: Unit) -> bool:
 def _link(topic: str, partition: int, before: str, group: list[Unit]) -> Link:
     cuts = tuple(each.span.first for each in group)
     parts = parts_of([each.tables for each in group])
-    link = Link(topic, partition, joined([each.span for each in group]), cuts, parts, before)
+    producers = summed(told for each in group for told in each.producers)
+    link = Link(topic, partition, joined([each.span for each in group]), cuts, parts, producers, before)
     return replace(link, hash=link.computed())
 
 
@@ -134,7 +139,8 @@ def to_table(links: Sequence[Link]) -> pa.Table:
 
 def _row(link: Link) -> dict[str, Any]:
     row = vars(link) | link.span._asdict()
-    return row | {"cuts": list(link.cuts), "parts": [vars(part) for part in link.parts]}
+    lists = {"parts": [vars(part) for part in link.parts], "producers": [each._asdict() for each in link.producers]}
+    return row | {"cuts": list(link.cuts)} | lists
 
 
 def from_table(rows: pa.Table) -> list[Link]:
@@ -146,4 +152,7 @@ def from_table(rows: pa.Table) -> list[Link]:
 def _read(row: dict[str, Any]) -> Link:
     span = Span(*(row[name] for name in Span._fields))
     parts = tuple(Part(**part) for part in row["parts"] or ())
-    return Link(row["topic"], row["partition"], span, tuple(row["cuts"] or ()), parts, row["before"], row["hash"])
+    producers = tuple(Sent(**each) for each in row["producers"] or ())
+    return Link(
+        row["topic"], row["partition"], span, tuple(row["cuts"] or ()), parts, producers, row["before"], row["hash"]
+    )

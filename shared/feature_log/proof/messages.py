@@ -8,7 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from shared.feature_log.proof.content import digests
-from shared.feature_log.schema import TIME
+from shared.feature_log.schema import REJECTED_NAME, TIME
 
 # `hour` is that of the message's LogAppendTime; `distinct` counts different rows, `highest` is the last one's number.
 MESSAGES = pa.schema(
@@ -51,6 +51,12 @@ class Held:
     def span(self, first: int, last: int) -> "Held":
         """Of rows of one partition those from one offset to another, both included."""
         return self._between(*_bounds(self.messages.column("offset"), first, last + 1))
+
+    def logged(self) -> pa.Array:
+        """How many rows each message has in the table; of a rejected one, had, if it could be told."""
+        if len(self.messages) and self.messages.column("table")[0].as_py() == REJECTED_NAME:
+            return self.rows.column("rows").take(pa.array(self.at[:-1]))
+        return pa.array(np.diff(self.at))
 
     def digest(self) -> bytes:
         """Of the rows' values."""

@@ -8,10 +8,11 @@ import pyarrow.dataset as ds
 from shared.feature_log.opened import OpenLog, OpenTable, Source
 from shared.feature_log.proof.links import MOST_ROWS
 from shared.feature_log.proof.messages import Held, held
+from shared.feature_log.proof.producers import SENT
 from shared.feature_log.reading import dataset
 
 # What counting needs; hashing needs all columns.
-COUNTED = ("source_partition", "source_offset", "source_row", "log_time")
+COUNTED = ("source_partition", "source_offset", "source_row", "log_time", *SENT)
 _FIRST_WINDOW = 1_000
 END = 2**62
 
@@ -29,8 +30,9 @@ def _rows(each: OpenTable, source: Source, offsets: range, *, counted: bool) -> 
     chosen = (number == source[1]) & (offset >= offsets.start) & (offset < offsets.stop)
     if each.topic is None:
         chosen &= ds.field("topic") == source[0]
-    columns = list(COUNTED) if counted and each.topic else None
-    return dataset(each.table).to_table(columns=columns, filter=chosen)
+    rows = dataset(each.table)
+    columns = [name for name in COUNTED if name in rows.schema.names] if counted and each.topic else None
+    return rows.to_table(columns=columns, filter=chosen)
 
 
 def pieces(log: OpenLog, source: Source, first: int, stop: int, *, counted: bool = False) -> Iterator[Sequence[Held]]:

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from shared.events import Record
 from shared.feature_log.opened import Lost
+from shared.feature_log.proof.producers import ProducerReport
 
 
 class Gap(Record):
@@ -53,12 +54,14 @@ class PartitionReport(Record):
 
 
 class Completeness(Record):
-    """The whole log, or what was asked of it; `complete` if every partition is and no table's rows are too many or few,
-    which is said in `problems` of a report on all of it.
+    """The whole log, or what was asked of it; `complete` if every partition is and no table's rows are too many or few.
+    That, said in `problems`, and `producers` are told by a report on all of the log alone; messages of producers that
+    are missing may be on their way.
     """
 
     complete: bool
     partitions: tuple[PartitionReport, ...]
+    producers: tuple[ProducerReport, ...]
     problems: tuple[str, ...]
 
 

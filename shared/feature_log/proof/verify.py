@@ -9,7 +9,9 @@ from shared.events import Record
 from shared.feature_log.opened import OpenLog, Source
 from shared.feature_log.proof.links import MOST_ROWS, Link, Part, beginning, from_table, parts_between, parts_of
 from shared.feature_log.proof.messages import Held
-from shared.feature_log.proof.reading import pieces, read_held
+from shared.feature_log.proof.producers import Producers
+from shared.feature_log.proof.reading import END, pieces, read_held
+from shared.feature_log.proof.reports import Completeness
 
 # What a link's part must be instead, since its rows were lawfully changed: by topic, partition, first offset and table.
 Restated = Mapping[tuple[str, int, int, str], Part]
@@ -26,16 +28,43 @@ class Fault(Record):
     what: str
 
 
-def verify(log: OpenLog, sources: Iterable[Source], heads: Sequence[str], restated: Restated) -> Iterator[Fault]:
-    """The faults of the chain and of the rows in it. `heads` are hashes that were kept elsewhere."""
+class Verified(Record):
+    """`complete` if the report is, nothing is at fault, and no message that a producer has sent is missing. `links` are
+    in the chain; `restated` of them hold other rows than were logged, which a record accounts for.
+    """
+
+    complete: bool
+    links: int
+    restated: int
+    faults: tuple[Fault, ...]
+    report: Completeness
+
+
+def verify(log: OpenLog, report: Completeness, heads: Sequence[str], restated: Restated) -> Verified:
+    """Recompute all. `report` is that on the log, `heads` are hashes of links that were kept elsewhere."""
     links = [] if log.proof is None else from_table(log.proof.to_pyarrow_table())
-    for head in {*heads} - {link.hash for link in links}:
-        nowhere = dict.fromkeys(("topic", "partition", "hour", "first", "last"))
-        yield Fault(**nowhere, what=f"no link has the hash {head}: the chain was cut off or made anew")
-    of = {source: [link for link in links if (link.topic, link.partition) == source] for source in sources}
-    for source, mine in of.items():
-        yield from _chain_faults(source, mine, log.proven(source))
-        yield from _row_faults(log, source, mine, restated)
+    sources = {(link.topic, link.partition) for link in links} | {(of.topic, of.partition) for of in report.partitions}
+    faults, producers = list(_unknown(heads, links)), Producers()
+    for source in sorted(sources):
+        mine = [link for link in links if (link.topic, link.partition) == source]
+        faults += _chain_faults(source, mine, log.proven(source))
+        faults += _row_faults(log, source, mine, restated, producers)
+    exact = report.model_copy(update={"producers": producers.reports()})
+    missing = any(each.missing_messages or each.holes for each in exact.producers)
+    return Verified(
+        complete=report.complete and not (faults or missing),
+        links=len(links),
+        restated=len({key[:3] for key in restated}),
+        faults=tuple(faults),
+        report=exact,
+    )
+
+
+def _unknown(heads: Sequence[str], links: Sequence[Link]) -> Iterator[Fault]:
+    nowhere = dict.fromkeys(("topic", "partition", "hour", "first", "last"))
+    for head in dict.fromkeys(heads):
+        if not any(link.hash == head for link in links):
+            yield Fault(**nowhere, what=f"no link has the hash {head}: the chain was cut off or made anew")
 
 
 def _chain_faults(source: Source, links: Sequence[Link], proven: int) -> Iterator[Fault]:
@@ -53,7 +82,9 @@ def _chain_faults(source: Source, links: Sequence[Link], proven: int) -> Iterato
         yield _on(source, None, expected or 0, proven - 1, what)
 
 
-def _row_faults(log: OpenLog, source: Source, links: Sequence[Link], restated: Restated) -> Iterator[Fault]:
+def _row_faults(
+    log: OpenLog, source: Source, links: Sequence[Link], restated: Restated, producers: Producers
+) -> Iterator[Fault]:
     reached = 0
     for group in _groups(links):
         yield from _strangers(log, source, reached, group[0].span.first)
@@ -65,7 +96,10 @@ def _row_faults(log: OpenLog, source: Source, links: Sequence[Link], restated: R
                     held for each in tables if len((held := each.span(link.span.last + 1, after.span.first - 1)).rows)
                 ]
                 yield from _in_no_link(source, between)
+        producers.add(tables)
         reached = max(reached, group[-1].span.last + 1)
+    for newest in pieces(log, source, reached, END, counted=True):
+        producers.add(newest)
 
 
 def _groups(links: Sequence[Link]) -> Iterator[list[Link]]:

@@ -35,7 +35,7 @@ async def fill(state: Path) -> None:
     intake = Intake(feature_log(state / "tables"), FakeBundles({DIGEST: definition()}).get)
     await intake.handle(prediction_message(0))
     await intake.reject(message(b"bad", 1), "bad")
-    await intake.handle(prediction_message(2))
+    await intake.handle(prediction_message(2, sequence=1, rows_so_far=6))
     await intake.flush()
 
 
@@ -88,6 +88,18 @@ async def test_completeness_is_answered_to_viewers(client: httpx.AsyncClient, tm
                 ],
             }
         ],
+        "producers": [
+            {
+                "producer": "p",
+                "messages": 2,
+                "rows": 6,
+                "last_sequence": 1,
+                "missing_messages": 0,
+                "missing_rows": 0,
+                "repeated_messages": 0,
+                "holes": [],
+            }
+        ],
         "problems": [],
     }
 
@@ -104,6 +116,20 @@ async def test_quality_is_answered_per_hour_and_what_is_asked_wrongly_is_named(
         answer = await client.get("/quality", params=asked | {name: value}, headers=token(tmp_path, "viewer"))
         assert (answer.status_code, answer.json()["error"]["field"].removeprefix("query.")) == (422, name)
     assert (await client.get("/quality", params=asked)).status_code == 401
+
+
+async def test_completeness_is_answered_for_a_part_of_the_log(client: httpx.AsyncClient, tmp_path: Path) -> None:
+    async def hours(**wanted: str | int) -> list[int]:
+        answer = await client.get("/completeness", params=wanted, headers=token(tmp_path, "viewer"))
+        return [len(part["hours"]) for part in answer.json()["partitions"]]
+
+    assert await hours(topic="driftline.predictions", partition=0) == [1]
+    assert await hours(topic="driftline.labels") == []
+    assert await hours(partition=1) == []
+    assert await hours(**{"from": "2013-03-02T00:00:00Z", "to": "2013-03-02T01:00:00Z"}) == [1]
+    assert await hours(to="2013-03-02T00:00:00Z") == [0]
+    wrong = await client.get("/completeness", params={"from": "noon"}, headers=token(tmp_path, "viewer"))
+    assert (wrong.status_code, wrong.json()["error"]["field"]) == (422, "query.from")
 
 
 async def test_nobody_else_is_answered(client: httpx.AsyncClient, tmp_path: Path) -> None:
@@ -175,6 +201,26 @@ async def test_the_command_says_whether_the_log_is_complete(tmp_path: Path, caps
         file.unlink()
     assert main(["completeness", "--state", str(tmp_path)]) == 1
     assert json.loads(capsys.readouterr().out)["partitions"][0]["gaps"] == [{"first": 1, "last": 1}]
+
+
+async def test_verify_says_what_is_there_and_what_was_changed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await fill(tmp_path)
+    await Intake(feature_log(tmp_path / "tables"), FakeBundles({}).get).assigned({("driftline.predictions", 0): 0})
+    command = ["verify", "--state", str(tmp_path), "--json", str(tmp_path / "found.json")]
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert "producer p: messages 0 to 1, 6 rows\n" in said
+    assert "1 links recomputed: complete, as it was logged\n" in said
+    head = json.loads((tmp_path / "found.json").read_text())["report"]["partitions"][0]["head"]
+    DeltaTable(place(tmp_path / "tables").path).update(updates={"wind": "1.5"}, predicate="source_offset = 2")
+    assert main([*command, "--head", head, "--head", "0" * 64]) == 1
+    said = capsys.readouterr().out
+    where = "BROKEN driftline.predictions/0, hour 2013-03-02 00:00Z, offsets 0 to 2"
+    assert f"{where}: flights/predictions: the values of its 6 rows are not those that were logged\n" in said
+    assert f"BROKEN no link has the hash {'0' * 64}" in said
+    assert head not in said.split("BROKEN", 1)[1]
 
 
 def test_history_is_imported_by_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -70,7 +70,8 @@ def links(tables: Path) -> list[Link]:
 
 
 def faults(tables: Path, *heads: str) -> list[Fault]:
-    return list(verify(open_log(tables), [PREDICTIONS, LABELS], heads, {}))
+    log = open_log(tables)
+    return list(verify(log, completeness(log), heads, {}).faults)
 
 
 def spans(tables: Path) -> list[tuple[str, int, int, int]]:

@@ -28,8 +28,8 @@ class Poison(NamedTuple):
 
 
 def poisons(good: PredictionBatch, labels: LabelsReceived) -> list[Poison]:
-    """Of predictions, made of a good batch of a model with one numeric and one categorical feature of at most 9
-    categories and another model than that of `labels`; and of labels, made of good ones of one label.
+    """Of predictions, made of a good batch of another model than that of `labels`, with features of both kinds; and of
+    labels, made of good ones of one label.
     """
     return _predictions(good, labels.model) + _labels(labels) + _on_the_wrong_topic(good, labels)
 
@@ -38,6 +38,7 @@ def _predictions(good: PredictionBatch, other: str) -> list[Poison]:
     meta, value = good.meta, encode_batch(good)
     infinite, short = good.rows.numeric.copy(), len(value) // 2
     infinite[-1, 0] = np.inf
+    width = infinite.shape[1]
     made: list[tuple[str, bytes, str]] = [
         ("empty value", b"", "prediction batch"),
         ("not Arrow", b"\x00\xff rubbish", "prediction batch"),
@@ -51,8 +52,8 @@ def _predictions(good: PredictionBatch, other: str) -> list[Poison]:
         ("a column of another type", _changed(value, _as_text), "`row` must be int32"),
         ("null where none is allowed", _changed(value, _with_null), "`repeat` must be bool without nulls"),
         ("infinite values", encode_batch(replace(good, rows=replace(good.rows, numeric=infinite))), "infinite"),
-        ("another width", _with_rows(good, 2, 0), "numeric must be 1 float32 per row, not 2"),
-        ("a code beyond the categories", _with_rows(good, 1, 9), "a code of origin is outside"),
+        ("another width", _with_rows(good, width + 1, 0), f"numeric must be {width} float32 per row, not {width + 1}"),
+        ("a code beyond the categories", _with_rows(good, width, 99_999), "is outside its "),
         ("an unknown bundle", _with(good, digest="f" * 64), "bundle " + "f" * 64),
         ("a bundle of another model", _with(good, model=other), f"its bundle is of model {meta.model}, not {other}"),
         ("another definition", _with(good, definition_digest="0" * 64), "definition_digest is not that"),
@@ -114,7 +115,7 @@ def _with(good: PredictionBatch, **meta: str) -> bytes:
 
 def _with_rows(good: PredictionBatch, width: int, code: int) -> bytes:
     count = len(good)
-    rows = Rows(np.zeros((count, width), np.float32), np.full((count, 1), code, np.int32))
+    rows = Rows(np.zeros((count, width), np.float32), np.full((count, good.rows.categorical.shape[1]), code, np.int32))
     return encode_batch(replace(good, rows=rows))
 
 

@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.feature_log import day, growth, kills, reading, throughput
+from benchmarks.feature_log import day, growth, kills, poison, reading, throughput
 from benchmarks.rows import Row, exit_code, tell
 
 Figures = dict[str, float]
@@ -43,6 +43,8 @@ def measured(plan: Plan, told: Figures) -> Iterator[Row]:
     found = throughput.figures(small, throughput.measure(plan.rounds, plan.written, throughput.LARGE))
     told |= found
     yield from throughput.judged(found)
+    told |= (found := poison.figures(poison.measure(plan.rounds, plan.written)))
+    yield from poison.judged(found)
     told |= (found := day.figures(asyncio.run(day.measure(plan.commits))))
     yield from day.judged(found)
     with tempfile.TemporaryDirectory() as folder:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.drift_stream.data import MODEL
-from benchmarks.feature_log import day, growth, reading, throughput
+from benchmarks.feature_log import day, growth, poison, reading, throughput
 from benchmarks.feature_log.data import arrow_rows, messages
 from benchmarks.feature_log.throughput import Speeds
 from shared.feature_log.reading import dataset, open_table
@@ -21,6 +21,11 @@ def test_what_is_compared_holds_the_same_rows(tmp_path: Path) -> None:
     logged, plain = dataset(table).to_table().sort_by(order), arrow_rows(range(6), 10).sort_by(order)
     assert logged.select(plain.column_names).to_pylist() == plain.to_pylist()
     assert len(plain.column("request_id").unique()) == 60
+
+
+def test_poison_is_every_hundredth_message_and_all_of_it_is_refused(tmp_path: Path) -> None:
+    stream = poison.with_poison(messages(range(300), 2))
+    assert asyncio.run(poison.log_all(tmp_path, stream)) == 3
 
 
 def test_each_label_of_the_join_finds_its_row(tmp_path: Path) -> None:

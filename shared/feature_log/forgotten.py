@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from shared.events import SnapshotPin
+from shared.feature_log.proof.links import Part
 from shared.feature_log.reading import dataset, open_table
 from shared.feature_log.schema import TIME
 
@@ -32,10 +33,47 @@ SCHEMA = pa.schema(
     ]
 )
 
+# What a link's part of a table (see `proof.links`) is since an order was carried out; the highest `number` counts.
+RESTATED = pa.schema(
+    [
+        ("record", pa.string()),
+        ("number", pa.int64()),
+        ("topic", pa.string()),
+        ("partition", pa.int32()),
+        ("first", pa.int64()),
+        ("table", pa.string()),
+        ("rows", pa.int64()),
+        ("content", pa.string()),
+    ]
+)
+
 
 def forgotten_path(tables: Path) -> Path:
     """Where the table lies."""
     return tables / "_forgotten"
+
+
+def restated_path(tables: Path) -> Path:
+    """Where the table of RESTATED lies."""
+    return tables / "_restated"
+
+
+def restated(tables: Path) -> dict[tuple[str, int, int, str], Part]:
+    """The parts that links have now: by topic, partition, the link's first offset, and table."""
+    table = open_table(restated_path(tables))
+    rows = [] if table is None else table.to_pyarrow_table().sort_by("number").to_pylist()
+    return {
+        (row["topic"], row["partition"], row["first"], row["table"]): Part(row["table"], row["rows"], row["content"])
+        for row in rows
+    }
+
+
+def last_change(tables: Path) -> int:
+    """A number that is another one after each order and each record of what was done; 0 where there is none."""
+    try:
+        return (forgotten_path(tables) / "_delta_log").stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 class Order(NamedTuple):
@@ -50,22 +88,19 @@ class Orders:
     """All orders, read again when there are more."""
 
     def __init__(self, tables: Path) -> None:
-        self._path = forgotten_path(tables)
+        self._tables = tables
         self._seen = 0
         self._known: tuple[Order, ...] = ()
 
     def __call__(self) -> Sequence[Order]:
         """Those given up to now."""
-        try:
-            seen = (self._path / "_delta_log").stat().st_mtime_ns
-        except FileNotFoundError:
-            return ()
+        seen = last_change(self._tables)
         if seen != self._seen:
             self._known, self._seen = tuple(self._read()), seen
         return self._known
 
     def _read(self) -> Iterator[Order]:
-        table = open_table(self._path)
+        table = open_table(forgotten_path(self._tables))
         if table is not None:
             rows = dataset(table).to_table(columns=list(Order._fields), filter=ds.field("table").is_null())
             yield from (Order(**row) for row in rows.to_pylist())

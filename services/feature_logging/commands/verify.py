@@ -8,6 +8,7 @@ from pathlib import Path
 
 from services.feature_logging.settings import Settings
 from shared.feature_log.completeness import completeness
+from shared.feature_log.forgotten import restated
 from shared.feature_log.opened import open_log
 from shared.feature_log.proof.reports import PartitionReport
 from shared.feature_log.proof.verify import Fault, Verified, verify
@@ -43,7 +44,7 @@ def _verified(tables: Path, heads: list[str]) -> Verified:
             time.sleep(_PAUSE)
             log = open_log(tables)
             report = completeness(log)
-    return verify(log, report, heads, {})
+    return verify(log, report, heads, restated(tables))
 
 
 def _lines(found: Verified) -> Iterator[str]:
@@ -55,6 +56,8 @@ def _lines(found: Verified) -> Iterator[str]:
         if part.head:
             yield f"head of {part.topic}/{part.partition} before offset {part.proven}: {part.head}"
     yield from (f"BROKEN {problem}" for problem in _problems(found))
+    if found.restated:
+        yield f"{found.restated} links hold other rows than were logged, as records in _forgotten account for"
     yield f"{found.links} links recomputed: {'complete, as it was logged' if found.complete else 'NOT COMPLETE'}"
 
 

@@ -23,9 +23,8 @@ Key = tuple[bytes, int]
 
 def of_entities(rows: pa.Table, entities: Collection[str]) -> pa.Array:
     """Which rows are of one of them, bool [n]."""
-    return pc.call_function(
-        "is_in", [rows.column("entity").combine_chunks()], pc.SetLookupOptions(pa.array(sorted(entities), pa.string()))
-    )
+    entity = rows.column("entity").combine_chunks()
+    return pc.call_function("is_in", [entity], pc.SetLookupOptions(pa.array(sorted(entities), pa.string())))
 
 
 def of_keys(rows: pa.Table, keys: Collection[Key]) -> pa.Array:

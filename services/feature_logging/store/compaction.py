@@ -9,11 +9,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from deltalake.transaction import AddAction, RemoveAction
 
 from services.feature_logging.domain.evolution import conform
-from services.feature_logging.store.files import write_files
+from services.feature_logging.store.files import read_parquet, write_files
 from services.feature_logging.store.sync import sync_all
 from services.feature_logging.store.table import LogTable
 from shared.feature_log.schema import PARTITION
@@ -88,7 +87,7 @@ def _merge(table: LogTable, group: list[File]) -> list[AddAction | RemoveAction]
 
 def read_file(table: LogTable, file: File, day: object) -> pa.Table:
     """The rows of a data file, with the day that it is of (None: the table has no days)."""
-    rows = pq.ParquetFile(table.path / file["path"]).read()
+    rows = read_parquet(table.path / file["path"])
     if day is None:
         return rows
     return rows.append_column(PARTITION, pa.repeat(pa.scalar(day, pa.date32()), len(rows)))

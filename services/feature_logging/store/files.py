@@ -3,7 +3,7 @@
 import json
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,14 @@ def write_parquet(rows: pa.Table, path: Path) -> None:
     texts = [name for name in others if pa.types.is_string(rows.schema.field(name).type)]
     options: dict[str, Any] = {"use_dictionary": texts, "write_statistics": others}
     pq.write_table(rows, path, compression="zstd", **options)
+
+
+def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """The rows of a file; text and bytes in their plain form: with that of delta-rs's files pyarrow can't do much."""
+    rows = pq.ParquetFile(path).read(columns=None if columns is None else list(columns))
+    plain = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
+    fields = [field.with_type(plain.get(field.type, field.type)) for field in rows.schema]
+    return rows.cast(pa.schema(fields))
 
 
 def statistics(rows: pa.Table) -> dict[str, object]:

@@ -8,11 +8,12 @@ from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from services.feature_logging.domain.forgetting import Key, conceal, keys_of, of_entities, of_keys, without
+from services.feature_logging.store.files import read_parquet
 from services.feature_logging.store.keystore import KeyStore
 from services.feature_logging.store.pending import Pending
+from services.feature_logging.store.restating import Restating
 from services.feature_logging.store.rewriting import Find, delete_old, found_in, persistently, rewrite
 from services.feature_logging.store.table import LogTable, Place
 from shared.events import Record
@@ -94,24 +95,28 @@ class Forgetting:
         mine = partial(of_entities, entities={order.entity, self._hash(order)})
         keys = set(self._keys_of(model, mine))
         for table in _BY_KEY:
-            yield from self._of_table(model, table, _KEY, partial(of_keys, keys=keys))
+            yield from self._of_table(order, f"{model}/{table}", _KEY, partial(of_keys, keys=keys))
         for table in _BY_ENTITY:
-            yield from self._of_table(model, table, ("entity",), mine)
+            yield from self._of_table(order, f"{model}/{table}", ("entity",), mine)
 
-    def _of_table(self, model: str, table: str, columns: tuple[str, ...], find: Find) -> Iterator[Concealed]:
-        path = self._tables / model / table
-        if open_table(path) is not None:
-            rows, version = rewrite(path, columns, find, without if table == "history" else conceal)
-            yield Concealed(
-                model=model, table=table, rows=rows, version=version, old_files=delete_old(path, columns, find)
-            )
+    def _of_table(self, order: Order, name: str, columns: tuple[str, ...], find: Find) -> Iterator[Concealed]:
+        path, (model, _, kind) = self._tables / name, name.partition("/")
+        if open_table(path) is None:
+            return
+        change = without if kind == "history" else conceal
+        chain = Restating(self._tables, name, order.id, columns, find)
+        chain.before(change)
+        rows, version = rewrite(path, columns, find, change)
+        chain.after()
+        old = delete_old(path, columns, find)
+        yield Concealed(model=model, table=kind, rows=rows, version=version, old_files=old)
 
     def _keys_of(self, model: str, mine: Find) -> Iterator[Key]:
         path = self._tables / model / "predictions"
         table = open_table(path)
         for name in [] if table is None else pa.table(table.get_add_actions(flatten=True)).column("path").to_pylist():
             if (found := found_in(path / name, ("entity",), mine)) is not None:
-                yield from keys_of(pq.ParquetFile(path / name).read(columns=list(_KEY)).filter(found))
+                yield from keys_of(read_parquet(path / name, _KEY).filter(found))
 
     def _models(self) -> list[str]:
         return [path.name for path in sorted(self._tables.glob("[a-z]*")) if path.is_dir()]

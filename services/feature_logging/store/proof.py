@@ -11,6 +11,7 @@ from deltalake import DeltaTable
 
 from services.feature_logging.store.pending import Pending
 from services.feature_logging.store.table import LogTable, Place
+from shared.feature_log.forgotten import last_change
 from shared.feature_log.opened import TOPICS, OpenLog, Source, open_log
 from shared.feature_log.proof.links import MOST_ROWS, Unit, beginning, chain, to_table, units
 from shared.feature_log.proof.messages import Held, held
@@ -29,6 +30,7 @@ class Prover:
         self._units: dict[Source, list[Unit]] = {}
         self._rows = 0
         self._proved_at = time.monotonic()
+        self._forgotten = last_change(tables)
 
     def take(self, table: str, rows: pa.Table) -> None:
         """These rows of a table are committed, as part of a flush."""
@@ -60,6 +62,8 @@ class Prover:
 
     def links(self, proof: LogTable, sources: Iterable[Source]) -> Pending | None:
         """The rows of `_proof` that are missing for these topic partitions; None if none is."""
+        if (forgotten := last_change(self._tables)) != self._forgotten:  # what was taken may be other rows by now
+            self._units, self._forgotten = {source: [] for source in self._units}, forgotten
         pending, log = Pending(PROOF), _Opened(self._tables)
         for source in sources:
             proven = proof.version_of(app_id(*source))

@@ -14,13 +14,12 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from deltalake import DeltaTable
 from deltalake.transaction import AddAction, RemoveAction
 
 from services.feature_logging.domain.evolution import conform
 from services.feature_logging.store.compaction import APP_ID, File, read_file
-from services.feature_logging.store.files import write_files
+from services.feature_logging.store.files import read_parquet, write_files
 from services.feature_logging.store.table import Fenced, LogTable, Place
 from services.feature_logging.store.vacuum import DeltaLog
 from shared.feature_log.schema import PARTITION
@@ -75,7 +74,7 @@ def _changed(table: LogTable, file: File, found: pa.Array, change: Change) -> li
 
 def found_in(file: Path, columns: Sequence[str], find: Find) -> pa.Array | None:
     """Which of a file's rows are found; None if none is."""
-    found = find(pq.ParquetFile(file).read(columns=list(columns)))
+    found = find(read_parquet(file, columns))
     return found if pc.call_function("any", [found]).as_py() else None
 
 

@@ -175,7 +175,7 @@ def test_plain_readers_find_rows_by_columns_that_have_no_statistics(tmp_path: Pa
 def test_a_table_without_days_is_one_folder(tmp_path: Path) -> None:
     where = Place(rejected_path(tmp_path), REJECTED)
     table = LogTable(where)
-    row = {"topic": TOPIC, "partition": 0, "offset": 5, "reason": "why", "log_time": None}
+    row = dict.fromkeys(REJECTED.names) | {"topic": TOPIC, "partition": 0, "offset": 5, "reason": "why"}
     pending = Pending(REJECTED)
     pending.add(pa.Table.from_pylist([row], schema=REJECTED), P0, judged=0, version=6)
     table.commit(pending)

@@ -54,7 +54,7 @@ class LogRows:
     """The messages of one model as the feature log has them."""
 
     def __init__(self, tables: Path, bundles: Bundles, model: str) -> None:
-        self.notes = ["the feature log tells unseen categories as missing: windows that have some differ"]
+        self.notes: list[str] = []
         self._tables = tables
         self._bundles = bundles
         self._model = model

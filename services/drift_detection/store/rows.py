@@ -11,7 +11,7 @@ from services.drift_detection.domain.watched import Watched
 from shared.errors import InvalidInput, Unreadable
 from shared.feature_log.answered import Wanted, columns_of, rows_around
 from shared.feature_log.privacy import withheld
-from shared.features import Float32, Rows, stack_rows
+from shared.features import UNSEEN, Float32, Rows, stack_rows
 from shared.reference.panes import moment
 
 LEAST_ROWS, MOST_ROWS = 2_000, 50_000  # of one side; the search shares its process with the stream
@@ -32,7 +32,7 @@ def read_sides(tables: Path, watched: Watched, incident: Incident) -> Sides:
 
 
 def rows_of(table: pa.Table, watched: Watched) -> Rows:
-    """The features of a table's rows. The log does not tell unseen categories from missing ones: both are missing.
+    """The features of a table's rows; a category that is null is unseen if the row's `flags` say so, else missing.
 
     Raises:
         Unreadable: the log lacks a feature, or holds it as another kind, or none that can be read, as it is sensitive.
@@ -41,9 +41,14 @@ def rows_of(table: pa.Table, watched: Watched) -> Rows:
         raise Unreadable(f"feature log: {said}")
     names = [feature.name for feature in watched.definition.features]
     try:
-        return stack_rows(columns_of(table, names), watched.definition, watched.reference.categories)
+        rows = stack_rows(columns_of(table, names), watched.definition, watched.reference.categories)
     except InvalidInput as error:
         raise Unreadable(f"feature log: {error}") from error
+    flags = table.column("flags").combine_chunks()
+    at, said = flags.value_parent_indices().to_numpy(), flags.flatten().to_numpy(zero_copy_only=False)
+    for position, name in enumerate(watched.definition.categorical):
+        rows.categorical[at[said == f"{name}:unseen"], position] = UNSEEN
+    return rows
 
 
 def scores_of(table: pa.Table, watched: Watched) -> Float32:

@@ -58,7 +58,7 @@ class Intake:
         self._see_others()
         origin = _origin(message)
         if not concerns(message, SERVICE):
-            await self.reject(message, "replayed for another service: these rows were logged when they first came")
+            await self._set_aside(origin, "replayed for another service: these rows were logged when they first came")
             return ()
         await self._gaps.passed(origin)
         if reason := (await self._known_rejections()).get((origin.topic, origin.partition, origin.offset)):
@@ -71,10 +71,12 @@ class Intake:
 
     async def reject(self, message: InMessage, reason: str) -> None:
         """Write down that a message was unreadable, so that its offset is no gap."""
-        origin = _origin(message)
+        await self._set_aside(_origin(message), reason, _readable(message))
+
+    async def _set_aside(self, origin: Origin, reason: str, batch: PredictionBatch | None = None) -> None:
         await self._gaps.passed(origin)
         if not await self._log.holds(self._rejected, origin):
-            await self._log.add(self._rejected, rejected_row(origin, short_reason(reason), _readable(message)), origin)
+            await self._log.add(self._rejected, rejected_row(origin, short_reason(reason), batch), origin)
 
     async def flush(self) -> Sequence[OutMessage]:
         """Everything taken so far is in the tables and on disk."""

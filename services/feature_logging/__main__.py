@@ -20,12 +20,15 @@ from services.feature_logging.settings import Settings
 from services.feature_logging.store.history import import_history
 from services.feature_logging.store.keystore import KeyStore
 from services.feature_logging.store.log import FeatureLog, Limits
+from services.feature_logging.store.table import Damaged
 from services.feature_logging.store.upkeep import Upkeep
 from services.feature_logging.stream.consume import consume
 from services.feature_logging.stream.intake import SERVICE, Intake
+from services.feature_logging.stream.repair import can_mend
 from shared.definition import read_definition
 from shared.errors import DriftlineError, InvalidInput, first_problem
 from shared.feature_log.completeness import completeness
+from shared.feature_log.damage import Damage
 from shared.feature_log.forgotten import Orders
 from shared.feature_log.opened import open_log
 from shared.http import Health, serve
@@ -80,7 +83,12 @@ async def _serve(settings: Settings) -> None:
     bundles = Bundles(settings.bundles, settings.trust, KeyStore(settings.keys), Orders(settings.tables))
     intake = Intake(feature_log, bundles.get)
     app = build_app(settings, feature_log, health)
-    upkeep = Upkeep(settings.tables, settings.bundles, settings.keep_hours, settings.upkeep_seconds)
+
+    def on_damage(found: Sequence[Damage]) -> None:
+        if any(can_mend(settings.tables, damage) for damage in found):
+            feature_log.stop(Damaged("; ".join(said for damage in found for said in damage.told())))
+
+    upkeep = Upkeep(settings.tables, settings.bundles, settings.keep_hours, settings.upkeep_seconds, on_damage)
     await serve(app, settings, consume(settings, feature_log, intake, health), upkeep.run())
 
 

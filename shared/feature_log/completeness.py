@@ -28,7 +28,11 @@ ALL = Wanted()
 
 
 def completeness(log: OpenLog, wanted: Wanted = ALL) -> Completeness:
-    """The report on tables as `open_log` opened them; hours in which nothing came are left out."""
+    """The report on tables as `open_log` opened them; hours in which nothing came are left out. Of damaged tables only
+    the damage is told.
+    """
+    if log.damage:
+        return Completeness(complete=False, partitions=(), producers=(), problems=log.damage)
     links, lost = _links(log), log.lost()
     held, told = _rows_in_links(log), _told_in_links(log)
     reports: list[PartitionReport] = []

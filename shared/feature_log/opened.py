@@ -9,6 +9,7 @@ from pathlib import Path
 from deltalake import DeltaTable
 
 from shared.events import LabelsReceived, Record
+from shared.feature_log.damage import find_damage, told
 from shared.feature_log.reading import open_table
 from shared.feature_log.schema import (
     REJECTED_NAME,
@@ -48,11 +49,14 @@ class OpenTable:
 
 @dataclass(frozen=True)
 class OpenLog:
-    """The tables with rows from Kafka, and, if they are there, `_gaps` and `_proof`."""
+    """The tables with rows from Kafka, and, if they are there, `_gaps` and `_proof`. `damage`: what is broken in their
+    folders; a table that can't be opened for it is left out.
+    """
 
     tables: Sequence[OpenTable]
     gaps: DeltaTable | None
     proof: DeltaTable | None
+    damage: tuple[str, ...] = ()
 
     @property
     def all(self) -> list[OpenTable]:
@@ -81,14 +85,20 @@ def open_log(tables: Path) -> OpenLog:
     A writer that is between the commits of one flush makes a false gap; so a running service calls this between them.
     What is in the chain when it is opened is in the tables, too: it is opened first.
     """
-    proof = open_table(proof_path(tables))
+    damages = find_damage(tables)
+    closed = {damage.table for damage in damages if damage.closed}
+
+    def opened(path: Path) -> DeltaTable | None:
+        return None if path in closed else open_table(path)
+
+    proof = opened(proof_path(tables))
     models = [path.name for path in sorted(tables.glob("[a-z]*")) if path.is_dir()]
     found = [
         OpenTable(f"{model}/{kind}", topic, table)
         for model in models
         for kind, topic in TOPICS.items()
-        if (table := open_table(table_path(tables, model, kind))) is not None
+        if (table := opened(table_path(tables, model, kind))) is not None
     ]
-    if (rejected := open_table(rejected_path(tables))) is not None:
+    if (rejected := opened(rejected_path(tables))) is not None:
         found.append(OpenTable(REJECTED_NAME, None, rejected))
-    return OpenLog(found, open_table(gaps_path(tables)), proof)
+    return OpenLog(found, opened(gaps_path(tables)), proof, told(tables, damages))

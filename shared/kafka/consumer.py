@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -81,6 +81,14 @@ class ConsumeLoop:
         """The oldest offset that Kafka still has of each assigned partition; raises KafkaError."""
         found: dict[TopicPartition, int] = await self._consumer.beginning_offsets(self._consumer.assignment())
         return found
+
+    async def read_from(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Of these assigned partitions, read those again that were committed further than told; raises KafkaError."""
+        for place, offset in offsets.items():
+            committed = await self._consumer.committed(place)
+            if committed is not None and committed > offset:
+                log.warning("read again", topic=place.topic, partition=place.partition, first=offset, end=committed)
+                self._consumer.seek(place, offset)
 
     async def _start(self) -> None:
         while True:

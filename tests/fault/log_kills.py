@@ -20,6 +20,7 @@ from pathlib import Path
 from aiokafka import AIOKafkaProducer
 from deltalake import DeltaTable
 
+from shared.feature_log.delta_log import DeltaLog
 from tests.fault.dying_log import STEPS, Forked
 from tests.integration.feature_log_service import Service, kafka_of_its_own, make_bundle, until_all_is_committed
 from tests.integration.test_feature_logging import MODELS, ROWS, Stream, check_next_offsets, completeness, producing
@@ -38,12 +39,16 @@ PLACE = ["source_partition", "source_offset", "source_row"]
 
 @dataclass(frozen=True)
 class Load:
-    """`rate` messages a second; `kills`, each at most `seconds` after a first commit, and one in each of `steps`."""
+    """`rate` messages a second; `kills`, each at most `seconds` after a first commit, and one in each of `steps`.
+
+    `damage`: in the end tables are broken while the service is stopped, and it has to mend them.
+    """
 
     kills: int
     seconds: float = 2.5
     rate: float = 200
     steps: Sequence[str] = ()
+    damage: bool = False
 
 
 @dataclass
@@ -106,6 +111,10 @@ async def killed(state: Path, load: Load) -> Tally:
                 await die_in(service, step)
                 tally.kills += 1
         await finish(service, kafka)
+        if load.damage:
+            break_tables(state)
+            assert not completeness(state)["complete"]
+            await finish(service, kafka)
     count(stream, state, tally)
     return tally
 
@@ -141,6 +150,14 @@ async def finish(service: Service, kafka: str) -> None:
     assert completeness(service.state)["complete"]
     made = sum(value for name, value in told.items() if name.startswith("driftline_feature_log_commit_seconds_count"))
     assert told["driftline_feature_log_fsyncs_total"] >= made
+
+
+def break_tables(state: Path) -> None:
+    """Cut the last log entry of one to 0 bytes, and remove a data file of another and of its labels."""
+    first, second = (state / "tables" / model for model in MODELS)
+    DeltaLog(first / "predictions").commits[-1].path.write_bytes(b"")
+    for path in (second / "predictions", second / "labels"):
+        Path(DeltaTable(path).file_uris()[0]).unlink()
 
 
 def commits(state: Path) -> int:

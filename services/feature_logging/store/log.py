@@ -166,6 +166,10 @@ class FeatureLog:
         async with self._committing:
             return await asyncio.to_thread(read)
 
+    def stop(self, error: Fenced) -> None:
+        """Nothing goes on before `forget`; may be called from any thread."""
+        self._broken = self._broken or error
+
     async def at_rest(self) -> None:
         """When no compaction is under way."""
         await asyncio.gather(*map(asyncio.wrap_future, self._compacting.values()))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
-from deltalake.transaction import AddAction
+from deltalake.transaction import AddAction, RemoveAction
 
 from shared.feature_log.schema import PARTITION
 
@@ -31,7 +31,7 @@ class Pending:
     """`versions`: the txn version that the commit sets per app id; `judged`: the version that the table had when the
     first of these rows was taken; `schemas`: those of the rows, and `schema` all their columns; `files`: the rows as
     data files, once written, and `written` the rows as they stand in them; `days`: theirs, since 1970, of which each
-    becomes a file.
+    becomes a file; `removed`: files that the same commit takes out.
     """
 
     schema: pa.Schema
@@ -44,6 +44,7 @@ class Pending:
     files: list[AddAction] | None = None
     written: pa.Table | None = None
     days: set[int] = field(default_factory=set)
+    removed: list[RemoveAction] = field(default_factory=list)
 
     def add(self, rows: pa.Table | Unmade, app: str, judged: int, version: int) -> None:
         """Take rows after which the app id stands at `version`; `judged` is where the table stands now."""

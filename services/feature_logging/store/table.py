@@ -32,6 +32,10 @@ class Fenced(DriftlineError):
     """Another writer has committed for one of our app ids, or changed the schema: what we hold is out of date."""
 
 
+class Damaged(Fenced):
+    """Tables have lost something, which must be mended first."""
+
+
 class NotDurable(DriftlineError):
     """A commit stands but could not be put on disk. The process must end: a second fsync would only pretend."""
 
@@ -95,7 +99,7 @@ class LogTable:
         if pending.files is None or not self._there(pending.files):
             pending.written = conform(pending.rows(), self.schema)
             pending.files = write_files(self.path, pending.written)
-        self.apply(pending.files, pending.versions)
+        self.apply([*pending.files, *pending.removed], pending.versions)
 
     def apply(self, actions: Iterable[AddAction | RemoveAction], versions: dict[str, int]) -> None:
         """Commit actions whose files are on disk, with the app ids' versions; raises as `commit` does.

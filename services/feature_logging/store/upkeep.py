@@ -1,28 +1,42 @@
 """Cleaning all tables now and then, beside their readers and writers."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from deltalake.exceptions import DeltaError
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 from structlog import get_logger
 
 from services.feature_logging.store.pins import PinnedVersions
-from services.feature_logging.store.vacuum import LOG, clean
+from services.feature_logging.store.vacuum import clean
+from shared.feature_log.damage import Damage, find_damage, told
+from shared.feature_log.delta_log import tables_below
 
 log = get_logger()
 REMOVED = Counter("driftline_feature_log_removed_files_total", "Files that nobody needed", ["table", "kind"])
 
+DAMAGED = Gauge("driftline_feature_log_damaged_tables", "Tables of which something is broken")
+
 
 class Upkeep:
-    """Removes what no version needs that is pinned or younger than `keep_hours`, every `every_seconds`."""
+    """Every `every_seconds`: looks for damage, of which `on_damage` is told, and removes what no version needs that is
+    pinned or younger than `keep_hours`.
+    """
 
-    def __init__(self, tables: Path, bundles: Path, keep_hours: float, every_seconds: float) -> None:
+    def __init__(
+        self,
+        tables: Path,
+        bundles: Path,
+        keep_hours: float,
+        every_seconds: float,
+        on_damage: Callable[[Sequence[Damage]], None],
+    ) -> None:
         self._tables = tables
         self._pinned = PinnedVersions(bundles)
         self._age = keep_hours * 3600
         self._every = every_seconds
+        self._on_damage = on_damage
 
     async def run(self) -> None:
         """For ever."""
@@ -32,7 +46,12 @@ class Upkeep:
 
     def clean_all(self) -> None:
         """Once. What can't be cleaned is told, and left as it is until the next time."""
-        for path in tables_below(self._tables):
+        damages = find_damage(self._tables)
+        DAMAGED.set(len(damages))
+        if damages:
+            log.error("the feature log is damaged", what=told(self._tables, damages))
+            self._on_damage(damages)
+        for path in set(tables_below(self._tables)) - {damage.table for damage in damages}:
             try:
                 self._clean(path)
             except (OSError, DeltaError) as error:
@@ -46,9 +65,3 @@ class Upkeep:
         REMOVED.labels(name, "log").inc(removed.log_files)
         if removed.data_files or removed.log_files:
             log.info("cleaned", table=name, data_files=removed.data_files, log_files=removed.log_files)
-
-
-def tables_below(tables: Path) -> Iterator[Path]:
-    """Every Delta table in the folder of the log: `<model>/<kind>` and those of the log's own, such as `_rejected`."""
-    for depth in ("*", "*/*"):
-        yield from (found.parent for found in sorted(tables.glob(f"{depth}/{LOG}")))

@@ -4,7 +4,7 @@ A version must stay readable if it is pinned, or was the newest at any time with
 knows no pinned versions, and its vacuum judges files that wait for their commit by the time when they were written.
 """
 
-import re
+import math
 import time
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -12,9 +12,7 @@ from pathlib import Path
 
 from deltalake import DeltaTable
 
-LOG = "_delta_log"
-_COMMIT = re.compile(r"(\d{20})\.json")
-_CHECKPOINT = re.compile(r"(\d{20})\.checkpoint.*\.parquet")
+from shared.feature_log.delta_log import LOG, DeltaLog
 
 
 @dataclass(frozen=True)
@@ -23,36 +21,6 @@ class Removed:
 
     data_files: int
     log_files: int
-
-
-@dataclass(frozen=True)
-class _Entry:
-    version: int
-    path: Path
-    time: float
-
-
-class DeltaLog:
-    """The entries of a table's log as they lie in its folder now."""
-
-    def __init__(self, table: Path) -> None:
-        self.commits = sorted(_entries(table, _COMMIT), key=lambda entry: entry.version)
-        self.checkpoints = sorted(_entries(table, _CHECKPOINT), key=lambda entry: entry.version)
-        self._versions = {entry.version for entry in self.commits}
-
-    def newest_at(self, time: float) -> int:
-        """The version that was the newest at a time (seconds since 1970), or the oldest that there is."""
-        return max((entry.version for entry in self.commits if entry.time <= time), default=self.commits[0].version)
-
-    def base(self, version: int) -> int:
-        """Where reading begins to open a version: its checkpoint, or 0."""
-        return max((entry.version for entry in self.checkpoints if entry.version <= version), default=0)
-
-    def can_open(self, version: int) -> bool:
-        """Whether the entries from its base on are all there."""
-        base = self.base(version)
-        first = base + 1 if any(entry.version == base for entry in self.checkpoints) else base
-        return all(each in self._versions for each in range(first, version + 1))
 
 
 def clean(table: Path, pinned: Collection[int], age: float) -> Removed:
@@ -75,11 +43,18 @@ def clean(table: Path, pinned: Collection[int], age: float) -> Removed:
 
 
 def _unused(table: Path, versions: Collection[int], cutoff: float) -> list[Path]:
-    old = [path for path in table.rglob("*.parquet") if LOG not in path.parts and path.stat().st_mtime < cutoff]
+    old = [path for path in table.rglob("*.parquet") if LOG not in path.parts and _time(path) < cutoff]
     if not old:
         return []
     needed = {path for version in (*versions, None) for path in _files(table, version)}
     return [path for path in old if str(path.relative_to(table)) not in needed]
+
+
+def _time(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:  # another worker was first
+        return math.inf
 
 
 def _files(table: Path, version: int | None) -> list[str]:
@@ -97,12 +72,6 @@ def _outdated(log: DeltaLog, kept: Collection[int], oldest: int) -> Iterator[Pat
     for entry in log.checkpoints:
         if entry.version < end and entry.version not in starts:
             yield entry.path
-
-
-def _entries(table: Path, name: re.Pattern[str]) -> Iterator[_Entry]:
-    for path in (table / LOG).iterdir():
-        if found := name.fullmatch(path.name):
-            yield _Entry(int(found[1]), path, path.stat().st_mtime)
 
 
 def _remove(paths: Iterable[Path]) -> int:

@@ -12,8 +12,9 @@ from structlog import get_logger
 
 from services.feature_logging.settings import Settings
 from services.feature_logging.store.log import FeatureLog
-from services.feature_logging.store.table import Fenced
+from services.feature_logging.store.table import Damaged, Fenced
 from services.feature_logging.stream.intake import SERVICE, Intake
+from services.feature_logging.stream.repair import make_readable, repair
 from shared.errors import DriftlineError
 from shared.feature_log.opened import OpenTable, Source, open_log
 from shared.feature_log.schema import app_id
@@ -37,17 +38,24 @@ async def consume(settings: Settings, feature_log: FeatureLog, intake: Intake, h
 
     Raises:
         OtherKafka: the tables were written from another Kafka, or this one has lost its end.
+        NotMended: a table can't be opened.
         NotDurable: the disk can't keep what it has taken.
     """
     health.not_ready("waiting for Kafka")
     producer = Producer(settings.kafka_bootstrap, SERVICE)
     await _once_reached(producer.start)
     try:
+        await asyncio.to_thread(make_readable, feature_log.tables)
         tables = await asyncio.to_thread(open_log, feature_log.tables)
         check_offsets(tables.all, await _once_reached(partial(_end_offsets, settings.kafka_bootstrap)))
         while True:
             try:
+                await _once_reached(partial(repair, feature_log.tables, settings.kafka_bootstrap, intake.lookup))
                 await _loop(settings, producer, intake, health).run()
+            except Damaged as error:
+                log.warning("tables are damaged; mending them, then reading again", why=str(error))
+                feature_log.forget()
+                _end_if_cancelled()
             except Fenced as error:
                 log.warning("another worker has written for our partitions; reading again from there", why=str(error))
                 feature_log.forget()
@@ -91,7 +99,8 @@ def _loop(settings: Settings, producer: Producer, intake: Intake, health: Health
         return {(place.topic, place.partition): offset for place, offset in (await loop.earliest()).items()}
 
     async def assigned() -> None:
-        await intake.assigned(await _once_reached(earliest))
+        held = await intake.assigned(await _once_reached(earliest))
+        await _once_reached(partial(loop.read_from, {TopicPartition(*source): at for source, at in held.items()}))
         health.ready()
 
     policy = CommitPolicy(every_seconds=settings.commit_seconds, every_messages=settings.commit_rows)

@@ -31,13 +31,17 @@ class Gaps:
         self._place = Place(gaps_path(feature_log.tables), GAPS)
         self._next: dict[Source, int] = {}
 
-    async def assigned(self, earliest: Mapping[Source, int]) -> None:
-        """These partitions came, with the oldest offset that Kafka still has of each; nothing of them is in hand."""
+    async def assigned(self, earliest: Mapping[Source, int]) -> Mapping[Source, int]:
+        """These partitions came, with the oldest offset that Kafka still has of each; nothing of them is in hand.
+
+        Gives the next offset of each by the tables, 0 where they hold nothing of it.
+        """
         held = await asyncio.to_thread(self._held, list(earliest))
         self._next = {source: offset for source, offset in held.items() if offset}
         for source, offset in earliest.items():
             await self._goes_on(source, offset)
         await self._log.commit()
+        return held
 
     async def passed(self, origin: Origin) -> None:
         """A message came."""

@@ -31,6 +31,7 @@ from shared.kafka.replays import concerns
 
 log = get_logger()
 SERVICE = "feature_logging"
+Lookup = Callable[[str], Known]
 
 
 class Intake:
@@ -39,9 +40,9 @@ class Intake:
     `lookup` gives what is known of a bundle by its digest, or raises Unreadable; it may take long, and is asked once.
     """
 
-    def __init__(self, feature_log: FeatureLog, lookup: Callable[[str], Known]) -> None:
+    def __init__(self, feature_log: FeatureLog, lookup: Lookup) -> None:
         self._log = feature_log
-        self._lookup = lookup
+        self.lookup = lookup
         self._rejected = Place(rejected_path(feature_log.tables), REJECTED)
         self._rejections: Rejections | None = None
         self._gaps = Gaps(feature_log)
@@ -83,18 +84,21 @@ class Intake:
         await self._log.commit()
         return ()
 
-    async def assigned(self, earliest: Mapping[Source, int]) -> None:
+    async def assigned(self, earliest: Mapping[Source, int]) -> Mapping[Source, int]:
         """These partitions came, perhaps from another worker, whose commits must be seen; `earliest` is the oldest
-        offset that Kafka has of each. Called beside a running handler.
+        offset that Kafka has of each. Called beside a running handler. Gives the offsets from which on nothing is in
+        the tables, so that all from there on must be read, whatever Kafka takes for read.
 
         Raises:
             Fenced, NotDurable: see FeatureLog.
         """
         self._stale = True
-        if not self._log.waiting:
-            self._see_others()
-            await self._gaps.assigned(earliest)
-            await self._log.prove(earliest)
+        if self._log.waiting:
+            return {}
+        self._see_others()
+        held = await self._gaps.assigned(earliest)
+        await self._log.prove(earliest)
+        return held
 
     def _see_others(self) -> None:
         if self._stale and not self._log.waiting:
@@ -123,7 +127,7 @@ class Intake:
 
     async def _bundle(self, digest: str) -> Known:
         if digest not in self._bundles:
-            self._bundles[digest] = await asyncio.to_thread(self._lookup, digest)
+            self._bundles[digest] = await asyncio.to_thread(self.lookup, digest)
         return self._bundles[digest]
 
     async def _labels(self, message: InMessage, origin: Origin) -> None:

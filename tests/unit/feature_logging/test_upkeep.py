@@ -68,6 +68,14 @@ def label(tables: Path, rows: pa.Table) -> None:
     table.commit(pending)
 
 
+def cleaned(tables: Path, bundles: Path) -> list[str]:
+    """Clean all tables once; gives what was said of damage."""
+    damage: list[str] = []
+    upkeep = Upkeep(tables, bundles, 24, 1, lambda found: damage.extend(said for each in found for said in each.told()))
+    upkeep.clean_all()
+    return damage
+
+
 def files(path: Path) -> set[Path]:
     return {file for file in path.rglob("*") if file.is_file()}
 
@@ -90,7 +98,7 @@ def test_a_pinned_version_stays_through_compaction_checkpoint_vacuum_and_log_cle
     commit_and_compact(table, *range(10, 20))
     years_pass(tables)
     before = files(table.path)
-    Upkeep(tables, bundles, keep_hours=24, every_seconds=1).clean_all()
+    cleaned(tables, bundles)
     gone = before - files(table.path)
     assert {path.suffix for path in gone} == {".json", ".parquet"}
     assert read_snapshot(tables, MODEL, pin).pin == pin
@@ -99,7 +107,7 @@ def test_a_pinned_version_stays_through_compaction_checkpoint_vacuum_and_log_cle
     assert LogTable(place(tables)).version_of(P0) == 20
     (bundles / pin.row_hash).rename(tmp_path / "away")
     train_on(bundles, snapshot(tables))
-    Upkeep(tables, bundles, keep_hours=24, every_seconds=1).clean_all()
+    cleaned(tables, bundles)
     assert data_files(table.path) == {Path(uri) for uri in DeltaTable(table.path).file_uris()}
     log = sorted(path.name for path in (table.path / "_delta_log").iterdir())
     assert log[-2:] == [f"{table.delta.version():020}.json", "_last_checkpoint"]
@@ -176,7 +184,7 @@ def test_without_a_bundle_nothing_is_removed_since_nobody_knows_what_is_pinned(t
     before = files(tmp_path)
     for bundles in (tmp_path / "bundles", tmp_path / "tables" / "none"):
         with capture_logs() as lines:
-            Upkeep(tmp_path / "tables", bundles, keep_hours=1, every_seconds=1).clean_all()
+            cleaned(tmp_path / "tables", bundles)
         assert "can't clean a table" in lines[0]["event"]
         bundles.mkdir()
     assert files(tmp_path) == before
@@ -188,3 +196,17 @@ def test_a_folder_that_is_no_bundle_pins_nothing_and_others_do(tmp_path: Path) -
     train_on(bundles, snapshot(tables))
     (bundles / "lost+found").mkdir()
     assert PinnedVersions(bundles).now() == {"flights/predictions": frozenset({1})}
+
+
+def test_a_damaged_table_is_told_and_not_cleaned(tmp_path: Path) -> None:
+    tables, bundles = tmp_path / "tables", tmp_path / "bundles"
+    table = LogTable(place(tables))
+    commit_and_compact(table, 0, 1, 2)
+    train_on(bundles, snapshot(tables))
+    commit_and_compact(table, 3, 4)
+    years_pass(tables)
+    lost = Path(table.delta.file_uris()[0])
+    lost.unlink()
+    before = files(tables)
+    assert cleaned(tables, bundles) == [f"data file {lost.relative_to(table.path)} is gone"]
+    assert files(tables) == before

@@ -1,0 +1,110 @@
+"""Putting rows back into a table that has lost some: what Kafka still has of them, each once."""
+
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from deltalake.transaction import RemoveAction
+
+from services.feature_logging.domain.origin import Origin
+from services.feature_logging.store.log import FeatureLog, Limits
+from services.feature_logging.store.pending import Pending, Unmade
+from services.feature_logging.store.table import LogTable, Place
+from shared.feature_log.damage import LostFile, lost_files
+from shared.feature_log.schema import PARTITION, app_id
+
+APP_ID = "driftline/repair"
+ROWS = 100_000  # in one commit
+
+
+PLACE = ("source_partition", "source_offset", "source_row")
+REJECTED_PLACE = ("partition", "offset", "topic")
+
+
+class Refill(FeatureLog):
+    """Takes messages that were read again as the log does, but only for the tables that are `wanted`, and of those only
+    the rows that they lack.
+
+    `lost` are the wanted tables, with the data files that go out when the rows of all messages have been taken.
+    """
+
+    def __init__(self, tables: Path, lost: Mapping[Path, Sequence[LostFile]]) -> None:
+        super().__init__(tables, Limits(ROWS, ROWS), lambda _: None)
+        self._lost = lost
+        self._found: dict[Path, list[tuple[str, int, pa.Table]]] = defaultdict(list)
+        self.restored = 0
+
+    async def holds(self, place: Place, origin: Origin) -> bool:  # noqa: ARG002  # of a wanted table each row is looked at
+        """Whether the table is not wanted."""
+        return place.path not in self._lost
+
+    async def add(self, place: Place, rows: pa.Table | Unmade, origin: Origin) -> None:
+        """Take a message's rows; raises Fenced if a worker writes for the partition meanwhile."""
+        made = rows.make([rows.message]) if isinstance(rows, Unmade) else rows
+        found = self._found[place.path]
+        found.append((app_id(origin.topic, origin.partition), origin.offset + 1, made))
+        if sum(len(table) for _, _, table in found) >= ROWS:
+            await self._persist(partial(self._restore, place.path, ()))
+
+    async def finish(self) -> None:
+        """All messages were taken; raises Fenced as `add` does."""
+        for path, files in self._lost.items():
+            await self._persist(partial(self._restore, path, files))
+
+    def _restore(self, path: Path, lost: Sequence[LostFile]) -> None:
+        found = self._found.get(path, [])
+        schema = pa.unify_schemas([table.schema for _, _, table in found]) if found else pa.schema([])
+        table = LogTable(Place(path, schema))
+        pending = Pending(schema, files=[], removed=[_removal(file) for file in lost])
+        pending.judged[APP_ID] = table.version_of(APP_ID)
+        pending.versions[APP_ID] = table.version_of(APP_ID) + 1
+        if found:
+            self._add(pending, table, found)
+        if len(pending) or lost:
+            table.commit(pending)
+        self._found.pop(path, None)
+        self.restored += len(pending)
+
+    def _add(self, pending: Pending, table: LogTable, found: list[tuple[str, int, pa.Table]]) -> None:
+        missing = lacking(pa.concat_tables([rows for _, _, rows in found], promote_options="default"), table)
+        if not len(missing):
+            return
+        for app, end, _ in found:
+            pending.judged[app] = table.version_of(app)
+            pending.versions[app] = max(pending.versions.get(app, pending.judged[app]), end)
+        pending.files = None
+        pending.add(missing, APP_ID, pending.judged[APP_ID], pending.versions[APP_ID])
+
+
+def _removal(lost: LostFile) -> RemoveAction:
+    file, day = lost.action, lost.action.get(f"partition.{PARTITION}")
+    values = {} if day is None else {PARTITION: day.isoformat()}
+    return RemoveAction(file["path"], True, time.time_ns() // 1_000_000, file["size_bytes"], values)
+
+
+def lacking(rows: pa.Table, table: LogTable) -> pa.Table:
+    """Those of the rows of messages that the table does not have, in their order."""
+    key = PLACE if PLACE[1] in rows.column_names else REJECTED_PLACE
+    offsets = rows.column(key[1])
+    there = _held(table, key, pc.call_function("min", [offsets]).as_py(), pc.call_function("max", [offsets]).as_py())
+    numbered = rows.select(key).append_column("number", pa.array(np.arange(len(rows))))
+    left = numbered.join(there, list(key), join_type="left anti").column("number").to_numpy()
+    return rows.take(pa.array(np.sort(left)))
+
+
+def _held(table: LogTable, key: Sequence[str], first: int, last: int) -> pa.Table:
+    """The places of the rows that lie in whole files and may be of these offsets."""
+    gone = {file.action["path"] for file in lost_files(table.delta)}
+    files = pa.table(table.delta.get_add_actions(flatten=True)).to_pylist()
+    parts = [
+        pq.ParquetFile(table.path / file["path"]).read(columns=list(key))
+        for file in files
+        if file["path"] not in gone and file[f"min.{key[1]}"] <= last and file[f"max.{key[1]}"] >= first
+    ]
+    return pa.concat_tables([pa.schema([table.schema.field(name) for name in key]).empty_table(), *parts])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from deltalake import DeltaTable
 from prometheus_client import Counter
@@ -173,7 +173,7 @@ async def _read(consumer: AIOKafkaConsumer, place: TopicPartition, offsets: rang
                     await _take(intake, record)
 
 
-async def _take(intake: Intake, record: object) -> None:
+async def _take(intake: Intake, record: ConsumerRecord) -> None:
     message = from_record(record)
     try:
         await intake.handle(message)

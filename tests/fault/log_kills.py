@@ -147,7 +147,8 @@ async def finish(service: Service, kafka: str) -> None:
         told = await service.metrics()
         assert await service.end() == 0
     check_next_offsets(service.state, ends)
-    assert completeness(service.state)["complete"]
+    report = completeness(service.state)
+    assert report["complete"], report
     made = sum(value for name, value in told.items() if name.startswith("driftline_feature_log_commit_seconds_count"))
     assert told["driftline_feature_log_fsyncs_total"] >= made
 

@@ -21,7 +21,7 @@ from services.feature_logging.domain.evolution import conform
 from services.feature_logging.store.compaction import APP_ID, File, read_file
 from services.feature_logging.store.files import read_parquet, write_files
 from services.feature_logging.store.table import Fenced, LogTable, Place
-from services.feature_logging.store.vacuum import DeltaLog
+from shared.feature_log.delta_log import DeltaLog
 from shared.feature_log.schema import PARTITION
 
 T = TypeVar("T")

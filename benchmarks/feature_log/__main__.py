@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.feature_log import day, growth, kills, poison, reading, throughput
+from benchmarks.feature_log import day, growth, kills, poison, proof, reading, throughput
 from benchmarks.rows import Row, exit_code, tell
 
 Figures = dict[str, float]
@@ -51,6 +51,8 @@ def measured(plan: Plan, told: Figures) -> Iterator[Row]:
         tables = Path(folder)
         told |= (found := growth.figures(growth.write(tables, plan.rows)))
         yield from growth.judged(found)
+        told |= (found := proof.hashing(plan.rounds) | proof.reading(tables))
+        yield from proof.judged(found)
         told |= (found := reading.scan(tables, plan.rounds) | reading.join(tables, int(found["rows"])))
         yield from reading.judged(found)
     told |= (found := kills.measure(plan.kills, plan.kills_of_each_step))

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from shared.feature_log.proof.content import digests
+from shared.feature_log.proof.content import digest
 from shared.feature_log.schema import REJECTED_NAME, TIME
 
 # `hour` is that of the message's LogAppendTime; `distinct` counts different rows, `highest` is the last one's number.
@@ -60,7 +60,7 @@ class Held:
 
     def digest(self) -> bytes:
         """Of the rows' values."""
-        return digests(self.rows, [0, len(self.rows)])[0]
+        return digest(self.rows)
 
     def _between(self, start: int, stop: int) -> "Held":
         first, last = self.at[start], self.at[stop]

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 FORMAT = b"driftline rows 2\n"
 _NULL, _VALID = b"\1", b"\0"
-Piece = bytes | memoryview | NDArray[Any]
+Piece = bytes | memoryview
 
 
 def digest(rows: pa.Table) -> bytes:
@@ -53,7 +53,7 @@ def _column(name: str, column: pa.Array) -> Iterator[Piece]:
         return
     lengths = np.diff(runs.run_ends.to_numpy(), prepend=0).astype("<u4")
     yield name.encode() + b"\0runs\0" + len(lengths).to_bytes(4, "little")
-    yield lengths
+    yield lengths.data
     yield from _plain("", runs.values)
 
 
@@ -65,7 +65,7 @@ def _plain(name: str, column: pa.Array) -> Iterator[Piece]:
     kind, values = _values(column)
     yield name.encode() + b"\0" + kind + b"\0" + (_NULL if column.null_count else _VALID)
     if column.null_count:
-        yield np.packbits(column.is_valid().to_numpy(zero_copy_only=False), bitorder="little")
+        yield np.packbits(column.is_valid().to_numpy(zero_copy_only=False), bitorder="little").data
     yield from values
 
 
@@ -76,7 +76,7 @@ def _values(column: pa.Array) -> tuple[bytes, Iterator[Piece]]:
     if pa.types.is_string(kind) or pa.types.is_binary(kind):
         return (b"text" if pa.types.is_string(kind) else b"bytes"), _text(column)
     if (numbers := _numbers(column)) is not None:
-        return numbers[0], iter([np.ascontiguousarray(numbers[1])])
+        return numbers[0], iter([np.ascontiguousarray(numbers[1]).data])
     said = [None if value is None else json.dumps(value, default=str, sort_keys=True) for value in column.to_pylist()]
     return b"json", _text(pa.array(said, pa.string()))
 
@@ -106,10 +106,10 @@ def _text(column: pa.Array) -> Iterator[Piece]:
     filled = column.fill_null("" if pa.types.is_string(column.type) else b"") if column.null_count else column
     _, offsets, data = filled.buffers()
     ends = np.frombuffer(offsets, np.int32)[filled.offset : filled.offset + len(filled) + 1]
-    yield np.diff(ends).astype("<u4")
+    yield np.diff(ends).astype("<u4").data
     yield memoryview(data or b"")[int(ends[0]) : int(ends[-1])]
 
 
 def _list(column: pa.Array) -> Iterator[Piece]:
-    yield pc.call_function("list_value_length", [column]).fill_null(0).to_numpy().astype("<u4")
+    yield pc.call_function("list_value_length", [column]).fill_null(0).to_numpy().astype("<u4").data
     yield from _column("", column.flatten())

@@ -25,13 +25,14 @@ from shared.signing import Signer, Trust
 async def watch(settings: Settings, signer: Signer) -> None:
     """Serve until SIGTERM."""
     health, producer = Health("restoring state"), Producer(settings.kafka_bootstrap, SERVICE)
-    worker = Worker(Bundles(settings.bundles, settings.trust), producer, signer, health)
+    bundles = Bundles(settings.bundles, settings.trust)
+    worker = Worker(bundles, producer, signer, health)
 
     async def deployed(event: DeploymentChanged, _message: InMessage) -> None:
         await worker.deployed(event)
 
     deployments = DeploymentFeed(Trust(settings.trust), SERVICE, deployed, producer.send)
-    app = build_app(settings, health, worker)
+    app = build_app(settings, health, worker, bundles)
     try:
         await serve(app, settings, run(worker, settings), deployments.run(settings.kafka_bootstrap))
     finally:

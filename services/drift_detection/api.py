@@ -54,7 +54,7 @@ class Watching(Protocol):
     def watches(self) -> Mapping[str, ModelWatch]: ...
 
 
-def build_app(settings: Settings, health: Health, watching: Watching) -> FastAPI:
+def build_app(settings: Settings, health: Health, watching: Watching, bundles: Bundles) -> FastAPI:
     """The service's app."""
     app = create_app("drift detection", settings, health, description="Windows of predictions, and their drift.")
 
@@ -68,8 +68,6 @@ def build_app(settings: Settings, health: Health, watching: Watching) -> FastAPI
         """Open incidents and the last that ended, the newest first."""
         return incidents(watching.watches)
 
-    bundles = Bundles(settings.bundles, settings.trust)
-
     @app.get("/v1/incidents/{incident_id}/explain", responses={404: {"description": "There is no such incident"}})
     async def explain_incident(_: Viewer, incident_id: str) -> Explanation:
         """Which features changed how, since when, and in which slices of the rows."""
@@ -77,7 +75,9 @@ def build_app(settings: Settings, health: Health, watching: Watching) -> FastAPI
             for incident in watch.record.incidents:
                 if incident.incident_id == incident_id:
                     return await _explained(settings, bundles, model, incident.model_copy(deep=True))
-        raise HTTPException(404, {"field": "incident_id", "expected": "an incident that /v1/incidents shows"})
+        held = ", ".join(sorted(watching.watches)) or "no model"
+        expected = f"an incident that /v1/incidents of this worker shows, which holds {held}; others hold the others"
+        raise HTTPException(404, {"field": "incident_id", "expected": expected})
 
     return app
 

@@ -131,6 +131,21 @@ TOPICS: tuple[Topic, ...] = (
 )
 
 
+async def count_partitions(bootstrap: str, topic: str) -> int:
+    """How many partitions a topic has; 0: there is none.
+
+    Raises:
+        KafkaError: the broker can't be reached or refuses.
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    try:
+        await admin.start()
+        described = await admin.describe_topics([topic])
+    finally:
+        await admin.close()
+    return len(described[0]["partitions"])
+
+
 async def ensure_topics(bootstrap: str, topics: Sequence[Topic] = TOPICS, replication: int = 1) -> None:
     """Make the topics that are not there yet; those that are stay as they are.
 

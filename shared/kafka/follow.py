@@ -54,6 +54,14 @@ async def tail(bootstrap: str, topic: str, most: int, client_id: str) -> list[In
     return [message async for message in scan(bootstrap, topic, client_id, begins)]
 
 
+async def begin_offsets(bootstrap: str, topic: str, client_id: str) -> dict[int, int]:
+    """The first offset of each partition that is kept; waits and raises as `tail` does."""
+    partitions = await _partitions(bootstrap, [topic], client_id)
+    async with _at_the_beginning(bootstrap, partitions, client_id) as consumer:
+        firsts = await consumer.beginning_offsets(partitions)
+    return {place.partition: first for place, first in firsts.items()}
+
+
 async def end_offsets(bootstrap: str, topic: str, client_id: str) -> dict[int, int]:
     """The next offset of each partition; waits and raises as `tail` does."""
     partitions = await _partitions(bootstrap, [topic], client_id)

@@ -18,7 +18,7 @@ QUIET = 24 * HOUR
 FAIR = "the reference is a fair sample of what is normal, its dispersion included"
 MOST_SHOWN, MOST_TOLD = 20, 200  # streams with histograms, and in all
 NO_HISTOGRAMS: dict[str, Any] = {"edges": (), "levels": (), "expected": (), "recent": ()}
-REMEMBERED = 50  # ended incidents kept to be looked at
+REMEMBERED, MOST_KEPT = 50, 2_000  # ended incidents kept to be looked at, and streams that they name in all
 
 
 @dataclass(frozen=True)
@@ -177,9 +177,16 @@ class IncidentBook:
         incident.state, incident.reason, incident.closed = state, reason, time
         incident.features = {one.stream: one for one in told(incident.features, shown=0)}
         incident.also_moved = {one.stream: one for one in told(incident.also_moved, shown=0)}
+        self._forget()
+
+    def _forget(self) -> None:
+        """The oldest that ended: a record must fit into a message."""
         ended = [one for one in self.incidents if one.state != "open"]
-        for one in ended[:-REMEMBERED]:
-            self.incidents.remove(one)
+        streams = 0
+        for number, one in enumerate(reversed(ended), start=1):
+            streams += len(one.features) + len(one.also_moved)
+            if number > REMEMBERED or streams > MOST_KEPT:
+                self.incidents.remove(one)
 
 
 def told(features: Mapping[str, DriftedFeature], shown: int = MOST_SHOWN) -> tuple[DriftedFeature, ...]:

@@ -5,11 +5,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from services.drift_detection.domain.describe import Described
 from services.drift_detection.domain.parts import Partial, WindowKey
 from services.drift_detection.domain.watched import Watched
-from shared.events import WindowClosed, WindowRevised, stable_id
+from shared.events import CategoricalDrift, NumericDrift, WindowClosed, WindowRevised, stable_id
 from shared.reference import Sketch
 from shared.reference.panes import MICROSECONDS, moment
+
+MOST_HISTOGRAMS = 500
+Numbers = tuple[NumericDrift, ...]
+Levels = tuple[CategoricalDrift, ...]
 
 
 class Span(NamedTuple):
@@ -69,12 +74,21 @@ def window_id(key: WindowKey, size: int) -> str:
     return stable_id(key.digest, key.role, key.segment, moment(key.start).isoformat(), size // MICROSECONDS)
 
 
+def shown(numeric: Numbers, categorical: Levels, scores: Numbers) -> Described:
+    """Of very many columns without what is for pictures alone: a window must fit into a message."""
+    if len(numeric) + len(categorical) + len(scores) <= MOST_HISTOGRAMS:
+        return numeric, categorical, scores
+    plain = tuple(one.model_copy(update={"edges": (), "counts": (), "expected": ()}) for one in numeric)
+    levels = tuple(one.model_copy(update={"levels": (), "counts": (), "expected": ()}) for one in categorical)
+    return plain, levels, scores
+
+
 def window_event(window: Merged, revision: int) -> WindowClosed | WindowRevised:
     """The first word on a window, or a later one."""
     kind = WindowRevised if revision else WindowClosed
     key, watched = window.key, window.watched
     identity, span = window.identity, window.span or Span(window.end)
-    numeric, categorical, scores = watched.describe(window.sketch.result(watched.reference.measure))
+    numeric, categorical, scores = shown(*watched.describe(window.sketch.result(watched.reference.measure)))
     content: dict[str, Any] = {
         "id": stable_id(identity, kind.__name__, revision),
         "time": moment(window.end),

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from services.drift_detection.models import Bundles
 from services.drift_detection.replay.compare import Compared, LastWords, compare
-from services.drift_detection.replay.kafka import Topic, count_partitions
+from services.drift_detection.replay.kafka import Topic
 from services.drift_detection.replay.recompute import Span, recompute
 from services.drift_detection.replay.sources import KafkaRows, LogRows
 from services.drift_detection.settings import Settings
@@ -48,14 +48,15 @@ async def replay(settings: Settings, span: Span, source: str) -> tuple[list[Comp
         Unreadable: Kafka or the log can't be read.
     """
     bootstrap, bundles = settings.kafka_bootstrap, Bundles(settings.bundles, settings.trust)
-    partitions = await count_partitions(bootstrap, PREDICTIONS)
+    predictions = Topic(bootstrap, PREDICTIONS)
+    partitions = await predictions.partitions()
     last = LastWords(span, Trust(settings.trust))
-    async for message in Topic(bootstrap, DRIFT, await count_partitions(bootstrap, DRIFT)).messages():
+    async for message in Topic(bootstrap, DRIFT).messages():
         last.take(message)
     rows = (
         LogRows(settings.tables, bundles, span.model)
         if source == "log"
-        else KafkaRows(Topic(bootstrap, PREDICTIONS, partitions), bundles, span.model)
+        else KafkaRows(predictions, bundles, span.model)
     )
     words = await recompute(rows.messages(), partitions, span, int(time.time() * MICROSECONDS))
     return compare(last.by_id, words), rows.notes

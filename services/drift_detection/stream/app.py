@@ -4,7 +4,6 @@ import asyncio
 from typing import Any
 
 import faust
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from mode.supervisors import CrashingSupervisor
 from structlog import get_logger
@@ -14,6 +13,7 @@ from services.drift_detection.store.table import MOST_BYTES, add_table
 from services.drift_detection.stream.holding import TOPICS, Tables
 from services.drift_detection.stream.transport import use_careful_transport
 from services.drift_detection.stream.worker import SESSION_SECONDS, Worker
+from shared.kafka.admin import count_partitions
 
 log = get_logger()
 APP_ID = "driftline.drift_detection"  # names the consumer group and the changelogs of the tables
@@ -86,17 +86,11 @@ def _follow_assignments(app: faust.App, worker: Worker, tables: Tables) -> None:
             await app.crash(error)
 
 
-async def count_partitions(bootstrap: str, topic: str) -> int:
+async def _partitions(bootstrap: str, topic: str) -> int:
     """How many partitions a topic has; waits until there is a broker and the topic."""
     while True:
         try:
-            admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-            await admin.start()
-            try:
-                described = await admin.describe_topics([topic])
-            finally:
-                await admin.close()
-            if count := len(described[0]["partitions"]):
+            if count := await count_partitions(bootstrap, topic):
                 return count
             log.info("waiting for a topic", topic=topic)
         except KafkaError as error:
@@ -110,7 +104,7 @@ async def run(worker: Worker, settings: Settings) -> None:
     Raises:
         Exception: what crashed it.
     """
-    counts = [await count_partitions(settings.kafka_bootstrap, topic) for topic in TOPICS]
+    counts = [await _partitions(settings.kafka_bootstrap, topic) for topic in TOPICS]
     app = build(settings, worker, *counts)
     tasks = [asyncio.create_task(coroutine) for coroutine in (worker.work(app, settings.cycle_seconds), worker.beat())]
     try:

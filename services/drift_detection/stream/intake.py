@@ -1,6 +1,7 @@
 """One message: a batch of predictions or a word of another worker, into the state or to the dead-letters."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -28,6 +29,7 @@ from shared.kafka.replays import concerns
 
 log = get_logger()
 SERVICE = "drift_detection"
+MOST_PAUSE = 30.0  # seconds between two looks at a bundle that can't be read
 
 
 def from_event(event: Any) -> InMessage:
@@ -133,11 +135,19 @@ class BatchIntake(Intake):
 class WordIntake(Intake):
     """Takes words into the partitions of models that are held here."""
 
-    def __init__(self, mergings: Mapping[int, Merging], catalogue: dict[str, Watched], bundles: Bundles) -> None:
+    def __init__(  # the clock is an option
+        self,
+        mergings: Mapping[int, Merging],
+        catalogue: dict[str, Watched],
+        bundles: Bundles,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         super().__init__()
         self.mergings = mergings
         self._catalogue = catalogue
         self._bundles = bundles
+        self._clock = clock
+        self._pauses: dict[str, tuple[float, float]] = {}  # of bundles that can't be read: when it began, how long
 
     async def take(self, event: Any) -> None:
         """Take in one event of Faust's."""
@@ -173,8 +183,12 @@ class WordIntake(Intake):
             await self._load(digest)
 
     async def _load(self, digest: str) -> None:
-        if digest not in self._catalogue:
-            try:
-                self._catalogue[digest] = await self._bundles.get(digest)
-            except Unreadable as error:
-                log.warning("windows under way wait for their bundle", why=str(error))
+        since, pause = self._pauses.get(digest, (0.0, 0.0))
+        if digest in self._catalogue or self._clock() - since < pause:
+            return
+        try:
+            self._catalogue[digest] = await self._bundles.get(digest)
+            self._pauses.pop(digest, None)
+        except Unreadable as error:
+            self._pauses[digest] = self._clock(), min(max(2 * pause, 0.25), MOST_PAUSE)
+            log.warning("windows under way wait for their bundle", why=str(error))

@@ -12,6 +12,7 @@ from services.drift_detection.domain.partition import PartitionState
 from services.drift_detection.domain.progress import Progress, progress
 from services.drift_detection.domain.sources import Place, Sources
 from services.drift_detection.domain.watch import ModelWatch
+from services.drift_detection.models import Bundles
 from services.drift_detection.settings import Settings
 from shared.http import Health
 from shared.keys import make_keys
@@ -54,7 +55,8 @@ class Watched:
 
 def client(state: Path, role: str | None, there: Merging | None) -> httpx.AsyncClient:
     make_keys(state)
-    app = build_app(Settings(state=state), Health(), Watched(there))
+    settings = Settings(state=state)
+    app = build_app(settings, Health(), Watched(there), Bundles(settings.bundles, settings.trust))
     headers = {} if role is None else {"Authorization": f"Bearer {(state / 'tokens' / f'{role}.jwt').read_text()}"}
     return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://service", headers=headers)
 
@@ -113,7 +115,9 @@ async def test_an_incident_is_explained_by_segments_where_there_is_no_log(tmp_pa
     [incident] = there.watches["pumps"].record.incidents
     async with client(tmp_path, "viewer", there) as http:
         told = (await http.get(f"/v1/incidents/{incident.incident_id}/explain")).json()
-        assert (await http.get("/v1/incidents/nothing/explain")).status_code == 404
+        nothing = await http.get("/v1/incidents/nothing/explain")
+        assert nothing.status_code == 404
+        assert "this worker shows, which holds pumps; others" in nothing.text
     assert [feature["told"]["name"] for feature in told["features"]] == ["temp"]
     assert (told["slices_from"], told["looked_at"], told["severity"]) == ("segments", 0, "major")
     assert DIGEST in told["why"]  # its bundle is not in the store

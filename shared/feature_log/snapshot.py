@@ -13,6 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
+from pyarrow.fs import FileType
 
 from shared.errors import DriftlineError
 from shared.events import SnapshotPin
@@ -88,8 +89,10 @@ def read_snapshot(tables: Path, model: str, pin: SnapshotPin, keys: KeyReader | 
     try:
         sources = _open(tables, model, pin)
         bounds = Bounds(**{field.name: getattr(pin, field.name) for field in fields(Bounds)})
-        table, left_out = select_rows(sources, bounds)
         files = _files(sources, bounds)
+        if gone := _gone(sources, files):
+            raise _changed(tables, model, pin, f"data files of the pinned version are gone: {', '.join(gone)}")
+        table, left_out = select_rows(sources, bounds)
     except (DeltaError, OSError, pa.ArrowException) as error:
         raise _changed(tables, model, pin, f"the pinned version can't be read: {error}") from error
     found = row_hash(table)
@@ -113,6 +116,16 @@ def _files(sources: Sources, bounds: Bounds) -> dict[TableKind, tuple[str, ...]]
         kind: tuple(sorted(part.path for part in dataset(table).get_fragments(filter=wanted_rows(kind, bounds))))
         for kind, table in sources.items()
     }
+
+
+def _gone(sources: Sources, files: Mapping[TableKind, tuple[str, ...]]) -> list[str]:
+    """Which of the files are not there. To find out in the middle of reading would leave readers of others behind."""
+    return [
+        f"{kind}/{found.path}"
+        for kind, table in sources.items()
+        for found in dataset(table).filesystem.get_file_info(list(files[kind]))
+        if found.type == FileType.NotFound
+    ]
 
 
 def _open(tables: Path, model: str, pin: SnapshotPin | None = None) -> Sources:

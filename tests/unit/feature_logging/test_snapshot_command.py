@@ -49,7 +49,9 @@ async def test_a_snapshot_is_pinned_and_read_again(state: Path, capsys: pytest.C
     assert told(state, capsys, "--again", str(state / "told.json")) == answer
     files[0].unlink()
     assert main(["snapshot", MODEL, "--state", str(state), "--again", str(state / "told.json")]) == 1
-    assert "the pinned version can't be read" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"data files of the pinned version are gone: predictions/{answer['files']['predictions'][0]}" in said
+    assert said.count("\n") == 1
 
 
 async def test_what_was_logged_after_as_of_is_left_out_unless_events_were_replayed(

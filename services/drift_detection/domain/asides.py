@@ -42,8 +42,8 @@ def refused_rows(refused: Misfit, clock: int | None, appended: int) -> RefusedRo
     """Of the batch, as far as they came in time. They move the clock: else a feed of nothing else was never told of."""
     batch, watched = refused.batch, refused.watched
     times = microseconds(batch.event_time)
-    rows = sort_rows(times, batch.repeat, clock, watched.lateness, appended)
-    starts = pane_starts(times[rows.counted], watched.definition.monitoring.pane_seconds)
+    rows = sort_rows(times, clock, watched.lateness, appended)
+    starts = pane_starts(times[rows.in_time & ~batch.repeat], watched.definition.monitoring.pane_seconds)
     panes, counts = np.unique(starts, return_counts=True)
     return RefusedRows(dict(zip(panes.tolist(), counts.tolist(), strict=True)), rows.highest)
 

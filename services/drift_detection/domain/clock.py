@@ -20,28 +20,38 @@ class Sorted:
     """Rows of one message, bool [n] each; `highest` event time up to and with this message, None if there is none.
 
     `future`: more than 5 minutes ahead of the message's LogAppendTime. `in_time`: neither that nor more than the
-    lateness behind the highest event time at lower offsets of the partition. `counted`: in time and no repeat.
+    lateness behind the highest event time at lower offsets of the partition. `span`: the least and the greatest time of
+    those in time, None if there are none.
     """
 
-    counted: Mask
     in_time: Mask
     future: Mask
+    span: tuple[int, int] | None
     highest: int | None
 
 
-def sort_rows(times: Int64, repeat: Mask, highest: int | None, lateness: int, appended: int) -> Sorted:
-    """Sort rows by their event times int64 [n]; `repeat` says which were logged before.
+def sort_rows(times: Int64, highest: int | None, lateness: int, appended: int) -> Sorted:
+    """Sort rows by their event times int64 [n].
 
     `highest` is that of the model in this partition at lower offsets, `appended` the message's LogAppendTime. All this
     can be recomputed from (partition, offset). Rows in the future move no clock.
     """
-    future = times > appended + FUTURE
-    in_time = (times >= earliest(highest, lateness)) & ~future
-    moves = times if how_many(in_time) == len(times) else times[~future & (times >= EARLIEST)]
-    known = [] if highest is None else [highest]
-    if len(moves):
-        known.append(int(moves.max()))
-    return Sorted(in_time & ~repeat, in_time, future, max(known, default=None))
+    since, until = earliest(highest, lateness), appended + FUTURE
+    span = _span(times)
+    if (
+        span is not None and since <= span[0] and span[1] <= until
+    ):  # nearly all messages: then none has to be looked for
+        everything = np.ones(len(times), dtype=np.bool_)
+        return Sorted(everything, ~everything, span, span[1] if highest is None else max(highest, span[1]))
+    future = times > until
+    in_time = (times >= since) & ~future
+    moved = _span(times[~future & (times >= EARLIEST)])
+    known = [time for time in (highest, moved and moved[1]) if time is not None]
+    return Sorted(in_time, future, _span(times[in_time]), max(known, default=None))
+
+
+def _span(times: Int64) -> tuple[int, int] | None:
+    return (int(np.minimum.reduce(times)), int(np.maximum.reduce(times))) if len(times) else None
 
 
 def earliest(highest: int | None, lateness: int) -> int:

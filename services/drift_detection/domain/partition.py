@@ -1,7 +1,7 @@
 """What one source partition has brought so far: partial sketches, clocks and counts."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from shared.reference.panes import DAY, MICROSECONDS, Int64, microseconds, pane_
 from shared.reference.segments import ALL
 
 _DAYS = 4  # of a model's that are remembered
+
+_NOTHING = Tally()
 
 
 @dataclass
@@ -58,9 +60,8 @@ class PartitionState:
         message = Message(offset, batch, watched, appended)
         times = microseconds(batch.event_time)
         clock = self.clocks.get(watched.model)
-        rows = sort_rows(times, batch.repeat, clock, watched.lateness, appended)
-        starts = pane_starts(times, watched.definition.monitoring.pane_seconds)
-        for start, pane in _panes(starts, rows.in_time):
+        rows = sort_rows(times, clock, watched.lateness, appended)
+        for start, pane in _panes(times, rows, watched.definition.monitoring.pane_seconds):
             late = clock is not None and start + watched.pane <= clock
             for segment, inside in _segments(pane, batch, watched):
                 self._fill(WindowKey(start, watched.digest, batch.meta.role, segment), inside, late, message)
@@ -122,9 +123,10 @@ class PartitionState:
             return
         counted = rows & ~batch.repeat
         number = how_many(counted)
-        everything = slice(None) if number == len(batch) else counted  # a slice copies nothing
-        answered = message.answered[everything] if key.segment == ALL else None
-        partial.add(batch.rows[everything], batch.scores[everything], watched, answered)
+        known, scores, answered = batch.rows, batch.scores, message.answered if key.segment == ALL else None
+        if number < len(batch):
+            known, scores, answered = known[counted], scores[counted], answered and answered[counted]
+        partial.add(known, scores, watched, answered)
         partial.repeats += how_many(rows) - number
         partial.late_rows += number if late else 0
 
@@ -132,14 +134,15 @@ class PartitionState:
         batch = message.batch
         too_late = ~(rows.in_time | rows.future | batch.repeat)
         repeats = batch.repeat & ~rows.future
-        new = Tally(len(batch), how_many(repeats), how_many(too_late), how_many(rows.future))
-        self.tally(message.watched, batch.meta.role, replace(new, appended=message.appended))
+        told = how_many(repeats), how_many(too_late), how_many(rows.future)
+        new = Tally(len(batch), *told, appended=message.appended)
+        self.tally(message.watched, batch.meta.role, new)
         return Taken(new, too_late, rows.future, rows.highest)
 
-    def tally(self, watched: Watched, role: str, new: Tally = Tally()) -> None:  # noqa: B008  # it is frozen
+    def tally(self, watched: Watched, role: str, new: Tally = _NOTHING) -> None:
         """Count rows, or note that there are parts of a bundle's windows of this role."""
         source = Source(watched.model, watched.digest, role)
-        self.tallies[source] = self.tallies.get(source, Tally()) + new
+        self.tallies[source] = self.tallies.get(source, _NOTHING) + new
 
     def models(self) -> dict[str, str]:
         """The model of each bundle digest that was read here."""
@@ -156,17 +159,17 @@ class PartitionState:
         return found
 
 
-def _panes(starts: Int64, in_time: Mask) -> Iterator[tuple[int, Mask]]:
+def _panes(times: Int64, rows: Sorted, seconds: int) -> Iterator[tuple[int, Mask]]:
     """The panes that the rows in time lie in, and which lie there, bool [n]; most messages lie in one."""
-    found = starts if how_many(in_time) == len(starts) else starts[in_time]
-    if not len(found):
+    if rows.span is None:
         return
-    first, last = int(found.min()), int(found.max())
+    first, last = pane_starts(np.array(rows.span), seconds).tolist()
     if first == last:
-        yield first, in_time
+        yield first, rows.in_time
         return
-    for start in np.unique(found).tolist():
-        yield start, in_time & (starts == start)
+    starts = pane_starts(times, seconds)
+    for start in np.unique(starts[rows.in_time]).tolist():
+        yield start, rows.in_time & (starts == start)
 
 
 def _segments(rows: Mask, batch: PredictionBatch, watched: Watched) -> Iterator[tuple[str, Mask]]:

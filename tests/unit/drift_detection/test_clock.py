@@ -27,23 +27,31 @@ def test_the_watermark_is_the_least_of_those_with_unread_rows_else_the_greatest(
 
 def test_rows_are_counted_in_time_or_kept_out() -> None:
     times = NOW + np.array([0, -HOUR, -HOUR - 1, FUTURE, FUTURE + 1, 0, -HOUR - 1])
-    repeat = np.array([0, 0, 0, 0, 0, 1, 1], dtype=np.bool_)
-    found = sort_rows(times, repeat, NOW, HOUR, NOW)
-    assert found.counted.tolist() == [True, True, False, True, False, False, False]
+    found = sort_rows(times, NOW, HOUR, NOW)
     assert found.in_time.tolist() == [True, True, False, True, False, True, False]
     assert found.future.tolist() == [False] * 4 + [True] + [False] * 2
-    assert found.highest == NOW + FUTURE
+    assert (found.highest, found.span) == (NOW + FUTURE, (NOW - HOUR, NOW + FUTURE))
+
+
+def test_a_message_in_time_does_not_set_the_clock_back() -> None:
+    found = sort_rows(NOW - np.arange(3), NOW + HOUR, 2 * HOUR, NOW)
+    assert found.in_time.all()
+    assert found.highest == NOW + HOUR
+    assert sort_rows(np.array([], np.int64), NOW, HOUR, NOW).highest == NOW
 
 
 def test_rows_of_one_message_are_never_late_by_one_another() -> None:
-    found = sort_rows(NOW - np.arange(10) * HOUR, np.zeros(10, np.bool_), None, HOUR, NOW)
-    assert found.counted.all()
+    found = sort_rows(NOW - np.arange(10) * HOUR, None, HOUR, NOW)
+    assert found.in_time.all()
+    assert not found.future.any()
+    assert found.span == (NOW - 9 * HOUR, NOW)
     assert found.highest == NOW
 
 
 def test_a_time_that_is_none_moves_no_clock() -> None:
     odd = np.array([EARLIEST - 1, np.iinfo(np.int64).min, NOW + 10 * FUTURE])
-    found = sort_rows(odd, np.zeros(3, np.bool_), None, HOUR, NOW)
+    found = sort_rows(odd, None, HOUR, NOW)
     assert not found.in_time.any()
+    assert found.span is None
     assert found.highest is None
-    assert sort_rows(odd, np.zeros(3, np.bool_), NOW, HOUR, NOW).highest == NOW
+    assert sort_rows(odd, NOW, HOUR, NOW).highest == NOW

@@ -20,7 +20,7 @@ def key(hour: int, role: str = "champion") -> WindowKey:
 
 def test_rows_go_to_the_pane_of_their_event_time() -> None:
     state = PartitionState(0)
-    assert state.take(4, batch(DIGEST, *hours(0, 3)), watched(), NOW).tally == Tally(90)
+    assert state.take(4, batch(DIGEST, *hours(0, 3)), watched(), NOW).tally == Tally(90, appended=NOW)
     assert {one: part.sketch.rows for one, part in state.partials.items()} == {key(hour): 30 for hour in range(3)}
     assert (state.offset, state.tallies[SOURCE].rows) == (4, 90)
     assert state.changed == state.unsent == set(state.partials)
@@ -36,7 +36,8 @@ def test_roles_are_kept_apart() -> None:
 def test_repeats_are_counted_apart() -> None:
     state = PartitionState(0)
     state.take(0, batch(DIGEST, *hours(0, 1)), watched(), NOW)
-    assert state.take(1, batch(DIGEST, *hours(0, 1), repeat=True), watched(), NOW).tally == Tally(30, repeats=30)
+    taken = state.take(1, batch(DIGEST, *hours(0, 1), repeat=True), watched(), NOW)
+    assert taken.tally == Tally(30, repeats=30, appended=NOW)
     part = state.partials[key(0)]
     assert (part.sketch.rows, part.repeats, part.late_rows) == (30, 30, 0)
 
@@ -48,7 +49,7 @@ def test_a_row_is_late_when_its_window_had_ended_and_too_late_beyond_the_latenes
     times, rows, scores = hours(1, 1)
     moved = np.array([highest - HOUR, highest - HOUR - 1]).astype("datetime64[us]")
     taken = state.take(1, batch(DIGEST, moved, rows[:2], scores[:2]), watched(), NOW)
-    assert taken.tally == Tally(2, too_late=1)
+    assert taken.tally == Tally(2, too_late=1, appended=NOW)
     assert taken.too_late.tolist() == [False, True]
     assert (state.partials[key(1)].sketch.rows, state.partials[key(1)].late_rows) == (1, 1)
     assert state.clocks["pumps"] == highest

@@ -118,11 +118,13 @@ def hindrance(entry: Entry, mark: Mark | None, *, mended: bool, headers: Mapping
     """Why a letter can't be replayed; None if it can. `mended`: other bytes are sent than it had."""
     letter = entry.letter
     signed = {topic.name: topic.signed for topic in TOPICS if topic.name != DEAD_LETTERS}
+    compacted = {topic.name for topic in TOPICS if topic.config.get("cleanup.policy") == "compact"}
     moved = mark is not None and mark.state == "done"
     reasons = {
         f"was replayed: {letter.topic}/{letter.partition}/{mark.at if mark else 0}": moved,
         "another process is replaying it, or has died: a minute later --yes looks what it did": mark and not moved,
         f"{letter.topic} is no topic of Driftline's": letter.topic not in signed,
+        f"of {letter.topic} the newest message counts, and this one would hide it": letter.topic in compacted,
         f"only {entry.kept} of its {letter.length} bytes were kept: give the whole with --file": not mended
         and entry.kept < letter.length,
         "its headers were too large to be kept: give those that it needs with --header": not letter.has_headers

@@ -49,9 +49,7 @@ async def tail(bootstrap: str, topic: str, most: int, client_id: str) -> list[In
     Raises:
         KafkaError: the broker can't be reached, or it refuses.
     """
-    ends = await end_offsets(bootstrap, topic, client_id)
-    begins = {partition: end - most for partition, end in ends.items()}
-    return [message async for message in scan(bootstrap, topic, client_id, begins)]
+    return [message async for message in scan(bootstrap, topic, client_id, last=most)]
 
 
 async def begin_offsets(bootstrap: str, topic: str, client_id: str) -> dict[int, int]:
@@ -71,17 +69,18 @@ async def end_offsets(bootstrap: str, topic: str, client_id: str) -> dict[int, i
 
 
 async def scan(
-    bootstrap: str, topic: str, client_id: str, begins: Mapping[int, int] | None = None
+    bootstrap: str, topic: str, client_id: str, begins: Mapping[int, int] | None = None, last: int | None = None
 ) -> AsyncIterator[InMessage]:
-    """The messages from the offsets `begins` on, of these partitions alone, or all that there are; up to the end as it
-    is now, in the order of each partition. Waits and raises as `tail` does.
+    """The messages from the offsets `begins` on, of these partitions alone, or the `last` so many of each partition, or
+    all that there are; up to the end as it is now, in the order of each partition. Waits and raises as `tail` does.
     """
     there = await _partitions(bootstrap, [topic], client_id)
     partitions = [place for place in there if begins is None or place.partition in begins]
     async with _at_the_beginning(bootstrap, partitions, client_id) as consumer:
         firsts, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
         for place in partitions:
-            consumer.seek(place, min(ends[place], max(firsts[place], (begins or {}).get(place.partition, 0))))
+            wanted = (begins or {}).get(place.partition, 0) if last is None else ends[place] - last
+            consumer.seek(place, min(ends[place], max(firsts[place], wanted)))
         reader = Reader(consumer)
         while not await _reached(consumer, ends):
             for place, records in (await reader.read(200)).items():

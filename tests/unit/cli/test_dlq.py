@@ -10,7 +10,7 @@ from cli.dlq.marks import Mark, State
 from cli.dlq.replay import Mended
 from cli.dlq.show import facts, hexdump, line
 from cli.errors import UserError
-from shared.kafka.admin import DRIFT, MOST_BYTES, PREDICTIONS
+from shared.kafka.admin import DEPLOYMENTS, DRIFT, MOST_BYTES, PREDICTIONS
 from shared.kafka.dead_letters import Letter, dead_letter
 from shared.kafka.message import InMessage, OutMessage
 from shared.kafka.replays import concerns, replay, replayed_letters
@@ -85,6 +85,7 @@ def test_what_can_not_be_replayed_is_told_why() -> None:
     assert "is no topic" in str(why_not(dead_letter(original(7, topic="elsewhere"), "", "s")))
     assert "is no topic" in str(why_not(dead_letter(original(7, topic="driftline.dead-letters"), "", "s")))
     assert ("bytes were kept" in str(why_not(cut)), why_not(cut, mended=True)) == (True, None)
+    assert "newest message counts" in str(why_not(dead_letter(original(7, topic=DEPLOYMENTS), "", "s")))
     signed = dead_letter(original(7, topic=DRIFT), "", "s")
     assert (why_not(signed), "signature" in str(why_not(signed, mended=True))) == (None, True)
     bare = dead_letter(InMessage(PREDICTIONS, 0, 1, None, b"", (("big", b"x" * MOST_BYTES),), 0), "", "s")

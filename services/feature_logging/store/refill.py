@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -28,14 +28,17 @@ REJECTED_PLACE = ("partition", "offset", "topic")
 
 
 class Refill(FeatureLog):
-    """Takes messages that were read again as the log does, but only for the tables that are `wanted`, and of those only
-    the rows that they lack.
-
-    `lost` are the wanted tables, with the data files that go out when the rows of all messages have been taken.
+    """Takes messages that were read again as the log does, but only for the tables that are in `lost`, and of those
+    only the rows that they lack. The lost data files go out when the rows of all messages have been taken.
     """
 
-    def __init__(self, tables: Path, lost: Mapping[Path, Sequence[LostFile]]) -> None:
-        super().__init__(tables, Limits(ROWS, ROWS), lambda _: None)
+    def __init__(
+        self,
+        tables: Path,
+        lost: Mapping[Path, Sequence[LostFile]],
+        on_trouble: Callable[[str | None], None] = lambda _: None,
+    ) -> None:
+        super().__init__(tables, Limits(ROWS, ROWS), on_trouble)
         self._lost = lost
         self._found: dict[Path, list[tuple[str, int, pa.Table]]] = defaultdict(list)
         self.restored = 0

@@ -61,15 +61,30 @@ def on_disk(tables: Path) -> str:
 def log(tmp_path: Path) -> Log:
     """Requests 1 to 4, two of Ann and two of others, with labels and business results; and a row of Ann's history."""
     log = Log(tmp_path / "tables")
-    for number, entity in ((1, "Ann"), (2, "Bob"), (3, "Ann"), (4, None)):
-        log.predict(number, hours(number), entity=entity, origin=f"from {entity}", traceparent=f"trace {entity}")
-        log.label(number, hours(9), 1.0)
-        log.label(number, hours(10), 900.5, kind="business")
-    log.append(
-        "history",
-        {"request_id": key(7), "row": 0, "event_time": hours(1), "entity": "Ann", "label": 1.0, "label_time": hours(2)},
-        {"request_id": key(8), "row": 0, "event_time": hours(1), "entity": "Bob", "label": 1.0, "label_time": hours(2)},
-    )
+    with log.together():
+        for number, entity in ((1, "Ann"), (2, "Bob"), (3, "Ann"), (4, None)):
+            log.predict(number, hours(number), entity=entity, origin=f"from {entity}", traceparent=f"trace {entity}")
+            log.label(number, hours(9), 1.0)
+            log.label(number, hours(10), 900.5, kind="business")
+        log.append(
+            "history",
+            {
+                "request_id": key(7),
+                "row": 0,
+                "event_time": hours(1),
+                "entity": "Ann",
+                "label": 1.0,
+                "label_time": hours(2),
+            },
+            {
+                "request_id": key(8),
+                "row": 0,
+                "event_time": hours(1),
+                "entity": "Bob",
+                "label": 1.0,
+                "label_time": hours(2),
+            },
+        )
     return log
 
 
@@ -192,6 +207,7 @@ async def test_keys_of_the_model_go_with_its_rows(tmp_path: Path) -> None:
 
 def test_a_compaction_under_way_brings_nothing_back(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     path = table_path(log.tables, MODEL, "predictions")
+    log.predict(5, hours(5), entity="Ann")  # a second file of the day
     other = LogTable(place(log.tables))
     before: Callable[..., object] = LogTable.apply
     calls = []
@@ -208,7 +224,7 @@ def test_a_compaction_under_way_brings_nothing_back(log: Log, monkeypatch: pytes
     with pytest.raises(Fenced):
         compact(other)
     roles = DeltaTable(path).to_pyarrow_table()["role"].to_pylist()
-    assert sorted(roles) == ["champion", "champion", "forgotten", "forgotten"]
+    assert sorted(roles) == [*["champion"] * 2, *["forgotten"] * 3]
     assert len(calls) > 1
 
 

@@ -26,13 +26,14 @@ def asked(log: Log, capsys: pytest.CaptureFixture[str], sql: str, *options: str)
 def log(tmp_path: Path) -> Log:
     """Requests 1 to 4, an hour apart; 1 is labelled and later corrected, 2 labelled, 3 only before it was made."""
     log = Log(tmp_path / "tables")
-    for number in range(1, 5):
-        log.predict(number, hours(number), log_time=hours(number))
-    log.label(1, hours(5), 1.0, log_time=hours(5))
-    log.label(1, hours(6), 0.0, log_time=hours(8))
-    log.label(2, hours(5), 1.0, log_time=hours(5))
-    log.label(3, hours(1), 1.0, log_time=hours(5))
-    log.label(4, hours(5), 9.0, log_time=hours(5), kind="business")
+    with log.together():
+        for number in range(1, 5):
+            log.predict(number, hours(number), log_time=hours(number))
+        log.label(1, hours(5), 1.0, log_time=hours(5))
+        log.label(1, hours(6), 0.0, log_time=hours(8))
+        log.label(2, hours(5), 1.0, log_time=hours(5))
+        log.label(3, hours(1), 1.0, log_time=hours(5))
+        log.label(4, hours(5), 9.0, log_time=hours(5), kind="business")
     return log
 
 

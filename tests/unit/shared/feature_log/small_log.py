@@ -1,5 +1,7 @@
 """A small feature log, written with plain deltalake."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -7,7 +9,7 @@ from typing import Any, Literal
 import pyarrow as pa
 from deltalake import write_deltalake
 
-from shared.feature_log.schema import HISTORY, LABELS, PREDICTIONS, TableKind, table_path
+from shared.feature_log.schema import HISTORY, INDEXED, LABELS, PREDICTIONS, TableKind, table_path
 
 MODEL = "flights"
 FEATURES = [pa.field("wind", pa.float32()), pa.field("origin", pa.string())]
@@ -36,13 +38,29 @@ class Log:
     def __init__(self, tables: Path) -> None:
         self.tables = tables
         self._offset = 0
+        self._held: dict[TableKind, list[dict[str, Any]]] | None = None
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is appended meanwhile is one commit for each table."""
+        held: dict[TableKind, list[dict[str, Any]]] = {}
+        self._held = held
+        yield
+        self._held = None
+        for kind, rows in held.items():
+            self.append(kind, *rows)
 
     def append(self, kind: TableKind, *rows: dict[str, Any]) -> None:
         """Rows of one table; what a row leaves out is null."""
+        if self._held is not None:
+            self._held.setdefault(kind, []).extend(rows)
+            return
         for row in rows:
             row["event_day"] = row["event_time"].date()
         table = pa.Table.from_pylist(list(rows), schema=SCHEMAS[kind])
-        write_deltalake(table_path(self.tables, MODEL, kind), table, mode="append", partition_by="event_day")
+        indexed = ",".join(name for name in INDEXED if name in table.column_names)
+        path, how = table_path(self.tables, MODEL, kind), {"delta.dataSkippingStatsColumns": indexed}
+        write_deltalake(path, table, mode="append", partition_by="event_day", configuration=how)
 
     def predict(self, number: int, time: datetime, **other: Any) -> None:
         """One champion row of one request."""

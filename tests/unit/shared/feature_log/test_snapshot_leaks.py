@@ -27,20 +27,21 @@ def told(snapshot: Snapshot) -> dict[int, float | None]:
 @pytest.fixture
 def planted(log: Log) -> Log:
     """Six rows at hours 1 to 6 with good labels at hours 11 to 16, and a leak of each kind."""
-    for number in range(1, 7):
-        log.predict(number, hours(number), log_time=hours(number))
-        log.label(number, hours(10 + number), 0.0, log_time=hours(10 + number))
-    log.label(1, hours(12), 1.0, log_time=hours(20.5))  # says a time before as_of, came after it
-    log.label(2, hours(21), 1.0, log_time=hours(15))  # a correction of later, by a clock that is ahead
-    log.label(3, hours(2.5), 1.0, log_time=hours(19))  # older than its row
-    log.predict(7, hours(7), log_time=hours(21))  # a prediction that came after as_of
-    log.label(7, hours(8), 1.0, log_time=hours(19))
-    log.predict(8, hours(22), log_time=hours(19))  # an event time in the future
-    log.label(8, hours(20), 1.0, log_time=hours(19))
-    log.predict(9, hours(9), log_time=hours(9))  # labelled too late only, by either clock
-    log.label(9, hours(21), 1.0, log_time=hours(21))
-    log.predict(10, hours(9), log_time=hours(9))
-    log.label(10, hours(8), 1.0, log_time=hours(19))  # older than its row, and the only one
+    with log.together():
+        for number in range(1, 7):
+            log.predict(number, hours(number), log_time=hours(number))
+            log.label(number, hours(10 + number), 0.0, log_time=hours(10 + number))
+        log.label(1, hours(12), 1.0, log_time=hours(20.5))  # says a time before as_of, came after it
+        log.label(2, hours(21), 1.0, log_time=hours(15))  # a correction of later, by a clock that is ahead
+        log.label(3, hours(2.5), 1.0, log_time=hours(19))  # older than its row
+        log.predict(7, hours(7), log_time=hours(21))  # a prediction that came after as_of
+        log.label(7, hours(8), 1.0, log_time=hours(19))
+        log.predict(8, hours(22), log_time=hours(19))  # an event time in the future
+        log.label(8, hours(20), 1.0, log_time=hours(19))
+        log.predict(9, hours(9), log_time=hours(9))  # labelled too late only, by either clock
+        log.label(9, hours(21), 1.0, log_time=hours(21))
+        log.predict(10, hours(9), log_time=hours(9))
+        log.label(10, hours(8), 1.0, log_time=hours(19))  # older than its row, and the only one
     return log
 
 

@@ -16,6 +16,7 @@ STEPS = (0.04, 0.08, 0.16, 0.32)
 SIZES = 2 * len(STEPS)  # of one direction, up and down
 # What a stream bets on: most of it on a shift, which is most of what happens.
 SHIFT, SPREAD, MIX = 0.42, 0.13, 0.6
+_SHARES = (0.8, 1.0, 1.2, 1.0)  # of each step, up and down: shifts of a quarter of a deviation are to be found at once
 FACTORS = (1.15, 1.5, 0.85, 0.6)
 _FLOOR = 0.02
 _LEAST_CHI = 1e-6  # a bet equal to p grows by one each step
@@ -62,7 +63,8 @@ def numeric_bets(counts: NDArray[np.int64], phi: float, phi_any: float, budget: 
     """Of a numeric feature by the reference's counts [B] of its coarse bins."""
     p = smoothed(counts)
     ratios = numeric_ratios(p)
-    weights = np.repeat([SHIFT, SPREAD], SIZES)[: len(ratios)] / SIZES
+    shares = np.multiply.outer([SHIFT, SPREAD], np.repeat(_SHARES, 2) / SIZES)
+    weights = shares.reshape(-1)[: len(ratios)]
     return _bets(p, ratios, weights, None, Unit(int(counts.sum()), phi, max(phi, phi_any), budget))
 
 

@@ -11,6 +11,8 @@ F = 12
 SKEWED = np.array([400, 10, 200, 90, 300])
 EVEN = np.full(20, 500)
 
+SHARES = np.repeat([0.1, 0.125, 0.15, 0.125], 2)  # of four sizes, up and down
+
 
 def test_a_numeric_feature_is_bet_to_shift_and_to_spread_in_four_sizes_up_and_down() -> None:
     bets = numeric_bets(EVEN, 1, 1, budget(F))
@@ -23,7 +25,7 @@ def test_a_numeric_feature_is_bet_to_shift_and_to_spread_in_four_sizes_up_and_do
                 rows.append([one / sum(p[b] * ratio[b] for b in range(20)) for one in ratio])
     assert bets.p == pytest.approx(p)
     assert bets.ratios == pytest.approx(np.array(rows))
-    assert bets.weights == pytest.approx(np.repeat([0.42 / 8, 0.13 / 8], 8))
+    assert bets.weights == pytest.approx(np.concatenate([0.42 * SHARES, 0.13 * SHARES]))
 
 
 def test_ratios_are_floored_and_then_normed() -> None:
@@ -93,5 +95,5 @@ def test_a_bet_that_equals_the_reference_is_none(rows: int) -> None:
 def test_two_bins_are_bet_to_shift_only() -> None:
     bets = numeric_bets(np.array([700, 300]), 1, 1, budget(F))
     assert bets.ratios.shape == (8, 2)
-    assert bets.weights == pytest.approx(np.full(8, 0.42 / 8))
+    assert bets.weights == pytest.approx(0.42 * SHARES)
     assert bets.adaptive is not None

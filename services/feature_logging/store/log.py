@@ -32,6 +32,8 @@ FILES = Gauge("driftline_feature_log_live_files", "Live data files after the las
 SKIPPED = Counter("driftline_feature_log_skipped_total", "Messages read again that the log already held", ["table"])
 # Each day is a file to sync: more of them in one commit would keep those waiting who read between commits.
 DAYS_PER_COMMIT = 256
+# More than the rows of a commit mostly take; where texts are long, fewer rows wait, for all of them are in memory.
+BYTES_PER_COMMIT = 128 * 2**20
 RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0)
 
 
@@ -114,8 +116,11 @@ class FeatureLog:
                 raise Unreadable(": ".join(changed))
         pending.add(rows, app, judged=table.version_of(app), version=origin.offset + 1)
         self._pending[place.path] = pending
-        if self.waiting >= self._limits.rows or len(pending.days) >= DAYS_PER_COMMIT:
+        if self.waiting >= self._limits.rows or len(pending.days) >= DAYS_PER_COMMIT or self._is_full():
             await self.commit()
+
+    def _is_full(self) -> bool:
+        return sum(pending.nbytes for pending in self._pending.values()) >= BYTES_PER_COMMIT
 
     async def commit(self) -> None:
         """Write all that waits, one commit per table, each on disk when this returns.

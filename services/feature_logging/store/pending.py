@@ -13,11 +13,12 @@ from shared.feature_log.schema import PARTITION
 @dataclass(frozen=True)
 class Unmade:
     """`count` rows of a message that are made when they are written: `make` is called once, with the messages of all
-    that wait and have the same `make`. `days`: theirs, since 1970.
+    that wait and have the same `make`. `days`: theirs, since 1970; `nbytes`: what the message takes.
     """
 
     schema: pa.Schema
     count: int
+    nbytes: int
     days: frozenset[int]
     message: Any
     make: Callable[[Sequence[Any]], pa.Table]
@@ -31,7 +32,7 @@ class Pending:
     """`versions`: the txn version that the commit sets per app id; `judged`: the version that the table had when the
     first of these rows was taken; `schemas`: those of the rows, and `schema` all their columns; `files`: the rows as
     data files, once written, and `written` the rows as they stand in them; `days`: theirs, since 1970, of which each
-    becomes a file; `removed`: files that the same commit takes out.
+    becomes a file; `nbytes`: what the rows take; `removed`: files that the same commit takes out.
     """
 
     schema: pa.Schema
@@ -39,6 +40,7 @@ class Pending:
     made: list[pa.Table] = field(default_factory=list)
     unmade: list[Unmade] = field(default_factory=list)
     count: int = 0
+    nbytes: int = 0
     versions: dict[str, int] = field(default_factory=dict)
     judged: dict[str, int] = field(default_factory=dict)
     files: list[AddAction] | None = None
@@ -59,6 +61,7 @@ class Pending:
             if PARTITION in rows.column_names:
                 self.days.update(rows.column(PARTITION).cast(pa.int32()).unique().to_pylist())
         self.count += len(rows)
+        self.nbytes += rows.nbytes
         self.judged.setdefault(app, judged)
         self.versions[app] = version
 

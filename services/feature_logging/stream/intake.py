@@ -113,7 +113,8 @@ class Intake:
         return self._rejections
 
     async def _predictions(self, message: InMessage, origin: Origin) -> None:
-        batch = decode_batch(message.value or b"")
+        value = message.value or b""
+        batch = decode_batch(value)
         if not re.match(NAME, batch.meta.model):
             raise Unreadable("prediction batch: metadata `model` is no model's name")
         place = Place(table_path(self._log.tables, batch.meta.model, "predictions"), PREDICTIONS)
@@ -122,7 +123,7 @@ class Intake:
         known = await self._bundle(batch.meta.digest)
         known.check(batch)
         days = frozenset(np.unique(batch.event_time.astype("datetime64[D]").astype(int)).tolist())
-        rows = Unmade(known.schema, len(batch), days, Message(batch, origin), known.rows)
+        rows = Unmade(known.schema, len(batch), len(value), days, Message(batch, origin), known.rows)
         await self._log.add(place, rows, origin)
 
     async def _bundle(self, digest: str) -> Known:

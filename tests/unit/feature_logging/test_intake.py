@@ -1,6 +1,7 @@
 """The handler: what is readable is logged, what is not is written down with its reason, and both only once."""
 
 import os
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from services.feature_logging.store.log import FeatureLog
 from services.feature_logging.store.table import Fenced, Place
 from services.feature_logging.stream.intake import Intake
+from shared.batch import encode_batch
 from shared.errors import Unreadable
 from shared.feature_log.completeness import completeness
 from shared.feature_log.opened import open_log
@@ -23,6 +25,7 @@ from tests.unit.feature_logging.samples import (
     START,
     TOPIC,
     FakeBundles,
+    batch,
     definition,
     feature_log,
     label_message,
@@ -176,3 +179,15 @@ async def test_partitions_that_come_while_rows_wait_do_not_hide_a_fence(tmp_path
     with pytest.raises(Fenced):
         await ours.intake.flush()
     assert len(rows_of(place(tmp_path, model=MODEL))) == 3
+
+
+async def test_messages_that_take_much_memory_are_committed_before_they_are_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    consumer = Consumer(feature_log(tmp_path))
+    long = encode_batch(replace(batch(1), entity=["x" * 100_000]))
+    monkeypatch.setattr("services.feature_logging.store.log.BYTES_PER_COMMIT", 3 * len(long))
+    await consumer.read(message(long, 0), message(long, 1))
+    assert consumer.log.waiting == 2
+    await consumer.read(message(long, 2), message(long, 3))
+    assert (consumer.log.waiting, len(rows_of(place(tmp_path)))) == (1, 3)

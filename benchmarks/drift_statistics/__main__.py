@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.drift_peers.plan import FULL as PEERS
 from benchmarks.drift_peers.plan import QUICK as FEW_PEERS
-from benchmarks.drift_statistics import delays, false_alarms, flight_cases, model_days, report, seasons
+from benchmarks.drift_statistics import delays, false_alarms, flight_cases, model_days, report, seasons, unseen
 from benchmarks.drift_statistics.false_alarms import Size
 from benchmarks.drift_statistics.flights import Flights
 from benchmarks.drift_statistics.model_days import Days
@@ -39,7 +39,9 @@ QUICK = Extent(Size(10, 100), 2000, Days(50, 20), 2)
 
 def all_rows(extent: Extent) -> Iterator[Row]:
     """Every case, one after the other."""
-    yield from flight_cases.rows(Flights.read(read_definition(DEFINITION)))
+    flights = Flights.read(read_definition(DEFINITION))
+    yield from flight_cases.rows(flights)
+    yield from unseen.rows(flights, flight_cases.BEGINNINGS)
     yield from delays.rows(extent.models)
     yield from false_alarms.rows(extent.size)
     yield from model_days.rows(extent.days)

@@ -20,6 +20,10 @@ HEAD = """# The drift detector, measured
 Written by `python -m benchmarks.drift_statistics --report docs/detector.md`. What the detector does and why is in
 [architecture.md](architecture.md); its code is `services/drift_detection/domain/detector/`. G is the mode that is
 guaranteed, C the calibrated one. A window is a pane of n rows, R the rows of the reference.
+
+What the bets on features do not name may show in the scores or the labels: of the fault of the wind's unit, and of
+that of the temperatures' beside it, the table says what the score's own bets, the estimate without labels and the bet
+on risk make of six days, and what the fault costs. Where none of them finds it, nothing does in that time.
 """
 
 

@@ -67,12 +67,12 @@ def of_reference(reference: Reference) -> Scorer:
     return Scorer(reference, reference.calibration)
 
 
-def window_of(known: Scorer, scores: Float32, labels: Float64, hours: Float64 | None = None) -> WindowOutcomes:
-    """A window of these rows, of which the labels came so many hours after their predictions (none: at once)."""
+def batch_of(scores: Float32, labels: Float64, hours: Float64 | None = None) -> OutcomeBatch:
+    """A champion's rows of one moment, whose labels came so many hours after their predictions (none: at once)."""
     count = len(labels)
     times = np.full(count, START)
     lag = np.zeros(count) if hours is None else hours
-    batch = OutcomeBatch(
+    return OutcomeBatch(
         meta=Meta("simulated", "0" * 64, "0" * 64, "champion", "benchmark", 0, count),
         request_id=[bytes(16)] * count,
         row=np.zeros(count, np.int32),
@@ -85,6 +85,10 @@ def window_of(known: Scorer, scores: Float32, labels: Float64, hours: Float64 | 
         source_partition=np.zeros(count, np.int32),
         source_offset=np.zeros(count, np.int64),
     )
-    window = WindowOutcomes()
-    known.add(window, batch, np.ones(count, np.bool_))
+
+
+def window_of(known: Scorer, scores: Float32, labels: Float64, hours: Float64 | None = None) -> WindowOutcomes:
+    """A window of such rows."""
+    batch, window = batch_of(scores, labels, hours), WindowOutcomes()
+    known.add(window, batch, np.ones(len(batch), np.bool_))
     return window

@@ -6,8 +6,10 @@ Ends with 1 if a goal is not met.
 import argparse
 import sys
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
+from benchmarks.rollout import labelled
 from benchmarks.rollout.cases import Size, rows
 from benchmarks.rows import exit_code, tell
 
@@ -20,7 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="fewer and shorter streams")
     parser.add_argument("--json", type=Path, help="write the rows to this file")
     told = parser.parse_args(arguments)
-    return exit_code(tell(rows(QUICK if told.quick else FULL), told.json))
+    size = QUICK if told.quick else FULL
+    return exit_code(tell(chain(rows(size), labelled.rows(size.streams, size.panes)), told.json))
 
 
 if __name__ == "__main__":

@@ -29,6 +29,17 @@ def needs_secrets(definition: ModelDefinition) -> bool:
     return definition.entity_sensitive or bool(definition.kept_as("hash", "encrypt"))
 
 
+def keyed_ids(rows: pa.Table, definition: ModelDefinition, secrets: Secrets) -> pa.Table:
+    """Rows whose ids are hashes of all that they say: were the hashes not keyed, what is sensitive could be guessed and
+    tried until the id comes out.
+    """
+    if not definition.entity_sensitive and not definition.kept_as("hash", "encrypt", "leave_out"):
+        return rows
+    ids = rows.column("request_id").to_pylist()
+    keyed = [bytes.fromhex(keyed_hash(secrets.secret, "id", each.hex()))[: len(each)] for each in ids]
+    return rows.set_column(rows.schema.get_field_index("request_id"), "request_id", pa.array(keyed, pa.binary()))
+
+
 def protect(rows: pa.Table, definition: ModelDefinition, secrets: Secrets | None) -> pa.Table:
     """Rows with plain features as the tables keep them.
 

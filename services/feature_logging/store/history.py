@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from services.feature_logging.domain.evolution import changed_type
 from services.feature_logging.domain.history import history_rows
-from services.feature_logging.domain.privacy import Secrets, protect
+from services.feature_logging.domain.privacy import Secrets, keyed_ids, protect
 from services.feature_logging.store.pending import Pending
 from services.feature_logging.store.table import LogTable, Place
 from shared.definition import ModelDefinition
@@ -37,7 +37,7 @@ def import_history(tables: Path, definition: ModelDefinition, file: Path, secret
         Fenced: another import was under way; try again.
     """
     content = file.read_bytes()
-    rows = protect(history_rows(_parquet(content), definition), definition, secrets)
+    rows = _protected(_parquet(content), definition, secrets)
     predictions = open_table(table_path(tables, definition.name, "predictions"))
     table = LogTable(Place(table_path(tables, definition.name, "history"), rows.schema))
     for schema in (table.schema, pa.schema(predictions.schema()) if predictions else table.schema):
@@ -50,6 +50,13 @@ def import_history(tables: Path, definition: ModelDefinition, file: Path, secret
         pending.add(rows, app, judged=0, version=1)
         table.commit(pending)
     return Imported(definition.name, len(rows), added, table.delta.version())
+
+
+def _protected(file: pa.Table, definition: ModelDefinition, secrets: Secrets) -> pa.Table:
+    rows = history_rows(file, definition)
+    if "request_id" not in file.column_names:
+        rows = keyed_ids(rows, definition, secrets)
+    return protect(rows, definition, secrets)
 
 
 def _parquet(content: bytes) -> pa.Table:

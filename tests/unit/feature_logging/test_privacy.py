@@ -4,12 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
+from services.feature_logging.domain.history import history_rows
 from services.feature_logging.domain.predictions import Message, prediction_rows
 from services.feature_logging.domain.privacy import protect
 from services.feature_logging.models import Known
+from services.feature_logging.store.history import import_history
 from services.feature_logging.store.keystore import KeyStore
 from services.feature_logging.stream.intake import Intake
 from shared.definition import ModelDefinition, Sensitive, parse_definition
@@ -28,6 +31,7 @@ from tests.unit.feature_logging.samples import (
     origin,
     prediction_message,
 )
+from tests.unit.feature_logging.test_history import history
 
 END = np.datetime64(LOGGED_MS, "ms").astype("datetime64[us]").item().replace(tzinfo=START.tzinfo)
 
@@ -155,3 +159,18 @@ def test_keys_are_for_their_owner_alone(tmp_path: Path) -> None:
     made = keys.make_keys(["a", "b"])
     assert KeyStore(tmp_path / "keys").make_keys(["b", "c"])["b"] == made["b"]
     assert (keys.path.stat().st_mode & 0o777, keys.path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+
+
+def test_ids_that_are_made_of_what_history_says_are_keyed(tmp_path: Path) -> None:
+    pq.write_table(history(request_id=None, row=None), tmp_path / "history.parquet")
+    ids = []
+    for state, definition in (("a", sensitive("encrypt")), ("b", sensitive("encrypt")), ("c", parse_definition(PLAIN))):
+        secrets = KeyStore(tmp_path / state / "keys")
+        assert import_history(tmp_path / state / "tables", definition, tmp_path / "history.parquet", secrets).added
+        table = DeltaTable(table_path(tmp_path / state / "tables", MODEL, "history")).to_pyarrow_table()
+        ids.append(set(table["request_id"].to_pylist()))
+    assert ids[2] == set(
+        history_rows(history(request_id=None, row=None), parse_definition(PLAIN))["request_id"].to_pylist()
+    )
+    assert not ids[0] & ids[1]
+    assert not (ids[0] | ids[1]) & ids[2]

@@ -82,6 +82,10 @@ class ConsumeLoop:
         found: dict[TopicPartition, int] = await self._consumer.beginning_offsets(self._consumer.assignment())
         return found
 
+    async def committed(self) -> dict[TopicPartition, int]:
+        """The group's next offset of each assigned partition, 0 if it has read none; raises KafkaError."""
+        return {place: await self._consumer.committed(place) or 0 for place in self._consumer.assignment()}
+
     async def read_from(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Of these assigned partitions, read those again that were committed further than told; raises KafkaError."""
         for place, offset in offsets.items():

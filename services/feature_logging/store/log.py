@@ -1,7 +1,7 @@
 """All tables of the feature log behind one bounded buffer: the skip rule, commits, and waiting for a full disk."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -136,21 +136,26 @@ class FeatureLog:
                 await self._persist(partial(self._commit_table, path))
             await self._persist(self._prover.settle)
             if self._prover.due(self._limits.prove_seconds):
-                await self._prove(self._prover.sources)
+                await self._prove(dict.fromkeys(self._prover.sources, 0))
 
-    async def prove(self, sources: Iterable[Source] = ()) -> None:
-        """Bring the hash chain up to what is committed: of these topic partitions, and of all that this has committed.
+    def resume(self, held: Mapping[Source, int]) -> None:
+        """Reading begins or goes on; from these offsets on no table holds anything."""
+        self._prover.resume(held)
+
+    async def prove(self, ends: Mapping[Source, int] | None = None) -> None:
+        """Bring the hash chain up to what is committed: of these topic partitions up to the offsets before which the
+        tables hold all, and of what this has committed.
 
         Raises:
             Fenced, NotDurable: see `commit`.
         """
         async with self._committing, self._whole():
-            await self._prove(dict.fromkeys([*sources, *self._prover.sources]))
+            await self._prove(dict.fromkeys(self._prover.sources, 0) | dict(ends or {}))
 
-    async def _prove(self, sources: Iterable[Source]) -> None:
+    async def _prove(self, ends: Mapping[Source, int]) -> None:
         place = self._prover.place
         table = await self.table(place)
-        links = await self._persist(partial(self._prover.links, table, sources))
+        links = await self._persist(partial(self._prover.links, table, ends))
         if links is not None:
             self._pending[place.path] = links
             await self._persist(partial(self._commit_table, place.path))

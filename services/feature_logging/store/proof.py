@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,7 +15,7 @@ from shared.feature_log.forgotten import last_change
 from shared.feature_log.opened import TOPICS, OpenLog, Source, open_log
 from shared.feature_log.proof.links import MOST_ROWS, Unit, beginning, chain, to_table, units
 from shared.feature_log.proof.messages import Held, held
-from shared.feature_log.proof.reading import pieces
+from shared.feature_log.proof.reading import END, pieces
 from shared.feature_log.reading import dataset
 from shared.feature_log.schema import PROOF, REJECTED_NAME, app_id, proof_path
 
@@ -28,6 +28,7 @@ class Prover:
         self._tables = tables
         self._taken: dict[str, list[Held]] = defaultdict(list)
         self._units: dict[Source, list[Unit]] = {}
+        self._held: dict[Source, int] = {}
         self._rows = 0
         self._proved_at = time.monotonic()
         self._forgotten = last_change(tables)
@@ -60,14 +61,22 @@ class Prover:
         """The topic partitions of which something is not in a link yet."""
         return list(self._units)
 
-    def links(self, proof: LogTable, sources: Iterable[Source]) -> Pending | None:
-        """The rows of `_proof` that are missing for these topic partitions; None if none is."""
+    def resume(self, held: Mapping[Source, int]) -> None:
+        """Reading goes on: from these offsets on no table holds anything. What is taken of earlier offsets is what some
+        tables lacked after a crash, and only together with what others held is it all.
+        """
+        self._held.update(held)
+
+    def links(self, proof: LogTable, ends: Mapping[Source, int]) -> Pending | None:
+        """The rows of `_proof` that are missing for these topic partitions; None if none is. Before its end each is
+        wholly in the tables, and so is all that was taken.
+        """
         if (forgotten := last_change(self._tables)) != self._forgotten:  # what was taken may be other rows by now
             self._units, self._forgotten = {source: [] for source in self._units}, forgotten
         pending, log = Pending(PROOF), _Opened(self._tables)
-        for source in sources:
+        for source, end in ends.items():
             proven = proof.version_of(app_id(*source))
-            found = self._missing(log, source, proven)
+            found = self._missing(log, source, range(proven, end))
             if found:
                 made = list(chain(*source, _head(proof.delta, source, proven), found))
                 pending.add(to_table(made), app_id(*source), judged=proven, version=made[-1].span.last + 1)
@@ -77,13 +86,14 @@ class Prover:
         """The links are committed."""
         self._units, self._rows, self._proved_at = {}, 0, time.monotonic()
 
-    def _missing(self, log: "_Opened", source: Source, proven: int) -> list[Unit]:
-        known = [unit for unit in self._units.get(source, []) if unit.span.first >= proven]
-        stop = known[0].span.first if known else log.log.next_offset(source)
-        if stop <= proven:
-            return known
-        read = [unit for tables in pieces(log.log, source, proven, stop) for unit in units(source[1], tables)]
-        return [*read, *known]
+    def _missing(self, log: "_Opened", source: Source, unproven: range) -> list[Unit]:
+        taken = self._units.get(source, [])
+        whole = [unit for unit in taken if unit.span.first >= max(unproven.start, self._held.get(source, END))]
+        ends = [whole[0].span.first] if whole else [unproven.stop, *(unit.span.last + 1 for unit in taken)]
+        if max(ends) <= unproven.start:
+            return whole
+        found = pieces(log.log, source, unproven.start, max(ends))
+        return [*(unit for tables in found for unit in units(source[1], tables)), *whole]
 
 
 class _Opened:

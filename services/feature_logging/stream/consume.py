@@ -95,11 +95,9 @@ def check_offsets(tables: Sequence[OpenTable], ends: Mapping[TopicPartition, int
 
 
 def _loop(settings: Settings, producer: Producer, intake: Intake, health: Health) -> ConsumeLoop:
-    async def earliest() -> dict[Source, int]:
-        return {(place.topic, place.partition): offset for place, offset in (await loop.earliest()).items()}
-
     async def assigned() -> None:
-        held = await intake.assigned(await _once_reached(earliest))
+        earliest, committed = await _once_reached(loop.earliest), await _once_reached(loop.committed)
+        held = await intake.assigned(_by_source(earliest), _by_source(committed))
         await _once_reached(partial(loop.read_from, {TopicPartition(*source): at for source, at in held.items()}))
         health.ready()
 
@@ -111,6 +109,10 @@ def _loop(settings: Settings, producer: Producer, intake: Intake, health: Health
         Hooks(flush=intake.flush, on_dead_letter=intake.reject, on_assigned=assigned),
     )
     return loop
+
+
+def _by_source(offsets: Mapping[TopicPartition, int]) -> dict[Source, int]:
+    return {(place.topic, place.partition): offset for place, offset in offsets.items()}
 
 
 async def _once_reached(work: Callable[[], Awaitable[T]]) -> T:

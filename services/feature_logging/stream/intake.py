@@ -84,10 +84,11 @@ class Intake:
         await self._log.commit()
         return ()
 
-    async def assigned(self, earliest: Mapping[Source, int]) -> Mapping[Source, int]:
+    async def assigned(self, earliest: Mapping[Source, int], committed: Mapping[Source, int]) -> Mapping[Source, int]:
         """These partitions came, perhaps from another worker, whose commits must be seen; `earliest` is the oldest
-        offset that Kafka has of each. Called beside a running handler. Gives the offsets from which on nothing is in
-        the tables, so that all from there on must be read, whatever Kafka takes for read.
+        offset that Kafka has of each, `committed` the one before which all was read. Called beside a running handler.
+        Gives the offsets from which on nothing is in the tables, so that all from there on must be read, whatever Kafka
+        takes for read.
 
         Raises:
             Fenced, NotDurable: see FeatureLog.
@@ -97,7 +98,8 @@ class Intake:
             return {}
         self._see_others()
         held = await self._gaps.assigned(earliest)
-        await self._log.prove(earliest)
+        self._log.resume(held)
+        await self._log.prove({source: min(offset, committed.get(source, 0)) for source, offset in held.items()})
         return held
 
     def _see_others(self) -> None:

@@ -207,7 +207,9 @@ async def test_verify_says_what_is_there_and_what_was_changed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await fill(tmp_path)
-    await Intake(feature_log(tmp_path / "tables"), FakeBundles({}).get).assigned({("driftline.predictions", 0): 0})
+    await Intake(feature_log(tmp_path / "tables"), FakeBundles({}).get).assigned(
+        {("driftline.predictions", 0): 0}, {("driftline.predictions", 0): 3}
+    )
     command = ["verify", "--state", str(tmp_path), "--json", str(tmp_path / "found.json")]
     assert main(command) == 0
     said = capsys.readouterr().out

@@ -33,7 +33,7 @@ def lost(tables: Path) -> list[tuple[int, int]]:
 async def logged(tables: Path, *offsets: int) -> Intake:
     """A log with these messages, and the worker that took them."""
     worker = intake(tables)
-    await worker.assigned({(TOPIC, 0): 0})
+    await worker.assigned({(TOPIC, 0): 0}, {})
     for offset in offsets:
         await worker.handle(prediction_message(offset))
     await worker.flush()
@@ -43,7 +43,7 @@ async def logged(tables: Path, *offsets: int) -> Intake:
 async def test_what_was_deleted_while_nobody_read_is_known_before_any_message_comes(tmp_path: Path) -> None:
     await logged(tmp_path, 0, 1)
     for _ in range(2):  # and not again at the next start
-        await intake(tmp_path).assigned({(TOPIC, 0): 7, (TOPIC, 1): 4})
+        await intake(tmp_path).assigned({(TOPIC, 0): 7, (TOPIC, 1): 4}, {})
         assert lost(tmp_path) == [(2, 6)]
     assert (report(tmp_path).complete, report(tmp_path).next_offset) == (False, 7)
     assert not completeness(open_log(tmp_path)).complete
@@ -62,7 +62,7 @@ async def test_what_is_deleted_in_front_of_a_slow_reader_is_known_by_the_next_me
 async def test_messages_that_are_read_again_are_no_gap(tmp_path: Path) -> None:
     await logged(tmp_path, 0, 1, 2)
     again = intake(tmp_path)
-    await again.assigned({(TOPIC, 0): 1})
+    await again.assigned({(TOPIC, 0): 1}, {})
     for offset in (1, 2, 3):
         await again.handle(prediction_message(offset))
     await again.flush()
@@ -71,7 +71,7 @@ async def test_messages_that_are_read_again_are_no_gap(tmp_path: Path) -> None:
 
 async def test_a_log_may_begin_anywhere(tmp_path: Path) -> None:
     worker = intake(tmp_path)
-    await worker.assigned({(TOPIC, 0): 40})
+    await worker.assigned({(TOPIC, 0): 40}, {})
     await worker.handle(prediction_message(41))
     await worker.flush()
     assert (report(tmp_path).complete, report(tmp_path).first_offset) == (True, 41)

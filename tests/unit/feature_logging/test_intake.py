@@ -163,7 +163,7 @@ async def test_after_partitions_came_the_commits_of_others_are_seen(tmp_path: Pa
     await ours.intake.flush()
     await theirs.read(prediction_message(0), prediction_message(1))
     await theirs.intake.flush()
-    await ours.intake.assigned({})
+    await ours.intake.assigned({}, {})
     await ours.read(prediction_message(1), prediction_message(2))
     await ours.intake.flush()
     assert completeness(open_log(tmp_path)).complete
@@ -174,7 +174,7 @@ async def test_partitions_that_come_while_rows_wait_do_not_hide_a_fence(tmp_path
     await ours.read(prediction_message(0))
     await theirs.read(prediction_message(0))
     await theirs.intake.flush()
-    await ours.intake.assigned({})
+    await ours.intake.assigned({}, {})
     await ours.read(prediction_message(1))
     with pytest.raises(Fenced):
         await ours.intake.flush()

@@ -22,6 +22,7 @@ from tests.unit.feature_logging.samples import (
 )
 
 ASSIGNED = {(TOPIC, number): 0 for number in range(3)}
+READ = dict.fromkeys(ASSIGNED, 99)
 
 
 def sent(sequence: int, producer: str = "one", offset: int | None = None, **meta: object) -> InMessage:
@@ -33,7 +34,7 @@ def sent(sequence: int, producer: str = "one", offset: int | None = None, **meta
 async def logged(tables: Path, *messages: InMessage) -> None:
     """These are flushed, and half of them in the chain."""
     worker = Intake(feature_log(tables), FakeBundles({DIGEST: definition()}).get)
-    await worker.assigned(ASSIGNED)
+    await worker.assigned(ASSIGNED, READ)
     for number, each in enumerate(messages):
         try:
             await worker.handle(each)
@@ -41,7 +42,7 @@ async def logged(tables: Path, *messages: InMessage) -> None:
             await worker.reject(each, str(error))
         if number == len(messages) // 2:
             await worker.flush()
-            await worker.assigned(ASSIGNED)
+            await worker.assigned(ASSIGNED, READ)
     await worker.flush()
 
 

@@ -1,5 +1,7 @@
 """The hash chain: what was committed is in it, also after a crash, and whatever is changed afterwards is named."""
 
+import asyncio
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +39,7 @@ from tests.unit.feature_logging.samples import (
 )
 
 PREDICTIONS, LABELS = (TOPIC, 0), (LABELS_TOPIC, 0)
+READ = {PREDICTIONS: 99, LABELS: 99}  # by what Kafka says, or as far as the tables hold it
 HOUR_MS = 3_600_000
 ROW = "source_offset = 2 and source_row = 1"
 
@@ -56,13 +59,26 @@ async def take(worker: Intake, *offsets: int) -> None:
         await worker.handle(replace(label_message(offset), timestamp_ms=at))
 
 
-async def proved(tables: Path) -> None:
-    """A log whose chain has links of several hours and flushes."""
+async def _prove(tables: Path) -> None:
     worker = intake(tables)
     for offsets in ((0, 1, 2), (3, 4), (5, 6, 7)):
         await take(worker, *offsets)
         await worker.flush()
-    await worker.assigned({PREDICTIONS: 0, LABELS: 0})
+    await worker.assigned({PREDICTIONS: 0, LABELS: 0}, READ)
+
+
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A log whose chain has links of several hours and flushes."""
+    tables = tmp_path_factory.mktemp("proved")
+    asyncio.run(_prove(tables))
+    return tables
+
+
+@pytest.fixture
+def proved(made_once: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copytree(made_once, tmp_path / "tables"))
 
 
 def links(tables: Path) -> list[Link]:
@@ -78,55 +94,73 @@ def spans(tables: Path) -> list[tuple[str, int, int, int]]:
     return [(link.topic, link.span.first, link.span.last, link.span.rows) for link in links(tables)]
 
 
-async def test_every_committed_row_is_in_a_link_of_its_hour(tmp_path: Path) -> None:
-    await proved(tmp_path)
-    ours = [(first, last, rows) for topic, first, last, rows in spans(tmp_path) if topic == TOPIC]
+def test_every_committed_row_is_in_a_link_of_its_hour(proved: Path) -> None:
+    ours = [(first, last, rows) for topic, first, last, rows in spans(proved) if topic == TOPIC]
     assert ours == [(0, 1, 6), (2, 3, 6), (4, 5, 3), (6, 7, 6)]
-    assert [link.span.rejected for link in links(tmp_path) if link.topic == TOPIC] == [0, 0, 1, 0]
-    assert faults(tmp_path) == []
-    report = completeness(open_log(tmp_path))
+    assert [link.span.rejected for link in links(proved) if link.topic == TOPIC] == [0, 0, 1, 0]
+    assert faults(proved) == []
+    report = completeness(open_log(proved))
     assert report.complete
     assert [(part.proven, part.next_offset, part.head) for part in report.partitions] == [
-        (8, 8, links(tmp_path)[at].hash) for at in (3, 7)
+        (8, 8, links(proved)[at].hash) for at in (3, 7)
     ]
     assert [hour.rows for hour in report.partitions[1].hours] == [6, 6, 3, 6]
 
 
-async def test_after_a_crash_the_links_are_made_of_the_tables_and_are_the_same(tmp_path: Path) -> None:
-    whole, crashed = tmp_path / "whole", tmp_path / "crashed"
-    await proved(whole)
+async def test_after_a_crash_the_links_are_made_of_the_tables_and_are_the_same(proved: Path, tmp_path: Path) -> None:
+    whole, crashed = proved, tmp_path
     for offsets in ((0, 1, 2), (3, 4), (5, 6, 7)):
         worker = intake(crashed)  # each is killed before it has made a link
         await take(worker, *offsets)
         await worker.flush()
     assert not proof_path(crashed).exists()
     assert completeness(open_log(crashed)).partitions[0].hours == completeness(open_log(whole)).partitions[0].hours
-    await intake(crashed).assigned({PREDICTIONS: 0, LABELS: 0})
+    await intake(crashed).assigned({PREDICTIONS: 0, LABELS: 0}, READ)
     assert faults(crashed) == []
     assert spans(crashed) == spans(whole)
 
 
-async def test_links_follow_on_each_other_from_one_worker_to_the_next(tmp_path: Path) -> None:
-    await proved(tmp_path)
-    worker = intake(tmp_path)
-    await worker.assigned({PREDICTIONS: 0, LABELS: 0})
+async def test_what_a_crash_left_of_a_flush_is_in_no_link_before_all_of_it_is_read_again(tmp_path: Path) -> None:
+    tables = tmp_path / "tables"
+    worker = intake(tables)
+    await take(worker, 0, 1, 2, 3, 4, 5)
+    await worker.flush()
+    shutil.rmtree(tables / "_rejected")  # as if it had died before this commit
+    again = intake(tables)
+    await again.assigned({PREDICTIONS: 0, LABELS: 0}, {PREDICTIONS: 2, LABELS: 2})
+    assert [(topic == TOPIC, first, last) for topic, first, last, _ in spans(tables)] == [(False, 0, 1), (True, 0, 1)]
+    await take(again, 2, 3, 4, 5, 6)
+    await again.flush()
+    await again.assigned({PREDICTIONS: 0, LABELS: 0}, READ)
+    assert [(first, last) for topic, first, last, _ in spans(tables) if topic == TOPIC] == [
+        (0, 1),
+        (2, 3),
+        (4, 5),
+        (6, 6),
+    ]
+    assert faults(tables) == []
+    assert completeness(open_log(tables)).complete
+
+
+async def test_links_follow_on_each_other_from_one_worker_to_the_next(proved: Path) -> None:
+    worker = intake(proved)
+    await worker.assigned({PREDICTIONS: 0, LABELS: 0}, READ)
     await take(worker, 8, 9)
     await worker.flush()
-    await worker.assigned({PREDICTIONS: 0, LABELS: 0})
-    assert [first for topic, first, *_ in spans(tmp_path) if topic == TOPIC] == [0, 2, 4, 6, 8]
-    assert faults(tmp_path) == []
+    await worker.assigned({PREDICTIONS: 0, LABELS: 0}, READ)
+    assert [first for topic, first, *_ in spans(proved) if topic == TOPIC] == [0, 2, 4, 6, 8]
+    assert faults(proved) == []
 
 
-async def test_compaction_and_new_columns_change_no_content(tmp_path: Path) -> None:
-    await proved(tmp_path)
+def test_compaction_and_new_columns_change_no_content(proved: Path) -> None:
     for kind in ("predictions", "labels"):
-        wider = Pending(pa.schema([*place(tmp_path, kind).schema, ("gust", pa.float32())]))
+        wider = Pending(pa.schema([*place(proved, kind).schema, ("gust", pa.float32())]))
         wider.add(wider.schema.empty_table(), "a new version", judged=0, version=1)
-        table = LogTable(place(tmp_path, kind))
+        table = LogTable(place(proved, kind))
         table.commit(wider)
         assert "gust" in table.schema.names
     assert compact(table) == 3
-    assert faults(tmp_path) == []
+    assert faults(proved) == []
 
 
 def change(table: str, where: str, **values: str) -> Callable[[Path], object]:
@@ -164,50 +198,45 @@ def add(offset: int, first_row: int = 0) -> Callable[[Path], object]:
         (remove("_proof", "\"first\" = 6"), (6, 7), "links are gone: they end before offset 6"),
     ],
 )  # fmt: skip
-async def test_what_is_changed_afterwards_is_found_and_named(
-    tmp_path: Path, tamper: Callable[[Path], object], offsets: tuple[int, int], said: str
+def test_what_is_changed_afterwards_is_found_and_named(
+    proved: Path, tamper: Callable[[Path], object], offsets: tuple[int, int], said: str
 ) -> None:
-    await proved(tmp_path)
-    tamper(tmp_path)
-    found = [fault for fault in faults(tmp_path) if said in fault.what]
+    tamper(proved)
+    found = [fault for fault in faults(proved) if said in fault.what]
     assert {(fault.first, fault.last) for fault in found} == {offsets}
     assert all(fault.partition == 0 for fault in found)
 
 
-async def test_a_value_changed_by_one_bit_in_one_row_is_found_in_that_hour_alone(tmp_path: Path) -> None:
-    await proved(tmp_path)
-    change("flights/predictions", "source_offset = 5 and source_row = 0", wind="wind + 0.001")(tmp_path)
-    (fault,) = faults(tmp_path)
-    assert (fault.topic, fault.hour) == (TOPIC, links(tmp_path)[6].span.hour)
+def test_a_value_changed_by_one_bit_in_one_row_is_found_in_that_hour_alone(proved: Path) -> None:
+    change("flights/predictions", "source_offset = 5 and source_row = 0", wind="wind + 0.001")(proved)
+    (fault,) = faults(proved)
+    assert (fault.topic, fault.hour) == (TOPIC, links(proved)[6].span.hour)
 
 
-async def test_a_chain_that_was_cut_and_made_anew_is_found_by_a_hash_kept_elsewhere(tmp_path: Path) -> None:
-    await proved(tmp_path)
-    kept = [part.head or "" for part in completeness(open_log(tmp_path)).partitions]
-    assert faults(tmp_path, *kept) == []
-    where = Place(proof_path(tmp_path), LogTable(Place(proof_path(tmp_path), pa.schema([]))).schema)
+async def test_a_chain_that_was_cut_and_made_anew_is_found_by_a_hash_kept_elsewhere(proved: Path) -> None:
+    kept = [part.head or "" for part in completeness(open_log(proved)).partitions]
+    assert faults(proved, *kept) == []
+    where = Place(proof_path(proved), LogTable(Place(proof_path(proved), pa.schema([]))).schema)
     DeltaTable(where.path).delete()
-    change("flights/predictions", "source_offset = 2", wind="99.0")(tmp_path)
+    change("flights/predictions", "source_offset = 2", wind="99.0")(proved)
     for entry in where.path.rglob("*"):
         if entry.is_file():
             entry.unlink()
-    await intake(tmp_path).assigned({PREDICTIONS: 0, LABELS: 0})
-    assert faults(tmp_path) == []  # alone it can't know
-    assert [kept[1] in fault.what for fault in faults(tmp_path, *kept)] == [True]
+    await intake(proved).assigned({PREDICTIONS: 0, LABELS: 0}, READ)
+    assert faults(proved) == []  # alone it can't know
+    assert [kept[1] in fault.what for fault in faults(proved, *kept)] == [True]
 
 
-async def test_rows_beyond_the_chain_are_counted_as_they_are(tmp_path: Path) -> None:
-    await proved(tmp_path)
-    add(20)(tmp_path)
-    report = completeness(open_log(tmp_path)).partitions[1]
+def test_rows_beyond_the_chain_are_counted_as_they_are(proved: Path) -> None:
+    add(20)(proved)
+    report = completeness(open_log(proved)).partitions[1]
     assert [(gap.first, gap.last) for gap in report.gaps] == [(8, 19)]
     assert "the next offset by the tables' commits is 8, their rows end before 21" in report.problems
 
 
-async def test_rows_removed_from_proven_hours_are_noticed_without_reading_them(tmp_path: Path) -> None:
-    await proved(tmp_path)
-    remove("flights/predictions", "source_offset = 3")(tmp_path)
-    report = completeness(open_log(tmp_path))
+def test_rows_removed_from_proven_hours_are_noticed_without_reading_them(proved: Path) -> None:
+    remove("flights/predictions", "source_offset = 3")(proved)
+    report = completeness(open_log(proved))
     assert report.problems == ("flights/predictions: 18 rows, where its links and newest commits count 21",)
     assert not report.complete
 

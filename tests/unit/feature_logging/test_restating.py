@@ -52,7 +52,7 @@ async def tables(tmp_path: Path) -> Path:
         await worker.handle(prediction_message(offset))
         await worker.handle(label_message(offset))
         await worker.flush()
-    await worker.assigned(SOURCES)
+    await worker.assigned(SOURCES, dict.fromkeys(SOURCES, 99))
     assert faults(tables) == []
     return tables
 
@@ -65,7 +65,7 @@ async def test_the_chain_holds_after_each_of_two_entities_is_forgotten(tables: P
     worker = intake(tables)
     await worker.handle(prediction_message(2))
     await worker.flush()
-    await worker.assigned(SOURCES)
+    await worker.assigned(SOURCES, dict.fromkeys(SOURCES, 99))
     assert faults(tables) == []
 
 
@@ -87,6 +87,6 @@ async def test_rows_that_were_forgotten_before_they_were_in_a_link_are_no_fault(
     await worker.handle(prediction_message(0))
     await worker.flush()
     assert forget(tmp_path / "tables", "N1") == 1
-    await worker.assigned(SOURCES)
+    await worker.assigned(SOURCES, dict.fromkeys(SOURCES, 99))
     assert faults(tmp_path / "tables") == []
     assert restated(tmp_path / "tables") == {}

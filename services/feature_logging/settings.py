@@ -16,7 +16,7 @@ class Settings(ServiceSettings):
     commit_seconds: float = Field(default=5, gt=0, le=60)
     commit_rows: int = Field(default=100_000, ge=1, le=1_000_000)
     compact_commits: int = Field(default=50, ge=2, le=1_000)
-    keep_hours: float = Field(default=168, gt=0)
+    keep_hours: float = Field(default=168, ge=0.05)  # thrice what a writer may be behind: store.table.FRESH
     upkeep_seconds: float = Field(default=3600, gt=0)
     prove_seconds: float = Field(default=300, gt=0, le=3_600)
     instance: str | None = Field(default=None, min_length=1, max_length=200)

@@ -21,7 +21,7 @@ from shared.cloudevents import decode
 from shared.errors import Unreadable
 from shared.events import DataQualityReported, DriftDetected, Event
 from shared.kafka.admin import DRIFT, PARTIALS, PREDICTIONS
-from shared.kafka.message import InMessage, OutMessage
+from shared.kafka.message import Headers, InMessage, OutMessage
 from shared.signing import Signer
 from tests.unit.drift_detection.offline import Content, contents_of, newest
 from tests.unit.drift_detection.pumps import DIGEST, HOUR, START, batch, fitted, hours, watched_with
@@ -59,10 +59,13 @@ class Table:
 
 
 class World:
-    """What survives a crash: the topics, committed offsets, the tables, all that was sent."""
+    """What survives a crash: the topics, committed offsets, the tables, all that was sent. `headers` by a message's
+    topic, partition and offset.
+    """
 
     def __init__(self, batches: dict[int, list[bytes]]) -> None:
         self.log = {PREDICTIONS: batches, PARTIALS: {home: list[bytes]() for home in range(HOMES)}}
+        self.headers: dict[tuple[str, int, int], Headers] = {}
         self.committed: dict[tuple[str, int], int] = {}
         self.sources, self.models = Table(self), Table(self)
         self.sent: list[OutMessage] = []
@@ -92,7 +95,7 @@ class World:
             offset=offset,
             key=None,
             value=self.log[topic][partition][offset],
-            headers=None,
+            headers=self.headers.get((topic, partition, offset)),
             timestamp=float(APPENDED),
         )
         return SimpleNamespace(message=message, ack=ack)

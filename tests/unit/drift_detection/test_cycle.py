@@ -105,6 +105,18 @@ async def test_workers_that_share_the_partitions_say_what_one_says(seed: int) ->
     assert reports(world) == reports(expected)
 
 
+async def test_a_replay_for_another_service_is_not_counted_again() -> None:
+    world = make_world(unreadable=False)
+    mine = world.log[PREDICTIONS][0]
+    mine.insert(3, mine[2])
+    whole = make_world(unreadable=False)
+    await live(whole, seed=1)
+    world.headers[PREDICTIONS, 0, 3] = (("driftline-replay-for", b"feature_logging"),)
+    await live(world, seed=1)
+    assert contents(world) == contents(whole)
+    assert world.committed[PREDICTIONS, 0] == len(mine)
+
+
 async def test_one_that_was_replaced_says_and_stores_nothing_more() -> None:
     world = make_world(unreadable=False)
     sides = Sides(world, [0], [])

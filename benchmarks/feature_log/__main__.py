@@ -53,7 +53,7 @@ def measured(plan: Plan, told: Figures) -> Iterator[Row]:
         yield from growth.judged(found)
         told |= (found := proof.hashing(plan.rounds) | proof.reading(tables))
         yield from proof.judged(found)
-        told |= (found := reading.scan(tables, plan.rounds) | reading.join(tables, int(found["rows"])))
+        told |= (found := reading.scan(tables, plan.rounds) | reading.join(tables, int(told["written_rows"])))
         yield from reading.judged(found)
     told |= (found := kills.measure(plan.kills, plan.kills_of_each_step))
     yield from kills.judged(found)

@@ -20,6 +20,7 @@ from services.feature_logging.settings import Settings
 from services.feature_logging.store.history import import_history
 from services.feature_logging.store.keystore import KeyStore
 from services.feature_logging.store.log import FeatureLog, Limits
+from services.feature_logging.store.matcher import Bounds
 from services.feature_logging.store.table import Damaged
 from services.feature_logging.store.upkeep import Upkeep
 from services.feature_logging.stream.consume import consume
@@ -81,7 +82,7 @@ async def _serve(settings: Settings) -> None:
     limits = Limits(settings.commit_rows, settings.compact_commits, settings.prove_seconds)
     feature_log = FeatureLog(settings.tables, limits, on_trouble)
     bundles = Bundles(settings.bundles, settings.trust, KeyStore(settings.keys), Orders(settings.tables))
-    intake = Intake(feature_log, bundles.get)
+    intake = Intake(feature_log, bundles.get, Bounds(labels=settings.recent_labels, times=settings.recent_ids))
     app = build_app(settings, feature_log, health)
 
     def on_damage(found: Sequence[Damage]) -> None:

@@ -1,7 +1,8 @@
-"""The HTTP API: whether the log is complete, and how well its rows keep to their definitions."""
+"""The HTTP API: whether the log is complete, how well its rows keep to their definitions, and how labels come."""
 
 import asyncio
 from collections.abc import Callable
+from datetime import date
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, TypeVar
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from structlog import get_logger
 
 from services.feature_logging.settings import Settings
+from services.feature_logging.store.coverage import Coverage, DayOfLabels
 from services.feature_logging.store.forgetting import Forgetting, Forgotten
 from services.feature_logging.store.keystore import KeyStore
 from services.feature_logging.store.log import FeatureLog
@@ -28,6 +30,8 @@ WAIT_SECONDS = 10
 From = Annotated[UtcTime, Query(alias="from", description="A whole hour.")]
 To = Annotated[UtcTime, Query(alias="to", description="A whole hour, at most 31 days later.")]
 Admin = Annotated[Identity, Depends(require("admin"))]
+FromDay = Annotated[date | None, Query(alias="from", description="A day in UTC; without it, a week before the last.")]
+ToDay = Annotated[date | None, Query(alias="to", description="The last day; without it, the newest with predictions.")]
 Viewer = Annotated[Identity, Depends(require("viewer", "operator", "auditor"))]
 
 
@@ -54,8 +58,8 @@ class Whom(BaseModel):
 
 def build_app(settings: Settings, feature_log: FeatureLog, health: Health) -> FastAPI:
     """The service's app."""
-    quality, forgetting = Quality(settings.tables), Forgetting(settings.tables, KeyStore(settings.keys))
-    one_at_a_time = asyncio.Lock()
+    forgetting = Forgetting(settings.tables, KeyStore(settings.keys))
+    quality, coverage, one_at_a_time = Quality(settings.tables), Coverage(settings.tables), asyncio.Lock()
     app = create_app("feature logging", settings, health, description="Every prediction and label, once, in Delta.")
 
     @app.get("/completeness", responses={503: {"description": "The disk refuses the commit under way"}})
@@ -79,6 +83,11 @@ def build_app(settings: Settings, feature_log: FeatureLog, health: Health) -> Fa
     async def rows_by_hour(_: Viewer, model: ModelName, start: From, end: To) -> list[HourOfRows]:
         """Per hour of event time: rows, those whose values break the definition, and which features break it how."""
         return await asyncio.to_thread(quality.hours, model, start, end)
+
+    @app.get("/labels")
+    async def labels_by_day(_: Viewer, model: ModelName, start: FromDay = None, end: ToDay = None) -> list[DayOfLabels]:
+        """Per day: how many predictions have a label by now, how long it took, and labels of unknown predictions."""
+        return await asyncio.to_thread(coverage.days, model, start, end)
 
     return app
 

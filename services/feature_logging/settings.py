@@ -9,8 +9,9 @@ class Settings(ServiceSettings):
     """A Delta commit is made every `commit_seconds` or `commit_rows`, whichever comes first; after `compact_commits`
     of them a table's small files are merged. Every `upkeep_seconds` the files go that are of no version which is pinned
     or was the newest in the last `keep_hours`: so long may a reader take, and a training run until its bundle is there.
-    `instance` names this worker for good (no two may share a name): Kafka then gives it its partitions back at once
-    after a crash.
+    Of each model `recent_labels` are remembered, so that those that wait meet their prediction when it comes, and when
+    `recent_ids` were predicted that do not tell it themselves. `instance` names this worker for good (no two may share
+    a name): Kafka then gives it its partitions back at once after a crash.
     """
 
     commit_seconds: float = Field(default=5, gt=0, le=60)
@@ -19,4 +20,6 @@ class Settings(ServiceSettings):
     keep_hours: float = Field(default=168, ge=0.05)  # thrice what a writer may be behind: store.table.FRESH
     upkeep_seconds: float = Field(default=3600, gt=0)
     prove_seconds: float = Field(default=300, gt=0, le=3_600)
+    recent_labels: int = Field(default=100_000, ge=1, le=10_000_000)
+    recent_ids: int = Field(default=200_000, ge=1, le=10_000_000)
     instance: str | None = Field(default=None, min_length=1, max_length=200)

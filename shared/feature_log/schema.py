@@ -22,6 +22,7 @@ INDEXED = (
     "source_row",
     "partition",
     "offset",
+    "trigger_offset",
 )
 
 ENCRYPTED = b"driftline.encrypted"
@@ -68,6 +69,35 @@ LABELS = pa.schema(
         ("event_time", TIME),
         ("event_day", pa.date32()),
         ("prediction_time", TIME),
+        ("log_time", TIME),
+        *_SOURCE,
+    ]
+)
+# Pairs of a label and a prediction, each once, by the prediction's day. `replaced`: the label that a correction takes
+# back. label_*: the label's place in its topic, source_*: the prediction's, trigger_*: of the message whose coming made
+# the pair, `log_time` its time. `number`: which row this is of its trigger's partition, digest and role, from 1.
+OUTCOMES = pa.schema(
+    [
+        ("request_id", pa.binary()),
+        ("row", pa.int32()),
+        ("event_time", TIME),
+        ("event_day", pa.date32()),
+        ("role", pa.string()),
+        ("bundle_digest", pa.string()),
+        ("definition_digest", pa.string()),
+        ("scores", SCORES),
+        ("champion_scores", SCORES),
+        ("business", pa.bool_()),
+        ("label", pa.float64()),
+        ("label_time", TIME),
+        ("replaced", pa.float64()),
+        ("label_partition", pa.int32()),
+        ("label_offset", pa.int64()),
+        ("label_row", pa.int32()),
+        ("trigger_topic", pa.string()),
+        ("trigger_partition", pa.int32()),
+        ("trigger_offset", pa.int64()),
+        ("number", pa.int64()),
         ("log_time", TIME),
         *_SOURCE,
     ]

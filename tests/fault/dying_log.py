@@ -17,6 +17,7 @@ from typing import Any, cast
 
 from services.feature_logging.__main__ import main
 from services.feature_logging.store import log, upkeep
+from services.feature_logging.store.matcher import Matcher
 from services.feature_logging.store.table import LogTable
 from tests.integration.feature_log_service import Service
 
@@ -24,6 +25,7 @@ FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload([__name__])
 STEPS: dict[str, tuple[Any, str]] = {
     "commit": (LogTable, "commit"),
+    "matching": (Matcher, "meetings"),
     "compaction": (log, "compact"),
     "checkpoint": (log, "checkpoint"),
     "cleaning": (upkeep, "clean"),

@@ -23,12 +23,13 @@ from deltalake import DeltaTable
 from shared.feature_log.delta_log import DeltaLog
 from tests.fault.dying_log import STEPS, Forked
 from tests.integration.feature_log_service import Service, kafka_of_its_own, make_bundle, until_all_is_committed
-from tests.integration.test_feature_logging import (
+from tests.integration.log_stream import (
     MODELS,
     ROWS,
     Stream,
     check_next_offsets,
     completeness,
+    paired,
     producing,
     verify,
 )
@@ -61,12 +62,13 @@ class Load:
 
 @dataclass
 class Tally:
-    """Rows: `sent` and acknowledged by Kafka, `lost`, and `duplicates`. `first_commits`: seconds from a start of the
-    process to its first Delta commit.
+    """Rows: `sent` and acknowledged by Kafka, `pairs` that they make, and of both `lost` and `duplicates`.
+    `first_commits`: seconds from a start of the process to its first Delta commit.
     """
 
     kills: int = 0
     sent: int = 0
+    pairs: int = 0
     lost: int = 0
     duplicates: int = 0
     first_commits: list[float] = field(default_factory=list)
@@ -75,7 +77,13 @@ class Tally:
         """As JSON, with the median and the greatest of the seconds instead of all."""
         took = sorted(self.first_commits) or [0.0]
         seconds = {"first_commit_s_median": took[len(took) // 2], "first_commit_s_greatest": took[-1]}
-        counts = {"kills": self.kills, "sent": self.sent, "lost": self.lost, "duplicates": self.duplicates}
+        counts = {
+            "kills": self.kills,
+            "sent": self.sent,
+            "pairs": self.pairs,
+            "lost": self.lost,
+            "duplicates": self.duplicates,
+        }
         return counts | seconds
 
 
@@ -123,6 +131,10 @@ async def killed(state: Path, load: Load) -> Tally:
             break_tables(state)
             assert not completeness(state)["complete"]
             await finish(service, kafka)
+        told = await paired(kafka)
+    tally.pairs = stream.pairs.total()
+    tally.lost += (stream.pairs - told).total()
+    tally.duplicates += (told - stream.pairs).total()
     count(stream, state, tally)
     return tally
 
@@ -183,8 +195,8 @@ def count(stream: Stream, state: Path, tally: Tally) -> None:
             found.update((model, kind, *row.values()) for row in rows)
     wanted: Counter[tuple[object, ...]] = Counter((*place, row) for place in stream.sent for row in range(ROWS))
     tally.sent = wanted.total()
-    tally.lost = (wanted - found).total()
-    tally.duplicates = (found - wanted).total()
+    tally.lost += (wanted - found).total()
+    tally.duplicates += (found - wanted).total()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

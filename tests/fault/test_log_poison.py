@@ -29,7 +29,7 @@ from tests.integration.feature_log_service import (
     read_all,
     until_all_is_committed,
 )
-from tests.integration.test_feature_logging import (
+from tests.integration.log_stream import (
     MODELS,
     ROWS,
     Stream,

@@ -1,18 +1,12 @@
 """The real service on a real Kafka: frozen, and with messages deleted, it logs exactly once what it can."""
 
 import asyncio
-import json
 import signal
-import subprocess
-import sys
-from collections import Counter
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
-from deltalake import DeltaTable
 
 from services.feature_logging.models import Bundles
 from services.feature_logging.settings import Settings
@@ -21,103 +15,26 @@ from services.feature_logging.store.pending import Pending
 from services.feature_logging.store.table import LogTable, Place
 from services.feature_logging.stream.consume import OtherKafka, consume
 from services.feature_logging.stream.intake import Intake
-from shared.batch import encode_batch
-from shared.cloudevents import encode
-from shared.events import LabelItem, LabelsReceived, stable_id
 from shared.feature_log.schema import REJECTED, app_id, rejected_path
 from shared.http import Health
 from shared.kafka.admin import LABELS, PREDICTIONS, ensure_topics
-from shared.kafka.message import OutMessage
 from tests.integration.feature_log_service import (
-    ROOT,
     Service,
-    batch,
     end_offsets,
     kafka_of_its_own,
     make_bundle,
     until_all_is_committed,
 )
-
-MODELS = ("flights", "wine")
-ROWS = 5
-Sent = Counter[tuple[str, str, int, int]]
-
-
-class Stream:
-    """Sends messages of two models and keeps count: rows by (model, kind, partition, offset)."""
-
-    def __init__(self, digests: dict[str, str]) -> None:
-        self.digests = digests
-        self.sent: Sent = Counter()
-        self._number = 0
-
-    def message(self, model: str) -> OutMessage:
-        """The next good message: mostly predictions, every fifth labels."""
-        self._number += 1
-        if self._number % 5:
-            return OutMessage(PREDICTIONS, encode_batch(batch(model, self.digests[model], self._number * ROWS, ROWS)))
-        items = tuple(
-            LabelItem(request_id=f"{self._number}-{item}", value=1.0, event_time=datetime(2013, 3, 2, tzinfo=UTC))
-            for item in range(ROWS)
-        )
-        event = LabelsReceived(id=stable_id(self._number), time=items[0].event_time, model=model, labels=items)
-        return encode(event, "inference")
-
-    async def send(self, producer: AIOKafkaProducer, count: int) -> None:
-        """Sends good messages to partitions in turn and counts them once they are acknowledged."""
-        sent = []
-        for _ in range(count):
-            model = MODELS[self._number % 2]
-            out = self.message(model)
-            told = {"partition": self._number % 3, "headers": list(out.headers)}
-            kind = "predictions" if out.topic == PREDICTIONS else "labels"
-            sent.append((model, kind, await producer.send(out.topic, out.value, **told)))
-        for model, kind, future in sent:
-            at = await future
-            self.sent[model, kind, at.partition, at.offset] += ROWS
-
-
-def producing(kafka: str) -> AIOKafkaProducer:
-    return AIOKafkaProducer(bootstrap_servers=kafka, acks="all", enable_idempotence=True, linger_ms=1)
-
-
-def logged(state: Path) -> Sent:
-    """Rows by place, as plain deltalake reads them; each row of a message must be there once."""
-    found: Sent = Counter()
-    for model in MODELS:
-        for kind in ("predictions", "labels"):
-            columns = ["source_partition", "source_offset", "source_row"]
-            rows = DeltaTable(state / "tables" / model / kind).to_pyarrow_table(columns=columns).to_pylist()
-            assert len({tuple(row.values()) for row in rows}) == len(rows), f"a row of {model}/{kind} is there twice"
-            found.update((model, kind, row["source_partition"], row["source_offset"]) for row in rows)
-    return found
-
-
-def check_next_offsets(state: Path, ends: dict[TopicPartition, int]) -> None:
-    """The highest next offset in the commits of a partition's tables is Kafka's own."""
-    for place, end in ends.items():
-        kind = "predictions" if place.topic == PREDICTIONS else "labels"
-        tables = [state / "tables" / model / kind for model in MODELS] + [state / "tables" / "_rejected"]
-        there = [DeltaTable(table) for table in tables if DeltaTable.is_deltatable(str(table))]
-        assert max(table.transaction_version(app_id(place.topic, place.partition)) or 0 for table in there) == end
-
-
-def completeness(state: Path) -> dict[str, object]:
-    command = (sys.executable, "-m", "services.feature_logging", "completeness", "--state", str(state))
-    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    report: dict[str, object] = json.loads(answer.stdout)
-    assert answer.returncode == (0 if report["complete"] else 1)
-    return report
-
-
-def verify(state: Path) -> list[str]:
-    """What `verify` finds broken."""
-    command = (sys.executable, "-m", "services.feature_logging", "verify", "--state", str(state))
-    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert not answer.stderr
-    broken = [line for line in answer.stdout.splitlines() if line.startswith("BROKEN")]
-    assert bool(broken) == bool(answer.returncode)
-    return broken
+from tests.integration.log_stream import (
+    MODELS,
+    Stream,
+    check_next_offsets,
+    completeness,
+    logged,
+    paired,
+    producing,
+    verify,
+)
 
 
 async def test_of_two_workers_the_one_that_was_frozen_doubles_nothing(tmp_path: Path) -> None:
@@ -137,6 +54,7 @@ async def test_of_two_workers_the_one_that_was_frozen_doubles_nothing(tmp_path: 
                 assert await other.end() == 0
             assert await slow.end() == 0
             assert "another worker has written for our partitions" in slow.said()
+        assert await paired(kafka) == stream.pairs
     assert logged(tmp_path) == stream.sent
     check_next_offsets(tmp_path, ends)
     assert verify(tmp_path) == []

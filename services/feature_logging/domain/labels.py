@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from services.feature_logging.domain.origin import Origin, source_columns
+from services.feature_logging.domain.pairs import Label
 from shared.batch import request_key
 from shared.cloudevents import rfc3339
 from shared.errors import Unreadable
@@ -14,6 +15,9 @@ from shared.events.labels import AHEAD
 from shared.feature_log.schema import LABELS
 
 LabelTable = Literal["labels", "business"]
+# What a Label is made of.
+LABEL_COLUMNS = ["request_id", "row", "value", "event_time", "prediction_time"]
+LABEL_COLUMNS += ["source_partition", "source_offset", "source_row"]
 
 
 def label_rows(event: LabelsReceived, origin: Origin) -> dict[LabelTable, pa.Table]:
@@ -41,6 +45,14 @@ def label_rows(event: LabelsReceived, origin: Origin) -> dict[LabelTable, pa.Tab
         "business": rows.filter(business),
     }
     return {kind: part for kind, part in parts.items() if len(part)}
+
+
+def labels_of(rows: pa.Table, *, business: bool) -> list[Label]:
+    """Rows of the tables `labels` or `business` as labels."""
+    columns = [rows.column(name) for name in LABEL_COLUMNS]
+    plain = [column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column for column in columns]
+    values = zip(*(column.to_pylist() for column in plain), strict=True)
+    return [Label(request_id, row, business, *others) for request_id, row, *others in values]
 
 
 def _check_times(event: LabelsReceived, origin: Origin) -> None:

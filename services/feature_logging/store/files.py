@@ -17,6 +17,8 @@ from deltalake.transaction import AddAction
 from services.feature_logging.store.sync import make_folder, sync, sync_all
 from shared.feature_log.schema import INDEXED, PARTITION
 
+GROUP_ROWS = 16_384
+
 
 def write_files(table: Path, rows: pa.Table, *, data_change: bool = True) -> list[AddAction]:
     """Write rows below the folder of a table, one file per day (or one, if the table has no days), all on disk.
@@ -65,11 +67,13 @@ def _write(table: Path, day: date | None, rows: pa.Table, begun: list[Path]) -> 
 
 
 def write_parquet(rows: pa.Table, path: Path) -> None:
-    """Floats get no dictionary and no statistics: they hardly repeat, and so both cost time, and the first space."""
+    """In groups small enough that one row is read without many others. Floats get no dictionary and no statistics: they
+    hardly repeat, and so both cost time, and the first space.
+    """
     others = [field.name for field in rows.schema if not pa.types.is_floating(field.type)]
     texts = [name for name in others if pa.types.is_string(rows.schema.field(name).type)]
     options: dict[str, Any] = {"use_dictionary": texts, "write_statistics": others}
-    pq.write_table(rows, path, compression="zstd", **options)
+    pq.write_table(rows, path, compression="zstd", row_group_size=GROUP_ROWS, **options)
 
 
 def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:

@@ -18,6 +18,7 @@ from services.feature_logging.domain.evolution import changed_type
 from services.feature_logging.domain.origin import Origin
 from services.feature_logging.store.compaction import checkpoint, compact
 from services.feature_logging.store.pending import Pending, Unmade
+from services.feature_logging.store.persist import Persist
 from services.feature_logging.store.proof import Prover
 from services.feature_logging.store.table import Fenced, LogTable, NotDurable, Place
 from shared.errors import Unreadable
@@ -34,7 +35,6 @@ SKIPPED = Counter("driftline_feature_log_skipped_total", "Messages read again th
 DAYS_PER_COMMIT = 256
 # More than the rows of a commit mostly take; where texts are long, fewer rows wait, for all of them are in memory.
 BYTES_PER_COMMIT = 128 * 2**20
-RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0)
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,8 @@ class FeatureLog:
     def __init__(self, tables: Path, limits: Limits, on_trouble: Callable[[str | None], None]) -> None:
         self.tables = tables
         self._limits = limits
-        self._on_trouble = on_trouble
         self._committing = asyncio.Lock()
-        # One thread: what a cancelled commit left running ends before the next begins.
-        self._thread = ThreadPoolExecutor(1, "feature-log")
+        self._persist = Persist(on_trouble)
         # Another for compaction, which a commit does not wait for.
         self._beside = ThreadPoolExecutor(1, "compaction")
         self._compacting: dict[Path, Future[None]] = {}
@@ -73,6 +71,11 @@ class FeatureLog:
         self._commits: dict[Path, int] = {}
         self._prover = Prover(self.tables)
         self._broken: Fenced | NotDurable | None = None
+
+    @property
+    def most_rows(self) -> int:
+        """How many rows wait at most."""
+        return self._limits.rows
 
     @property
     def waiting(self) -> int:
@@ -88,7 +91,7 @@ class FeatureLog:
         if self._broken is not None:
             raise self._broken
         if place.path not in self._tables:
-            self._tables[place.path] = table = await self._persist(lambda: LogTable(place))
+            self._tables[place.path] = table = await self._persist.until_done(lambda: LogTable(place))
             self._commits[place.path] = len(table.delta.file_uris())
         return self._tables[place.path]
 
@@ -96,7 +99,7 @@ class FeatureLog:
         """The skip rule: are this message's rows in the table, or waiting for its next commit?"""
         app = app_id(origin.topic, origin.partition)
         waiting = self._pending[place.path].versions.get(app, 0) if place.path in self._pending else 0
-        there = (await self.table(place)).version_of(app) if self._there(place) else 0
+        there = (await self.table(place)).version_of(app) if self.there(place) else 0
         held = origin.offset < max(there, waiting)
         if held:
             SKIPPED.labels(self._name(place.path)).inc()
@@ -133,8 +136,8 @@ class FeatureLog:
         """
         async with self._committing, self._whole():
             for path in list(self._pending):
-                await self._persist(partial(self._commit_table, path))
-            await self._persist(self._prover.settle)
+                await self._persist.until_done(partial(self._commit_table, path))
+            await self._persist.until_done(self._prover.settle)
             if self._prover.due(self._limits.prove_seconds):
                 await self._prove(dict.fromkeys(self._prover.sources, 0))
 
@@ -155,10 +158,10 @@ class FeatureLog:
     async def _prove(self, ends: Mapping[Source, int]) -> None:
         place = self._prover.place
         table = await self.table(place)
-        links = await self._persist(partial(self._prover.links, table, ends))
+        links = await self._persist.until_done(partial(self._prover.links, table, ends))
         if links is not None:
             self._pending[place.path] = links
-            await self._persist(partial(self._commit_table, place.path))
+            await self._persist.until_done(partial(self._commit_table, place.path))
         self._prover.proved()
 
     @asynccontextmanager
@@ -170,6 +173,18 @@ class FeatureLog:
         except (Fenced, NotDurable) as error:
             self._broken = error
             raise
+
+    async def write(self, place: Place, make: Callable[[LogTable], Pending | None]) -> None:
+        """Commit what `make` makes of a table as it is now, if anything; it is asked again where another writer was
+        quicker. What waits is not touched.
+
+        Raises:
+            Fenced: `make` raised it; nothing goes on before `forget`.
+            NotDurable: the process must end.
+        """
+        table = await self.table(place)
+        async with self._committing, self._whole():
+            await self._persist.until_done(partial(self._write, table, make))
 
     async def between_commits(self, read: Callable[[], T]) -> T:
         """What `read` gives while no commit is under way; it runs in a thread of its own."""
@@ -184,34 +199,32 @@ class FeatureLog:
         """When no compaction is under way."""
         await asyncio.gather(*map(asyncio.wrap_future, self._compacting.values()))
 
-    async def _persist(self, work: Callable[[], T]) -> T:
-        attempt = 0
-        while True:
-            try:
-                result = await asyncio.get_running_loop().run_in_executor(self._thread, work)
-            except (OSError, DeltaError) as error:
-                if not attempt:
-                    log.warning("the feature log can't be written; trying on", why=str(error), waiting=self.waiting)
-                    self._on_trouble(f"the feature log can't be written: {error}")
-                await asyncio.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
-                attempt += 1
-            else:
-                break
-        if attempt:
-            log.info("the feature log is written again", attempts=attempt)
-            self._on_trouble(None)
-        return result
-
     def _commit_table(self, path: Path) -> None:
         pending = self._pending.get(path)
         if pending is None:  # a commit that was cancelled while it ran has done it
             return
-        table, name = self._tables[path], self._name(path)
+        self._commit_to(self._tables[path], pending)
+        self._prover.take(self._name(path), pending.written)
+        del self._pending[path]
+
+    def _write(self, table: LogTable, make: Callable[[LogTable], Pending | None]) -> None:
+        while True:
+            table.refresh()
+            pending = make(table)
+            if pending is None:
+                return
+            try:
+                self._commit_to(table, pending)
+            except Fenced as error:
+                log.info("another worker has written to the table; looking at it again", why=str(error))
+            else:
+                return
+
+    def _commit_to(self, table: LogTable, pending: Pending) -> None:
+        path, name = table.path, self._name(table.path)
         with COMMITS.labels(name).time():
             table.commit(pending)
         ROWS.labels(name).inc(len(pending))
-        self._prover.take(name, pending.written)
-        del self._pending[path]
         self._commits[path] += 1
         before = self._compacting.get(path)
         if self._commits[path] >= self._limits.compact_commits and (before is None or before.done()):
@@ -234,7 +247,8 @@ class FeatureLog:
         except (OSError, DeltaError) as error:
             log.warning("compaction failed; it is tried again later", table=name, why=str(error))
 
-    def _there(self, place: Place) -> bool:
+    def there(self, place: Place) -> bool:
+        """Is there a table at a place?"""
         return place.path in self._tables or place.exists()
 
     def _name(self, path: Path) -> str:

@@ -80,8 +80,15 @@ class LogTable:
         """The txn version of an app id: the next offset of its topic partition. 0 where there is none."""
         if app not in self._versions:  # delta-rs takes a millisecond to tell, and reads the log again for it
             self._freshen()
-            self._versions[app] = self.delta.transaction_version(app) or 0
+            self._versions[app] = self._told_version(app)
         return self._versions[app]
+
+    def _told_version(self, app: str) -> int:
+        try:
+            return self.delta.transaction_version(app) or 0
+        except DeltaError:  # entries of the log that it reads for this are removed by now
+            self.refresh()
+            return self.delta.transaction_version(app) or 0
 
     def commit(self, pending: Pending) -> None:
         """Write what waits as one commit and put it on disk. May be called again with the same after an error.

@@ -58,7 +58,7 @@ async def consume(settings: Settings, feature_log: FeatureLog, intake: Intake, h
                 _end_if_cancelled()
             except Fenced as error:
                 log.warning("another worker has written for our partitions; reading again from there", why=str(error))
-                feature_log.forget()
+                intake.forget()
                 _end_if_cancelled()
     finally:
         await _prove(feature_log)

@@ -7,16 +7,18 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from structlog import get_logger
 
-from services.feature_logging.domain.labels import label_rows
+from services.feature_logging.domain.labels import label_rows, labels_of
 from services.feature_logging.domain.origin import Origin
 from services.feature_logging.domain.predictions import Message
 from services.feature_logging.domain.rejected import rejected_row
 from services.feature_logging.models import Known
 from services.feature_logging.store.log import FeatureLog
+from services.feature_logging.store.matcher import DEFAULT_BOUNDS, Bounds
 from services.feature_logging.store.pending import Unmade
 from services.feature_logging.store.rejections import Rejections, recent_rejections
 from services.feature_logging.store.table import Place
 from services.feature_logging.stream.gaps import Gaps
+from services.feature_logging.stream.outcomes import Outcomes
 from shared.batch import PredictionBatch, decode_batch
 from shared.cloudevents import decode
 from shared.definition import NAME
@@ -40,7 +42,7 @@ class Intake:
     `lookup` gives what is known of a bundle by its digest, or raises Unreadable; it may take long, and is asked once.
     """
 
-    def __init__(self, feature_log: FeatureLog, lookup: Lookup) -> None:
+    def __init__(self, feature_log: FeatureLog, lookup: Lookup, bounds: Bounds = DEFAULT_BOUNDS) -> None:
         self._log = feature_log
         self.lookup = lookup
         self._rejected = Place(rejected_path(feature_log.tables), REJECTED)
@@ -48,6 +50,7 @@ class Intake:
         self._gaps = Gaps(feature_log)
         self._stale = False
         self._bundles: dict[str, Known] = {}
+        self._outcomes = Outcomes(feature_log, self._bundle, bounds)
 
     async def handle(self, message: InMessage) -> Sequence[OutMessage]:
         """Take a message's rows, unless the log has them.
@@ -68,7 +71,8 @@ class Intake:
             await self._predictions(message, origin)
         else:
             await self._labels(message, origin)
-        return ()
+        # What waits to be matched is bounded as what waits to be written is.
+        return await self.flush() if self._outcomes.rows >= self._log.most_rows else ()
 
     async def reject(self, message: InMessage, reason: str) -> None:
         """Write down that a message was unreadable, so that its offset is no gap."""
@@ -80,9 +84,15 @@ class Intake:
             await self._log.add(self._rejected, rejected_row(origin, short_reason(reason), batch), origin)
 
     async def flush(self) -> Sequence[OutMessage]:
-        """Everything taken so far is in the tables and on disk."""
+        """Everything taken so far is in the tables and on disk; the outcomes of it are to be sent."""
         await self._log.commit()
-        return ()
+        return await self._outcomes.flush()
+
+    def forget(self) -> None:
+        """Drop what was taken and not flushed, and all that was read of the tables: it is read again."""
+        self._log.forget()
+        self._outcomes.forget()
+        self._rejections = None
 
     async def assigned(self, earliest: Mapping[Source, int], committed: Mapping[Source, int]) -> Mapping[Source, int]:
         """These partitions came, perhaps from another worker, whose commits must be seen; `earliest` is the oldest
@@ -120,13 +130,13 @@ class Intake:
         if not re.match(NAME, batch.meta.model):
             raise Unreadable("prediction batch: metadata `model` is no model's name")
         place = Place(table_path(self._log.tables, batch.meta.model, "predictions"), PREDICTIONS)
-        if await self._log.holds(place, origin):
-            return
-        known = await self._bundle(batch.meta.digest)
-        known.check(batch)
-        days = frozenset(np.unique(batch.event_time.astype("datetime64[D]").astype(int)).tolist())
-        rows = Unmade(known.schema, len(batch), len(value), days, Message(batch, origin), known.rows)
-        await self._log.add(place, rows, origin)
+        if not await self._log.holds(place, origin):
+            known = await self._bundle(batch.meta.digest)
+            known.check(batch)
+            days = frozenset(np.unique(batch.event_time.astype("datetime64[D]").astype(int)).tolist())
+            rows = Unmade(known.schema, len(batch), len(value), days, Message(batch, origin), known.rows)
+            await self._log.add(place, rows, origin)
+        self._outcomes.predictions_came(origin, batch)
 
     async def _bundle(self, digest: str) -> Known:
         if digest not in self._bundles:
@@ -137,10 +147,13 @@ class Intake:
         event = decode(message)
         if not isinstance(event, LabelsReceived):
             raise Unreadable(f"{event.type}: is no LabelsReceived")
-        for kind, rows in label_rows(event, origin).items():
+        parts = label_rows(event, origin)
+        for kind, rows in parts.items():
             place = Place(table_path(self._log.tables, event.model, kind), LABELS)
             if not await self._log.holds(place, origin):
                 await self._log.add(place, rows, origin)
+        labels = [label for kind, rows in parts.items() for label in labels_of(rows, business=kind == "business")]
+        self._outcomes.labels_came(event.model, origin, labels)
 
 
 def _readable(message: InMessage) -> PredictionBatch | None:

@@ -53,6 +53,14 @@ def token(state: Path, name: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {(state / 'tokens' / f'{name}.jwt').read_text().strip()}"}
 
 
+async def test_labels_are_told_per_day(client: httpx.AsyncClient, tmp_path: Path) -> None:
+    days = {"from": "2013-03-01", "to": "2013-03-01"}
+    answer = await client.get("/labels", params={"model": MODEL, **days}, headers=token(tmp_path, "viewer"))
+    assert [(day["day"], day["predictions"], day["labelled"]) for day in answer.json()] == [("2013-03-01", 3, 0)]
+    wrong = await client.get("/labels", params={"model": MODEL, "to": "1/3"}, headers=token(tmp_path, "viewer"))
+    assert (wrong.status_code, "to" in wrong.text) == (422, True)
+
+
 async def test_completeness_is_answered_to_viewers(client: httpx.AsyncClient, tmp_path: Path) -> None:
     answer = await client.get("/completeness", headers=token(tmp_path, "viewer"))
     assert answer.status_code == 200

@@ -206,7 +206,7 @@ def data_files(where: Place) -> int:
 async def test_a_full_disk_delays_the_commit_and_it_goes_on_by_itself(
     tmp_path: Path, free: int, days: int, whole_files: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.feature_logging.store.log.RETRY_SECONDS", (0.01,))
+    monkeypatch.setattr("services.feature_logging.store.persist.RETRY_SECONDS", (0.01,))
     told, where = Told(), place(tmp_path)
     log = FeatureLog(tmp_path, Limits(1_000, 1_000), told)
     for offset in range(days):

@@ -1,0 +1,199 @@
+"""How many predictions have their label, how long that took, and how many labels belong to none: day by day."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.dataset as ds
+from deltalake import DeltaTable
+from pydantic import Field
+
+from services.feature_logging.domain.labels import LABEL_COLUMNS, labels_of
+from services.feature_logging.domain.pairs import Label, RowKey
+from services.feature_logging.domain.told import days, times_told
+from services.feature_logging.store.finding import Source, actions_of, find
+from services.feature_logging.store.following import KNOWN
+from shared.errors import InvalidInput
+from shared.events import Record
+from shared.events.labels import AHEAD
+from shared.feature_log.reading import dataset, open_table
+from shared.feature_log.schema import PARTITION, PREDICTIONS, TIME, TableKind, table_path
+
+MOST_DAYS, USUAL_DAYS = 31, 7
+SHARES = (0.1, 0.25, 0.5, 0.75, 0.9, 0.99)
+# Of files whose counts are kept.
+MOST_FILES = 10_000
+# Lags are counted in bins of 1.1 %.
+_PER_DOUBLING = 64
+KEY = ["request_id", "row"]
+T = TypeVar("T")
+
+
+class Lag(Record):
+    """So large a share of the labelled rows had their label after at most so many seconds."""
+
+    share: float
+    seconds: float
+
+
+class DayOfLabels(Record):
+    """A day in UTC: of the rows that the champion answered on it, repeats left out, those that are labelled by now; and
+    of the labels that came true on it, repeats and corrections included, those that no logged prediction is known for.
+    """
+
+    day: date
+    predictions: int
+    labelled: int
+    coverage: float = Field(description="labelled / predictions; 0 where there are none")
+    corrections: int
+    business: int = Field(description="business outcomes that met a row of the day, without their corrections")
+    lags: tuple[Lag, ...] = Field(description="from prediction to label, at most 1.1 % too long")
+    labels: int
+    unknown: int
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """Of one file of pairs of a day: first labels by lag's bin, corrections of them, first business outcomes."""
+
+    lags: Counter[int]
+    corrections: int
+    business: int
+
+
+class Coverage:
+    """Reads the log's tables. A data file never changes, so each is counted once and then remembered."""
+
+    def __init__(self, tables: Path) -> None:
+        self._tables = tables
+        self._answered: dict[str, int] = {}
+        self._pairs: dict[str, _Pairs] = {}
+
+    def days(self, model: str, first: date | None = None, last: date | None = None) -> list[DayOfLabels]:
+        """The days from `first` to `last`, both included; without, the newest 7 of which there are predictions.
+
+        Raises:
+            InvalidInput: the range is empty or over 31 days, or the log has no such model.
+        """
+        opened = _Opened.of(self._tables, model)
+        files = [] if opened.predictions is None else actions_of(opened.predictions).to_pylist()
+        if not files:
+            raise InvalidInput("model", f"the log has no predictions of {model}")
+        last = last or max(file[f"partition.{PARTITION}"] for file in files)
+        first = first or last - timedelta(days=USUAL_DAYS - 1)
+        if not 0 <= (last - first).days < MOST_DAYS:
+            raise InvalidInput("to", f"must not be before `from`, and at most {MOST_DAYS} days with it")
+        return [self._day(opened, first + timedelta(days=number)) for number in range((last - first).days + 1)]
+
+    def _day(self, opened: "_Opened", day: date) -> DayOfLabels:
+        answered = sum(_each(self._answered, opened.predictions, day, _count_answered))
+        pairs = list(_each(self._pairs, opened.outcomes, day, _count_pairs))
+        lags = sum((each.lags for each in pairs), Counter[int]())
+        labels, unknown = _labels(opened, day)
+        return DayOfLabels(
+            day=day,
+            predictions=answered,
+            labelled=lags.total(),
+            coverage=lags.total() / answered if answered else 0,
+            corrections=sum(each.corrections for each in pairs),
+            business=sum(each.business for each in pairs),
+            lags=tuple(_quantiles(lags)),
+            labels=labels,
+            unknown=unknown,
+        )
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A model's tables now."""
+
+    path: Path
+    predictions: DeltaTable | None
+    labels: DeltaTable | None
+    outcomes: DeltaTable | None
+
+    @classmethod
+    def of(cls, tables: Path, model: str) -> "_Opened":
+        kinds: tuple[TableKind, ...] = ("predictions", "labels", "outcomes")
+        paths = [table_path(tables, model, kind) for kind in kinds]
+        return cls(paths[0], *map(open_table, paths))
+
+
+def _each(known: dict[str, T], table: DeltaTable | None, day: date, count: Callable[[ds.Fragment], T]) -> Iterator[T]:
+    """What is counted of each file of a day."""
+    if table is None:
+        return
+    for file in dataset(table).get_fragments(ds.field(PARTITION) == pa.scalar(day)):
+        if file.path not in known:
+            if len(known) >= MOST_FILES:
+                known.clear()
+            known[file.path] = count(file)
+        yield known[file.path]
+
+
+def _count_answered(file: ds.Fragment) -> int:
+    count: int = file.count_rows(filter=(ds.field("role") == "champion") & ~ds.field("repeat"))
+    return count
+
+
+def _count_pairs(file: ds.Fragment) -> _Pairs:
+    columns = ["business", "event_time", "label_time", "replaced"]
+    rows = file.to_table(columns=columns, filter=ds.field("role") == "champion")
+    business, first = (
+        rows.column("business").to_numpy(),
+        rows.column("replaced").is_null().to_numpy(),
+    )
+    predicted, labelled = (rows.column(name).cast(pa.int64()).to_numpy() for name in columns[1:3])
+    lags = (labelled - predicted)[first & ~business]
+    bins, counts = np.unique(np.floor(np.log2(lags + 1.0) * _PER_DOUBLING).astype(int), return_counts=True)
+    return _Pairs(
+        Counter(dict(zip(bins.tolist(), counts.tolist(), strict=True))),
+        corrections=int((~first & ~business).sum()),
+        business=int((first & business).sum()),
+    )
+
+
+def _quantiles(lags: Counter[int]) -> Iterator[Lag]:
+    bins = sorted(lags)
+    reached = np.cumsum([lags[number] for number in bins])
+    for share in SHARES if bins else ():
+        number = bins[int(np.searchsorted(reached, share * reached[-1]))]
+        yield Lag(share=share, seconds=round((2 ** ((number + 1) / _PER_DOUBLING) - 1) / 1e6, 6))
+
+
+def _labels(opened: _Opened, day: date) -> tuple[int, int]:
+    """How many labels came true on a day, and of how many of them no prediction is known."""
+    if opened.labels is None:
+        return 0, 0
+    chosen = (ds.field(PARTITION) == pa.scalar(day)) & KNOWN
+    came = dataset(opened.labels).to_table(columns=LABEL_COLUMNS, filter=chosen)
+    left = came
+    if opened.outcomes is not None and len(came):
+        met = dataset(opened.outcomes).to_table(columns=KEY, filter=_came_true(day))
+        left = came.join(met, KEY, join_type="left anti")
+    labels = labels_of(left, business=False)
+    found = _found(opened, labels)
+    return len(came), sum(label.key not in found for label in labels)
+
+
+def _came_true(day: date) -> ds.Expression:
+    start = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    time, logged = ds.field("label_time"), ds.field("log_time")
+    within = (time >= pa.scalar(start, TIME)) & (time < pa.scalar(start + timedelta(days=1), TIME))
+    return within & (logged >= pa.scalar(start - AHEAD, TIME))  # of this there are statistics
+
+
+def _found(opened: _Opened, labels: list[Label]) -> set[RowKey]:
+    """The labels' rows that are in the log; an id that tells no time is found by its pair alone."""
+    told = times_told(labels)
+    wanted = {request_id: [days(time) for time in times] for request_id, times in told.items() if times}
+    if opened.predictions is None or not wanted:
+        return set()
+    schema = pa.schema([PREDICTIONS.field(name) for name in (*KEY, "event_time")])
+    rows = find(Source(opened.path, opened.predictions, schema), wanted)
+    return set(zip(*(rows.column(name).to_pylist() for name in KEY), strict=True))

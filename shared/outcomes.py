@@ -1,7 +1,8 @@
 """The outcome batch: predictions with the labels that came for them, one Arrow IPC stream per Kafka message.
 
 Whoever writes it (feature_logging) joins each label with its prediction once, whichever came first. A message holds the
-rows of one (bundle digest, role) that one message of a source partition brought. Of one `producer` (a source partition,
+rows of one (bundle digest, role) that one message of a source partition brought, or a part of them where they are many
+and their scores wide. Of one `producer` (a source partition,
 such as driftline.labels/2), digest and role the sequences grow, in one partition of the topic: a message whose
 sequence does not is a repeat and is not counted. A later label for the same row and kind is a correction, which says
 what it replaces, so that a reader needs to keep sums only and no rows. A label that does not count (no value of the

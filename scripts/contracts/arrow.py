@@ -53,7 +53,8 @@ _OUTCOMES = {
 }
 _OUTCOME_METADATA = {
     "producer": "The source partition whose message brought them, such as driftline.labels/2.",
-    "sequence": "Offset of that message; of one producer, digest and role it grows, what does not is a repeat.",
+    "sequence": "Offset of that message times 1,000, and which part of what it brought this is, from 0; of one "
+    "producer, digest and role it grows, what does not is a repeat.",
     "rows_so_far": "Rows of this producer, digest and role with this message.",
 }
 

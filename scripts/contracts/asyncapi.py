@@ -124,6 +124,8 @@ def _messages() -> Document:
         "OutcomeBatch": _batch("Labels with their predictions, of one (bundle digest, role).", arrow.outcomes()),
     }
     named = {name: {"name": name, **batch} for name, batch in batches.items()}
+    producer = {**_TEXT, "description": "The producer, so that all it sends is in one partition."}
+    named["OutcomeBatch"]["bindings"] = {"kafka": {"key": producer, **_BINDING}}
     return {**named, "Word": _word(), **inference.messages(), **events, "DeadLetter": _dead_letter()}
 
 

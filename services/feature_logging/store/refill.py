@@ -53,12 +53,12 @@ class Refill(FeatureLog):
         found = self._found[place.path]
         found.append((app_id(origin.topic, origin.partition), origin.offset + 1, made))
         if sum(len(table) for _, _, table in found) >= ROWS:
-            await self._persist(partial(self._restore, place.path, ()))
+            await self._persist.until_done(partial(self._restore, place.path, ()))
 
     async def finish(self) -> None:
         """All messages were taken; raises Fenced as `add` does."""
         for path, files in self._lost.items():
-            await self._persist(partial(self._restore, path, files))
+            await self._persist.until_done(partial(self._restore, path, files))
 
     def _restore(self, path: Path, lost: Sequence[LostFile]) -> None:
         found = self._found.get(path, [])

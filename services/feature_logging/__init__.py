@@ -1,1 +1,3 @@
-"""Reads predictions and labels; writes each once into Delta tables, which it owns, and proves that none is missing."""
+"""Reads predictions and labels; writes each once into Delta tables, which it owns, proves that none is missing, and tells
+which labels met their predictions.
+"""

@@ -1,3 +1,1 @@
-"""Reads predictions and labels; writes each once into Delta tables, which it owns, proves that none is missing, and tells
-which labels met their predictions.
-"""
+"""Reads predictions and labels; owns Delta tables that hold each once, and publishes which labels met which of them."""

@@ -34,7 +34,7 @@ from tests.unit.feature_logging.test_repair import BUNDLES, cut, entry, logged
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tries again soon."""
-    monkeypatch.setattr("services.feature_logging.store.log.RETRY_SECONDS", (0.01,))
+    monkeypatch.setattr("services.feature_logging.store.persist.RETRY_SECONDS", (0.01,))
 
 
 async def waits_for_room(work: Callable[[], Awaitable[None]], told: Told, free: int) -> None:

@@ -78,6 +78,8 @@ def _problems(found: Verified) -> Iterator[str]:
     for part in found.report.partitions:
         place = f"{part.topic}/{part.partition}"
         yield from (f"{place}: offsets {gap.first} to {gap.last} are in no table" for gap in part.gaps)
+        if part.repeats:
+            yield f"{place}: {part.repeats} rows are there twice"
         for span in part.lost:
             yield f"{place}: Kafka had deleted offsets {span.first} to {span.last} before they were read"
         yield from (f"{place}: {problem}" for problem in part.problems)

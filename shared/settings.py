@@ -10,6 +10,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class ServiceSettings(BaseSettings):
     """Read once, at start. Folders default to places below `state`.
 
+    `privacy_keys` holds the keys behind what is sensitive in the feature log, if that is not the folder of the signing
+    keys: feature_logging writes there, retrain_trigger reads.
+
     At most `connections` are open to a port, if the limit of open files allows them; a client too many gets 503, or is
     closed by gRPC.
 
@@ -24,6 +27,7 @@ class ServiceSettings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=1, le=65535)
     connections: int = Field(default=2_048, ge=1)
+    privacy_keys: Path | None = None
     log_level: str = "INFO"
     tls_certificate: Path | None = None
     tls_key: Path | None = None
@@ -59,6 +63,11 @@ class ServiceSettings(BaseSettings):
     def keys(self) -> Path:
         """Private signing keys, mode 0600."""
         return self.state / "keys"
+
+    @property
+    def feature_log_keys(self) -> Path:
+        """The folder of the keys behind what is sensitive in the feature log."""
+        return self.privacy_keys or self.keys
 
     @property
     def trust(self) -> Path:

@@ -81,7 +81,7 @@ async def _serve(settings: Settings) -> None:
 
     limits = Limits(settings.commit_rows, settings.compact_commits, settings.prove_seconds)
     feature_log = FeatureLog(settings.tables, limits, on_trouble)
-    bundles = Bundles(settings.bundles, settings.trust, KeyStore(settings.keys), Orders(settings.tables))
+    bundles = Bundles(settings.bundles, settings.trust, KeyStore(settings.feature_log_keys), Orders(settings.tables))
     intake = Intake(feature_log, bundles.get, Bounds(labels=settings.recent_labels, times=settings.recent_ids))
     app = build_app(settings, feature_log, health)
 
@@ -105,7 +105,7 @@ def load_history(settings: Settings, options: argparse.Namespace) -> int:
     definition = read_definition(options.definition)
     if definition.name != options.model:
         raise InvalidInput("model", f"{options.definition} defines {definition.name}, not {options.model}")
-    _print(asdict(import_history(settings.tables, definition, options.file, KeyStore(settings.keys))))
+    _print(asdict(import_history(settings.tables, definition, options.file, KeyStore(settings.feature_log_keys))))
     return 0
 
 

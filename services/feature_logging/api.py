@@ -1,12 +1,14 @@
-"""The HTTP API: whether the log is complete, how well its rows keep to their definitions, and how labels come."""
+"""The HTTP API: is the log complete, how well do rows keep to their definitions, how do labels come, whom to forget."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import date
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, TypeVar
 
+from deltalake.exceptions import DeltaError
 from fastapi import Depends, FastAPI, HTTPException, Query
 from pydantic import BaseModel, ConfigDict, Field
 from structlog import get_logger
@@ -17,6 +19,7 @@ from services.feature_logging.store.forgetting import Forgetting, Forgotten
 from services.feature_logging.store.keystore import KeyStore
 from services.feature_logging.store.log import FeatureLog
 from services.feature_logging.store.quality import HourOfRows, Quality
+from services.feature_logging.store.table import Fenced
 from shared.events.base import ModelName, UtcTime
 from shared.feature_log.completeness import completeness
 from shared.feature_log.opened import open_log
@@ -58,7 +61,7 @@ class Whom(BaseModel):
 
 def build_app(settings: Settings, feature_log: FeatureLog, health: Health) -> FastAPI:
     """The service's app."""
-    forgetting = Forgetting(settings.tables, KeyStore(settings.keys))
+    forgetting = Forgetting(settings.tables, KeyStore(settings.feature_log_keys))
     quality, coverage, one_at_a_time = Quality(settings.tables), Coverage(settings.tables), asyncio.Lock()
     app = create_app("feature logging", settings, health, description="Every prediction and label, once, in Delta.")
 
@@ -68,10 +71,10 @@ def build_app(settings: Settings, feature_log: FeatureLog, health: Health) -> Fa
         tables = await _between_commits(feature_log, partial(open_log, settings.tables))
         return await asyncio.to_thread(completeness, tables, wanted)
 
-    @app.post("/v1/forget", responses={503: {"description": "The disk refuses the commit under way"}})
+    @app.post("/v1/forget", responses={503: {"description": "Tables or keys can't be written now"}})
     async def forget(who: Admin, whom: Whom) -> Forgotten:
         """Remove an entity's data from the tables, files of older versions included, and its keys."""
-        async with one_at_a_time:
+        async with one_at_a_time, _writable():
             order = await asyncio.to_thread(forgetting.order, whom.entity, whom.model, who.subject)
             await _between_commits(feature_log, lambda: None)  # rows made before the order are in the tables then
             done = await asyncio.to_thread(forgetting.carry_out, order)
@@ -90,6 +93,15 @@ def build_app(settings: Settings, feature_log: FeatureLog, health: Health) -> Fa
         return await asyncio.to_thread(coverage.days, model, start, end)
 
     return app
+
+
+@asynccontextmanager
+async def _writable() -> AsyncIterator[None]:
+    try:
+        yield
+    except (OSError, DeltaError, Fenced) as error:
+        reason = f"what was begun can be done again later: {error}"
+        raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, reason) from error
 
 
 async def _between_commits(feature_log: FeatureLog, read: Callable[[], T]) -> T:

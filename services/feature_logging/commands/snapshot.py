@@ -39,7 +39,7 @@ def add_snapshot(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def show_snapshot(settings: Settings, options: argparse.Namespace) -> int:
     """Print the snapshot; raises InvalidInput, SnapshotChanged, OSError."""
-    keys = KeyReader(settings.keys) if (settings.keys / KEYS).exists() else None
+    keys = KeyReader(settings.feature_log_keys) if (settings.feature_log_keys / KEYS).exists() else None
     if options.again is None:
         found = pin_snapshot(settings.tables, options.model, _bounds(settings, options), keys)
     else:

@@ -23,19 +23,25 @@ Result = dict[str, Any]
 
 
 class Places(Record):
-    """The folders of a stack that a run uses; `work` is its own."""
+    """The folders of a stack that a run uses; `work` is its own, `log_keys` are the feature log's if not `keys`."""
 
     tables: Path
     bundles: Path
     keys: Path
     trust: Path
     work: Path
+    log_keys: Path | None = None
 
     @classmethod
     def of(cls, settings: ServiceSettings, work: Path) -> Self:
         """Those of the settings' stack."""
         return cls(
-            tables=settings.tables, bundles=settings.bundles, keys=settings.keys, trust=settings.trust, work=work
+            tables=settings.tables,
+            bundles=settings.bundles,
+            keys=settings.keys,
+            trust=settings.trust,
+            work=work,
+            log_keys=settings.feature_log_keys,
         )
 
 
@@ -109,7 +115,9 @@ class Workspace:
     @property
     def keys(self) -> KeyReader | None:
         """Of the features that the log keeps encrypted; None if there are none."""
-        return KeyReader(self.job.places.keys) if self.definition.kept_as("encrypt") else None
+        return (
+            KeyReader(self.job.places.log_keys or self.job.places.keys) if self.definition.kept_as("encrypt") else None
+        )
 
     def save(self, name: str, content: bytes) -> str:
         """Keep a file for later steps, whole or not at all; returns its sha256."""

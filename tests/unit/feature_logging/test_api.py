@@ -197,6 +197,13 @@ async def test_nothing_is_forgotten_by_others_or_by_mistake(
     assert not (tmp_path / "tables" / "_forgotten").exists()
 
 
+async def test_where_keys_cannot_be_written_that_is_said(client: httpx.AsyncClient, tmp_path: Path) -> None:
+    (tmp_path / "keys" / "feature_log.sqlite").mkdir()
+    answer = await client.post("/v1/forget", json={"entity": "N1"}, headers=token(tmp_path, "admin"))
+    assert answer.status_code == 503
+    assert "feature_log.sqlite" in answer.json()["error"]["expected"]
+
+
 def no_space(*_: object, **__: object) -> None:
     raise OSError(28, "No space left on device")
 

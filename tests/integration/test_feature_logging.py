@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -37,23 +38,38 @@ from tests.integration.log_stream import (
 )
 
 
-async def test_of_two_workers_the_one_that_was_frozen_doubles_nothing(tmp_path: Path) -> None:
+async def until_all_is_handled(workers: Sequence[Service], stream: Stream) -> None:
+    async with asyncio.timeout(60):
+        handled = 0.0
+        while handled < len(stream.sent):
+            await asyncio.sleep(0.1)
+            told = [await worker.metrics() for worker in workers]
+            handled = sum(
+                value for each in told for name, value in each.items() if name.startswith("driftline_messages_total")
+            )
+
+
+async def test_two_workers_that_were_frozen_beyond_their_sessions_double_nothing(tmp_path: Path) -> None:
     stream = Stream({model: make_bundle(tmp_path, model) for model in MODELS})
+    # They hold rows back for long, so that they freeze with full buffers.
+    slow = {"DRIFTLINE_COMMIT_SECONDS": "60", "DRIFTLINE_COMMIT_ROWS": "100000"}
     async with kafka_of_its_own(tmp_path) as kafka, producing(kafka) as producer:
-        # The first holds rows back for long, so that it freezes with a full buffer.
-        slow = Service(tmp_path, kafka, DRIFTLINE_COMMIT_SECONDS="8", DRIFTLINE_COMMIT_ROWS="100000")
-        async with slow.running():
-            await stream.send(producer, 60)
-            await asyncio.sleep(1.5)
-            slow.send(signal.SIGSTOP)
+        frozen = [Service(tmp_path, kafka, **slow) for _ in range(2)]
+        async with frozen[0].running(), frozen[1].running():
+            for count in (12, 60):  # the first are committed at once, the others wait
+                await stream.send(producer, count)
+                await until_all_is_handled(frozen, stream)
+            for each in frozen:
+                each.send(signal.SIGSTOP)
             async with Service(tmp_path, kafka).running() as other:
                 await until_all_is_committed(kafka)
-                slow.send(signal.SIGCONT)
+                for each in frozen:
+                    each.send(signal.SIGCONT)
                 await stream.send(producer, 60)
+                assert [await each.end() for each in frozen] == [0, 0]
                 ends = await until_all_is_committed(kafka)
                 assert await other.end() == 0
-            assert await slow.end() == 0
-            assert "another worker has written for our partitions" in slow.said()
+            assert any("another worker has written for our partitions" in each.said() for each in frozen)
         assert await paired(kafka) == stream.pairs
     assert logged(tmp_path) == stream.sent
     check_next_offsets(tmp_path, ends)

@@ -71,6 +71,16 @@ class Holding:
         self._batches = BatchIntake(sources, self._bundles)
         self._outcomes = LabelIntake(outcomes, self._bundles)
         self._words = WordIntake(self.mergings, self._catalogue, self._bundles)
+        self._intakes: Mapping[str, Taking] = {
+            PREDICTIONS: self._batches,
+            OUTCOMES: self._outcomes,
+            PARTIALS: self._words,
+        }
+        self._held: Mapping[str, Mapping[int, PartitionState | LabelSource | Merging]] = {
+            PREDICTIONS: sources.partitions,
+            OUTCOMES: outcomes.partitions,
+            PARTIALS: self.mergings,
+        }
         self._source_cycle = SourceCycle(self._batches, tables.sources, self._voice)
         self._label_cycle = LabelCycle(self._outcomes, tables.outcomes, self._voice)
         self._model_cycle = ModelCycle(self._words, tables.models, self._voice)
@@ -90,17 +100,16 @@ class Holding:
 
     def offsets(self, topic: str) -> dict[int, int]:
         """Up to where a topic was taken in, by partition."""
-        held: Mapping[str, Mapping[int, PartitionState | LabelSource | Merging]] = {
-            PREDICTIONS: self._batches.sources.partitions,
-            OUTCOMES: self._outcomes.sources.partitions,
-            PARTIALS: self.mergings,
-        }
-        return {number: state.offset for number, state in held[topic].items()}
+        return {number: state.offset for number, state in self._held[topic].items()}
+
+    def offset(self, topic: str, number: int) -> int | None:
+        """Up to where one partition of a topic was taken in; None if it is not held."""
+        state = self._held[topic].get(number)
+        return None if state is None else state.offset
 
     async def take(self, topic: str, event: Any) -> None:
         """Take in one event of Faust's."""
-        intakes: Mapping[str, Taking] = {PREDICTIONS: self._batches, OUTCOMES: self._outcomes, PARTIALS: self._words}
-        await intakes[topic].take(event)
+        await self._intakes[topic].take(event)
 
     def deployed(self, event: DeploymentChanged) -> None:
         """What serves now; the news of models that are at home elsewhere are not for here."""

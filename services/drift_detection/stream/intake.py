@@ -19,7 +19,7 @@ from services.drift_detection.domain.words import PartWord
 from services.drift_detection.models import Bundles
 from services.drift_detection.store.labels import decode_label_word, is_label_word
 from services.drift_detection.store.wire import decode_word
-from services.drift_detection.stream.metrics import LABELS, MESSAGES, UNPLACED, count_rows
+from services.drift_detection.stream.metrics import LABELS, UNPLACED, count_message, count_rows
 from shared.batch import PredictionBatch, decode_batch, encode_batch
 from shared.errors import Unreadable
 from shared.events import RowsTooLate
@@ -63,7 +63,7 @@ class Intake:
     def bury(self, message: InMessage, reason: str, *, known: bool) -> None:
         """It can't be read; of one that is `known` that was said before."""
         log.warning("dead letter", topic=message.topic, partition=message.partition, offset=message.offset, why=reason)
-        MESSAGES.labels(message.topic, "dead_letter").inc()
+        count_message(message.topic, "dead_letter")
         if not known:
             self.put_aside(message, reason)
 
@@ -94,7 +94,7 @@ class BatchIntake(Intake):
         message = from_event(event)
         place = Place(message.partition, message.offset, message.timestamp_ms * 1000)
         if not concerns(message, SERVICE):  # its rows were counted when they first came
-            MESSAGES.labels(message.topic, "repeat").inc()
+            count_message(message.topic, "repeat")
             self.sources.skip(place)
             self.handled(event)
             return
@@ -105,10 +105,11 @@ class BatchIntake(Intake):
             taken = self.sources.take(place, batch, watched)
             if taken is not None:
                 count_rows(taken.tally)
-                UNPLACED.inc(taken.unplaced)
+                if taken.unplaced:
+                    UNPLACED.inc(taken.unplaced)
                 self.too_late += rows_too_late(place, batch, watched, taken)
                 self._put_future_aside(message, batch, taken)
-            MESSAGES.labels(message.topic, "handled" if taken else "repeat").inc()
+            count_message(message.topic, "handled" if taken else "repeat")
         except Unreadable as error:
             known = place.offset <= self.sources.partitions[place.partition].offset
             self.bury(message, str(error), known=known)
@@ -162,7 +163,7 @@ class WordIntake(Intake):
                 if isinstance(word, PartWord):
                     await self._load(word.key.digest)
                 merging.take(word)
-            MESSAGES.labels(message.topic, "repeat" if known else "handled").inc()
+            count_message(message.topic, "repeat" if known else "handled")
         except Unreadable as error:
             self.bury(message, str(error), known=known)
         merging.offset = max(merging.offset, message.offset)

@@ -9,7 +9,7 @@ from services.drift_detection.models import Bundles
 from services.drift_detection.store.labels import encode_label_word, source_entry
 from services.drift_detection.stream.cycle import Quiet, Storage, Voice, release
 from services.drift_detection.stream.intake import Intake, from_event
-from services.drift_detection.stream.metrics import LABELS, MESSAGES
+from services.drift_detection.stream.metrics import LABELS, count_message
 from shared.errors import Unreadable
 from shared.kafka.message import InMessage
 from shared.outcomes import decode_outcomes
@@ -38,7 +38,7 @@ class LabelIntake(Intake):
     async def _take(self, message: InMessage, place: Place) -> None:
         batch = decode_outcomes(message.value or b"")
         taken = self.sources.take(place, batch, await self._bundles.get(batch.meta.digest))
-        MESSAGES.labels(message.topic, "handled" if taken else "repeat").inc()
+        count_message(message.topic, "handled" if taken else "repeat")
         if taken is None:
             return
         for outcome, labels in taken._asdict().items():

@@ -1,6 +1,7 @@
 """What is counted."""
 
 from collections.abc import Iterable
+from functools import cache
 
 from prometheus_client import Counter, Gauge
 
@@ -20,6 +21,18 @@ UNPLACED = Counter("driftline_drift_failures_unplaced_total", "Failed rows told 
 LAST_ROW_AGE = Gauge("driftline_drift_last_row_age_seconds", "Since Kafka got the last rows", ["model"])
 OPEN = Gauge("driftline_drift_open_incidents", "Incidents that are open", ["model"])
 
+_COUNTED = ROWS.labels("counted")
+
+
+@cache  # looking it up takes longer than counting
+def _messages(topic: str, outcome: str) -> Counter:
+    return MESSAGES.labels(topic, outcome)
+
+
+def count_message(topic: str, outcome: str) -> None:
+    """One of this topic."""
+    _messages(topic, outcome).inc()
+
 
 def count_rows(tally: Tally) -> None:
     """Each row once."""
@@ -27,7 +40,7 @@ def count_rows(tally: Tally) -> None:
     for outcome, rows in kept_out.items():
         if rows:
             ROWS.labels(outcome).inc(rows)
-    ROWS.labels("counted").inc(tally.rows - sum(kept_out.values()))
+    _COUNTED.inc(tally.rows - sum(kept_out.values()))
 
 
 def count_after_end(events: Iterable[Event]) -> None:

@@ -57,7 +57,7 @@ class Worker:
         self._health = health
         self._holding: Holding | None = None
         self._readers: dict[str, Following] = {}
-        self._first: dict[TP, int] = {}
+        self._first: dict[tuple[str, int], int] = {}
         self._busy = asyncio.Lock()
         self._clock = clock
         self._beat = clock()
@@ -77,7 +77,7 @@ class Worker:
         async with self._busy:
             assigned = {topic: [tp for tp in app.consumer.assignment() if tp.topic == topic] for topic in TOPICS}
             earliest = await app.consumer.earliest_offsets(*(tp for places in assigned.values() for tp in places))
-            self._first = {TP(*place): offset for place, offset in earliest.items()}
+            self._first = {(place.topic, place.partition): offset for place, offset in earliest.items()}
             numbers = {topic: sorted(tp.partition for tp in places) for topic, places in assigned.items()}
             holding = Holding(self._bundles, self._voice, tables)
             await holding.restore(numbers, app.consumer_generation_id)
@@ -104,10 +104,11 @@ class Worker:
         async for event in stream.noack().events():
             place = event.message
             holding = self._holding
-            # Between assignments, or for a partition that has gone, there is nothing to take it into.
-            if holding is None or place.partition not in (following := self._following(topic, holding)):
-                continue
-            if await self._readers[topic].admits(place.partition, place.offset, following[place.partition]):
+            offset = None if holding is None else holding.offset(topic, place.partition)
+            if holding is None or offset is None:
+                continue  # between assignments, or for a partition that has gone, there is nothing to take it into
+            following = self._after(topic, place.partition, offset)
+            if await self._readers[topic].admits(place.partition, place.offset, following):
                 await holding.take(topic, event)
 
     async def deployed(self, event: DeploymentChanged) -> None:
@@ -149,7 +150,10 @@ class Worker:
     def _following(self, topic: str, holding: Holding) -> dict[int, int]:
         """The offset that comes next, by partition."""
         offsets = holding.offsets(topic)
-        return {number: max(offset + 1, self._first.get(TP(topic, number), 0)) for number, offset in offsets.items()}
+        return {number: self._after(topic, number, offset) for number, offset in offsets.items()}
+
+    def _after(self, topic: str, partition: int, offset: int) -> int:
+        return max(offset + 1, self._first.get((topic, partition), 0))
 
     def _at_end(self, app: faust.App, holding: Holding, topic: str) -> set[int]:
         """Partitions of a topic all of whose messages are in the state."""

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -10,13 +9,12 @@ from pathlib import Path
 from typing import TypeVar
 
 import pyarrow as pa
-from deltalake.exceptions import DeltaError
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Histogram
 from structlog import get_logger
 
 from services.feature_logging.domain.evolution import changed_type
 from services.feature_logging.domain.origin import Origin
-from services.feature_logging.store.compaction import checkpoint, compact
+from services.feature_logging.store.compactor import Compactor
 from services.feature_logging.store.pending import Pending, Unmade
 from services.feature_logging.store.persist import Persist
 from services.feature_logging.store.proof import Prover
@@ -29,7 +27,6 @@ log = get_logger()
 T = TypeVar("T")
 COMMITS = Histogram("driftline_feature_log_commit_seconds", "One Delta commit, with its fsyncs", ["table"])
 ROWS = Counter("driftline_feature_log_rows_total", "Rows committed", ["table"])
-FILES = Gauge("driftline_feature_log_live_files", "Live data files after the last compaction", ["table"])
 SKIPPED = Counter("driftline_feature_log_skipped_total", "Messages read again that the log already held", ["table"])
 # Each day is a file to sync: more of them in one commit would keep those waiting who read between commits.
 DAYS_PER_COMMIT = 256
@@ -59,16 +56,13 @@ class FeatureLog:
         self._limits = limits
         self._committing = asyncio.Lock()
         self._persist = Persist(on_trouble)
-        # Another for compaction, which a commit does not wait for.
-        self._beside = ThreadPoolExecutor(1, "compaction")
-        self._compacting: dict[Path, Future[None]] = {}
+        self._compactor = Compactor(limits.compact_commits, self.stop)
         self.forget()
 
     def forget(self) -> None:
         """Drop the buffer and all that was read; what comes next is judged by the tables as they are then."""
         self._tables: dict[Path, LogTable] = {}
         self._pending: dict[Path, Pending] = {}
-        self._commits: dict[Path, int] = {}
         self._prover = Prover(self.tables)
         self._broken: Fenced | NotDurable | None = None
 
@@ -92,7 +86,7 @@ class FeatureLog:
             raise self._broken
         if place.path not in self._tables:
             self._tables[place.path] = table = await self._persist.until_done(lambda: LogTable(place))
-            self._commits[place.path] = len(table.delta.file_uris())
+            self._compactor.opened(table)
         return self._tables[place.path]
 
     async def holds(self, place: Place, origin: Origin) -> bool:
@@ -191,13 +185,13 @@ class FeatureLog:
         async with self._committing:
             return await asyncio.to_thread(read)
 
-    def stop(self, error: Fenced) -> None:
+    def stop(self, error: Fenced | NotDurable) -> None:
         """Nothing goes on before `forget`; may be called from any thread."""
         self._broken = self._broken or error
 
     async def at_rest(self) -> None:
         """When no compaction is under way."""
-        await asyncio.gather(*map(asyncio.wrap_future, self._compacting.values()))
+        await self._compactor.at_rest()
 
     def _commit_table(self, path: Path) -> None:
         pending = self._pending.get(path)
@@ -221,31 +215,11 @@ class FeatureLog:
                 return
 
     def _commit_to(self, table: LogTable, pending: Pending) -> None:
-        path, name = table.path, self._name(table.path)
+        name = self._name(table.path)
         with COMMITS.labels(name).time():
             table.commit(pending)
         ROWS.labels(name).inc(len(pending))
-        self._commits[path] += 1
-        before = self._compacting.get(path)
-        if self._commits[path] >= self._limits.compact_commits and (before is None or before.done()):
-            self._commits[path] = 0
-            self._compacting[path] = self._beside.submit(self._compact, table.place)
-
-    def _compact(self, place: Place) -> None:
-        """On a table of its own: appends go on beside it, and it sees those that came before."""
-        name = self._name(place.path)
-        try:
-            table = LogTable(place)
-            merged = compact(table)
-            checkpoint(table)
-            FILES.labels(name).set(len(table.delta.file_uris()))
-            log.info("compacted", table=name, files=merged)
-        except Fenced:
-            log.info("another worker compacts", table=name)
-        except NotDurable as error:
-            self._broken = error
-        except (OSError, DeltaError) as error:
-            log.warning("compaction failed; it is tried again later", table=name, why=str(error))
+        self._compactor.committed(table.place, name)
 
     def there(self, place: Place) -> bool:
         """Is there a table at a place?"""

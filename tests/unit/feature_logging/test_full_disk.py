@@ -12,6 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from services.feature_logging.domain.predictions import Message, prediction_rows
+from services.feature_logging.store.compactor import Compactor
 from services.feature_logging.store.log import FeatureLog, Limits
 from services.feature_logging.store.refill import Refill
 from services.feature_logging.stream.intake import Intake
@@ -72,11 +73,12 @@ async def test_compaction_leaves_all_as_it_is_and_is_done_later(tmp_path: Path, 
     for offset in range(3):
         await take(log, where, offset, count=1)
         await log.commit()
+    compactor = Compactor(1_000, log.stop)
     with capture_logs() as lines, full_disk(free):
-        log._compact(where)
+        compactor.compact(where, "t")
     assert [line["event"] for line in lines] == ["compaction failed; it is tried again later"]
     assert (offsets_of(where), find_damage(tmp_path)) == ([0, 1, 2], [])
-    log._compact(where)
+    compactor.compact(where, "t")
     assert offsets_of(where) == [0, 1, 2]
     assert data_files(where) == 3 + 1 + 1  # those merged stay, what they became, the checkpoint
 

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from services.feature_logging.domain.labels import label_rows, labels_of
-from services.feature_logging.store.matcher import DEFAULT_BOUNDS, Arrived, Bounds, Matcher
+from services.feature_logging.store.matcher import DEFAULT_BOUNDS, Arrived, Matcher
 from services.feature_logging.store.outcomes import NewPairs, outcomes_place
 from services.feature_logging.store.table import Fenced, LogTable
-from services.feature_logging.stream.outcomes import FORGOTTEN, WAITING
 from services.feature_logging.stream.publication import PART_BYTES
 from shared.cloudevents import decode
 from shared.events import LabelsReceived
@@ -199,59 +198,6 @@ async def test_what_is_too_wide_for_one_message_comes_in_parts(tmp_path: Path) -
     ]
     assert all(len(out.value) < 2**20 for out in worker.sent)
     assert np.concatenate([part.scores for part in parts]).tolist() == scores.tolist()
-
-
-HASHED = [f"order-{number}" for number in range(4)]
-
-
-@pytest.mark.parametrize("again", [False, True], ids=["as it runs", "after a restart"])
-async def test_ids_that_tell_no_time_meet_by_the_labels_word_or_by_what_is_remembered(
-    tmp_path: Path, again: bool
-) -> None:
-    worker = Worker(tmp_path, Bounds(labels=10, times=2))
-    for offset, name in enumerate(HASHED):
-        await worker.read(predicted(offset, name, minutes=offset * 1_440))
-    worker = Worker(tmp_path, Bounds(labels=10, times=2)) if again else worker
-    labels = [L(name, 1, minutes=9_000) for name in HASHED[1:]]
-    met = await worker.read(labelled(0, L(HASHED[0], 1, minutes=9_000, told=0.5), *labels))
-    assert [name for name, *_ in met] == [HASHED[0], HASHED[2], HASHED[3]]
-
-
-async def test_an_id_whose_time_is_not_its_predictions_is_found_on_its_day(tmp_path: Path) -> None:
-    worker = Worker(tmp_path)
-    assert await worker.read(predicted(0, A, B, minutes=700), labelled(0, L(A, 1, 800))) == [FIRST]
-    assert await worker.read(predicted(1, C, minutes=5_000), labelled(1, L(C, 1, 6_000))) == [(C, *FIRST[1:])]
-
-
-async def test_labels_beyond_the_bound_are_counted_and_the_others_still_wait(tmp_path: Path) -> None:
-    worker = Worker(tmp_path, Bounds(labels=2, times=2))
-    counted = FORGOTTEN.labels(MODEL, "label")._value
-    before = counted.get()
-    await worker.read(predicted(0, "met"), labelled(0, L("met", 1)))
-    await worker.read(labelled(1, L(A, 1), L(B, 1), L(C, 1)))
-    assert (counted.get() - before, WAITING.labels(MODEL)._value.get()) == (1, 2)
-    met = await worker.read(predicted(1, A, B, C))
-    assert [name for name, *_ in met] == [B, C]
-
-
-async def test_labels_that_wait_still_do_after_a_restart_and_others_workers_labels_do_too(tmp_path: Path) -> None:
-    before, ours = Worker(tmp_path), Worker(tmp_path)
-    await before.read(labelled(0, L(A, 1)))
-    assert await ours.read(predicted(0, A)) == [FIRST]
-    await before.read(labelled(1, L(B, 1, kind="business")))
-    assert await ours.read(predicted(1, B)) == [(B, 0, "champion", 1.0, None, "business")]
-
-
-async def test_a_data_file_that_is_gone_does_not_stop_the_log(tmp_path: Path) -> None:
-    worker = Worker(tmp_path)
-    await worker.read(predicted(0, A))
-    await worker.read(predicted(1, B))
-    one_file(tmp_path).unlink()
-    assert len(await worker.read(labelled(0, L(A, 1), L(B, 1)))) == 1
-
-
-def one_file(tables: Path) -> Path:
-    return next(tables.rglob("predictions/*/*.parquet"))
 
 
 async def test_pairs_are_matched_whenever_enough_rows_have_come(tmp_path: Path) -> None:

@@ -1,0 +1,61 @@
+"""When tables are compacted: beside their commits, which never wait for it."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from deltalake.exceptions import DeltaError
+from prometheus_client import Gauge
+from structlog import get_logger
+
+from services.feature_logging.store.compaction import checkpoint, compact
+from services.feature_logging.store.table import Fenced, LogTable, NotDurable, Place
+
+log = get_logger()
+FILES = Gauge("driftline_feature_log_live_files", "Live data files after the last compaction", ["table"])
+
+
+class Compactor:
+    """Compacts a table after so many `commits`, one at a time, in a thread of its own.
+
+    `on_broken` is told, in that thread, what ends the process.
+    """
+
+    def __init__(self, commits: int, on_broken: Callable[[NotDurable], None]) -> None:
+        self._most = commits
+        self._on_broken = on_broken
+        self._thread = ThreadPoolExecutor(1, "compaction")
+        self._commits: dict[Path, int] = {}
+        self._running: dict[Path, Future[None]] = {}
+
+    def opened(self, table: LogTable) -> None:
+        """Each of its files counts as a commit."""
+        self._commits[table.path] = len(table.delta.file_uris())
+
+    def committed(self, place: Place, name: str) -> None:
+        """Another commit to the table of this `name`."""
+        self._commits[place.path] += 1
+        before = self._running.get(place.path)
+        if self._commits[place.path] >= self._most and (before is None or before.done()):
+            self._commits[place.path] = 0
+            self._running[place.path] = self._thread.submit(self.compact, place, name)
+
+    async def at_rest(self) -> None:
+        """When none is under way."""
+        await asyncio.gather(*map(asyncio.wrap_future, self._running.values()))
+
+    def compact(self, place: Place, name: str) -> None:
+        """On a table of its own: appends go on beside it, and it sees those that came before. What fails is logged."""
+        try:
+            table = LogTable(place)
+            merged = compact(table)
+            checkpoint(table)
+            FILES.labels(name).set(len(table.delta.file_uris()))
+            log.info("compacted", table=name, files=merged)
+        except Fenced:
+            log.info("another worker compacts", table=name)
+        except NotDurable as error:
+            self._on_broken(error)
+        except (OSError, DeltaError) as error:
+            log.warning("compaction failed; it is tried again later", table=name, why=str(error))

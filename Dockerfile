@@ -16,7 +16,7 @@ FROM python:${PYTHON} AS base
 # Numbers, not names: Kubernetes can tell that it is not root.
 RUN groupadd --gid 10001 driftline \
     && useradd --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin driftline \
-    && cd /var/lib && for folder in . bundles keys tables tokens trust \
+    && cd /var/lib && for folder in . bundles keys privacy tables tokens trust \
         inference feature_logging drift_detection retrain_trigger governance; do \
         install --directory --owner=10001 --group=10001 --mode=0750 "driftline/$folder"; done
 COPY --from=environment /opt/driftline /opt/driftline

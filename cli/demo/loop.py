@@ -18,7 +18,14 @@ from cli.demo.chronicle import Chronicle
 from cli.demo.director import Director
 from cli.demo.flights import Tick, between, ticks
 from cli.demo.lineage import Traced, trace
-from cli.demo.outcome import challenge_figures, client_figures, drift_figures, logged_figures, loss_figures
+from cli.demo.outcome import (
+    challenge_figures,
+    client_figures,
+    drift_figures,
+    label_figures,
+    logged_figures,
+    loss_figures,
+)
 from cli.demo.people import People
 from cli.demo.prepare import train_champion, write_history
 from cli.demo.replay import Record, Replay
@@ -130,6 +137,7 @@ def summarise(state: Path, story: Story, played: Played) -> tuple[dict[str, Any]
     """The summary's figures, and the lineage of one prediction drawn at random among those after the swap."""
     figures = client_figures(played.record, played.first, played.serving)
     figures |= logged_figures(state / "tables", story.model)
+    figures |= label_figures(state / "tables", played.chronicle, story.model)
     figures |= drift_figures(played.chronicle, story)
     figures |= challenge_figures(played.chronicle, figures["run_id"], played.serving)
     figures |= loss_figures(state / "tables", story, played.swapped_at)

@@ -12,7 +12,7 @@ from cli.demo.chronicle import Chronicle
 from cli.demo.replay import Record
 from cli.demo.story import Story
 from shared.cloudevents import rfc3339
-from shared.events import ChallengerEvaluated, DriftDetected, ModelPromoted, RetrainingStarted
+from shared.events import ChallengerEvaluated, DriftDetected, ModelPromoted, PerformanceMeasured, RetrainingStarted
 from shared.feature_log.snapshot import Bounds, pin_snapshot
 
 
@@ -38,6 +38,13 @@ def logged_figures(tables: Path, model: str) -> dict[str, int]:
     )
     distinct = table.group_by(columns).aggregate([]).num_rows
     return {"logged": distinct, "duplicates": table.num_rows - distinct}
+
+
+def label_figures(tables: Path, chronicle: Chronicle, model: str) -> dict[str, int]:
+    """Labels in the log, how many of them met a prediction, and windows whose performance was measured by them."""
+    labels, met = (DeltaTable(str(tables / model / kind)).to_pyarrow_dataset() for kind in ("labels", "outcomes"))
+    measured = {event.window_id for event in chronicle.all(PerformanceMeasured) if event.labelled}
+    return {"labels": labels.count_rows(), "met": met.count_rows(), "measured_windows": len(measured)}
 
 
 def drift_figures(chronicle: Chronicle, story: Story) -> dict[str, Any]:

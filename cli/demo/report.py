@@ -17,6 +17,8 @@ def _rows(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("requests sent / answered / logged", "{sent:,} / {answered:,} / {logged:,}".format(**figures)),
         ("logged twice", str(figures["duplicates"])),
         ("latency p50 / p99", "{p50_ms:.2f} ms / {p99_ms:.2f} ms".format(**figures)),
+        ("labels / met their prediction", "{labels:,} / {met:,}".format(**figures)),
+        ("windows measured by labels", f"{figures['measured_windows']:,}"),
         ("drift windows closed", f"{figures['windows']:,}"),
         ("feed went wrong", str(figures["injection"])),
         ("drift found", f"{figures['drift_found']} ({figures['drift_delay_hours']} h later)"),

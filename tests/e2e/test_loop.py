@@ -25,6 +25,8 @@ async def test_a_drift_is_found_named_retrained_approved_and_the_new_model_serve
 
     assert figures["sent"] == figures["answered"] == figures["logged"] > 8_000
     assert figures["duplicates"] == 0
+    assert figures["labels"] >= figures["met"] > 0.9 * figures["sent"]
+    assert figures["measured_windows"] > 100
     assert figures["false_incidents"] == 0
     assert {"temp", "dewp"} <= set(figures["drift_features"])
     assert 0 <= figures["drift_delay_hours"] <= 24

@@ -25,8 +25,14 @@ def test_what_is_compared_computes_the_same() -> None:
     np.testing.assert_allclose(found["wasserstein"][normal], expected["wasserstein"][normal], rtol=0.005)
 
 
-def test_speeds_count_from_a_tenth_of_the_rows_on_and_each_goal_is_judged() -> None:
-    samples = [Sample(0, 3, 100, 0), Sample(1, 4, 200, 100), Sample(2, 5, 210, 200), Sample(11, 8, 215, 1000)]
+def test_speeds_count_from_a_tenth_of_the_rows_on_memory_from_half_and_each_goal_is_judged() -> None:
+    samples = [
+        Sample(0, 3, 100, 0),
+        Sample(1, 4, 200, 100),
+        Sample(2, 5, 205, 200),
+        Sample(6, 6, 210, 600),
+        Sample(11, 8, 215, 1000),
+    ]
     found = results(Speeds(3e6, 1e6, 1.5e6, 2e4, 75, 4e6, 0.75), samples, Delay(0.2, 2.5, 30))
     assert found["service_rows_per_s"] == pytest.approx(800 / 3)
     assert found["service_rows_per_s_wall"] == pytest.approx(800 / 9)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from services.feature_logging.__main__ import main
-from services.feature_logging.store import log, upkeep
+from services.feature_logging.store import compactor, upkeep
 from services.feature_logging.store.matcher import Matcher
 from services.feature_logging.store.table import LogTable
 from tests.integration.feature_log_service import Service
@@ -26,8 +26,8 @@ FORKS.set_forkserver_preload([__name__])
 STEPS: dict[str, tuple[Any, str]] = {
     "commit": (LogTable, "commit"),
     "matching": (Matcher, "meetings"),
-    "compaction": (log, "compact"),
-    "checkpoint": (log, "checkpoint"),
+    "compaction": (compactor, "compact"),
+    "checkpoint": (compactor, "checkpoint"),
     "cleaning": (upkeep, "clean"),
 }
 LONGEST = 0.05  # seconds until the alarm at first; a step that was quicker halves it

@@ -93,7 +93,7 @@ def read_snapshot(tables: Path, model: str, pin: SnapshotPin, keys: KeyReader | 
         if gone := _gone(sources, files):
             raise _changed(tables, model, pin, f"data files of the pinned version are gone: {', '.join(gone)}")
         table, left_out = select_rows(sources, bounds)
-    except (DeltaError, OSError, pa.ArrowException) as error:
+    except (DeltaError, OSError, OverflowError, pa.ArrowException) as error:
         raise _changed(tables, model, pin, f"the pinned version can't be read: {error}") from error
     found = row_hash(table)
     if (table.num_rows, found) != (pin.rows, pin.row_hash):

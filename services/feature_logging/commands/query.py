@@ -14,6 +14,7 @@ from services.feature_logging.domain.views import Moment
 from services.feature_logging.models import newest_definition
 from services.feature_logging.settings import Settings
 from services.feature_logging.store.query import View, rows_of, run_query
+from shared.errors import InvalidInput
 from shared.monitoring import Monitoring
 
 Rows = Sequence[Mapping[str, Any]]
@@ -34,6 +35,8 @@ def add_query(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
 
 def show_query(settings: Settings, options: argparse.Namespace) -> int:
     """Print the answer; raises InvalidInput."""
+    if options.limit < 0:
+        raise InvalidInput("--limit", "must not be negative")
     moment = Moment(read_time("--as-of", options.as_of), options.replayed) if options.as_of else None
     view = View(options.model, moment, _lateness(settings, options.model))
     reader = run_query(settings.tables, options.sql, view)

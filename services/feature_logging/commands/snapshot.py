@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 from services.feature_logging.commands.options import read_time
 from services.feature_logging.models import newest_definition
 from services.feature_logging.settings import Settings
-from shared.definition import LabelKind
+from shared.definition import NAME, LabelKind
 from shared.errors import InvalidInput, first_problem
 from shared.events import SnapshotPin
 from shared.feature_log.keystore import FILE as KEYS
@@ -39,11 +40,14 @@ def add_snapshot(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def show_snapshot(settings: Settings, options: argparse.Namespace) -> int:
     """Print the snapshot; raises InvalidInput, SnapshotChanged, OSError."""
+    wanted = _bounds(settings, options) if options.again is None else _pin(options.again)
+    if not re.match(NAME, options.model) or not (settings.tables / options.model).is_dir():
+        raise InvalidInput("model", f"the log has no tables of {options.model}")
     keys = KeyReader(settings.feature_log_keys) if (settings.feature_log_keys / KEYS).exists() else None
-    if options.again is None:
-        found = pin_snapshot(settings.tables, options.model, _bounds(settings, options), keys)
+    if isinstance(wanted, Bounds):
+        found = pin_snapshot(settings.tables, options.model, wanted, keys)
     else:
-        found = read_snapshot(settings.tables, options.model, _pin(options.again), keys)
+        found = read_snapshot(settings.tables, options.model, wanted, keys)
     if options.output is not None:
         pq.write_table(found.table, options.output)
     print(json.dumps(_told(options.model, found), indent=2))  # noqa: T201  # a command's answer

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from services.feature_logging.settings import Settings
+from shared.errors import InvalidInput
 from shared.feature_log.completeness import completeness
 from shared.feature_log.forgotten import restated
 from shared.feature_log.opened import open_log
@@ -28,7 +29,9 @@ def add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def show_verify(settings: Settings, options: argparse.Namespace) -> int:
-    """Print what was found; raises OSError."""
+    """Print what was found; raises InvalidInput, OSError."""
+    if not settings.tables.is_dir():
+        raise InvalidInput("--state", f"there is no log: {settings.tables} is no folder")
     found = _verified(settings.tables, options.head)
     if options.json is not None:
         options.json.write_text(json.dumps(found.model_dump(mode="json"), indent=2) + "\n")
@@ -58,7 +61,8 @@ def _lines(found: Verified) -> Iterator[str]:
     yield from (f"BROKEN {problem}" for problem in _problems(found))
     if found.restated:
         yield f"{found.restated} links hold other rows than were logged, as records in _forgotten account for"
-    yield f"{found.links} links recomputed: {'complete, as it was logged' if found.complete else 'NOT COMPLETE'}"
+    held = "complete, as it was logged" if found.links else "complete, but nothing says yet that it is as it was logged"
+    yield f"{found.links} links recomputed: {held if found.complete else 'NOT COMPLETE'}"
 
 
 def _hours(part: PartitionReport) -> Iterator[str]:

@@ -85,7 +85,7 @@ class Coverage:
         if not files:
             raise InvalidInput("model", f"the log has no predictions of {model}")
         last = last or max(file[f"partition.{PARTITION}"] for file in files)
-        first = first or last - timedelta(days=USUAL_DAYS - 1)
+        first = first or max(last, date.min + timedelta(days=USUAL_DAYS)) - timedelta(days=USUAL_DAYS - 1)
         if not 0 <= (last - first).days < MOST_DAYS:
             raise InvalidInput("to", f"must not be before `from`, and at most {MOST_DAYS} days with it")
         return [self._day(opened, first + timedelta(days=number)) for number in range((last - first).days + 1)]

@@ -21,7 +21,7 @@ from services.feature_logging.store.proof import Prover
 from services.feature_logging.store.table import Fenced, LogTable, NotDurable, Place
 from shared.errors import Unreadable
 from shared.feature_log.opened import Source
-from shared.feature_log.schema import app_id
+from shared.feature_log.schema import app_id, rejected_path
 
 log = get_logger()
 T = TypeVar("T")
@@ -129,7 +129,8 @@ class FeatureLog:
             NotDurable: the process must end.
         """
         async with self._committing, self._whole():
-            for path in list(self._pending):
+            # Rejected ones first: after a crash in between, one that can be read by then must not be taken for logged.
+            for path in sorted(self._pending, key=lambda path: path != rejected_path(self.tables)):
                 await self._persist.until_done(partial(self._commit_table, path))
             await self._persist.until_done(self._prover.settle)
             if self._prover.due(self._limits.prove_seconds):

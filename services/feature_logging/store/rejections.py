@@ -11,12 +11,12 @@ REACH = 100_000
 Rejections = dict[tuple[str, int, int], str]
 
 
-def recent_rejections(table: DeltaTable) -> Rejections:
-    """Reason by (topic, partition, offset) of the table `_rejected`, for the last REACH offsets of each partition."""
+def recent_rejections(table: DeltaTable, reach: int = REACH) -> Rejections:
+    """Reason by (topic, partition, offset) of the table `_rejected`, for the last `reach` offsets of each partition."""
     rows = dataset(table).to_table(columns=["topic", "partition", "offset", "reason"])
     found: Rejections = {}
     for last in rows.group_by(["topic", "partition"]).aggregate([("offset", "max")]).to_pylist():
         here = (ds.field("topic") == last["topic"]) & (ds.field("partition") == last["partition"])
-        for row in rows.filter(here & (ds.field("offset") > last["offset_max"] - REACH)).to_pylist():
+        for row in rows.filter(here & (ds.field("offset") > last["offset_max"] - reach)).to_pylist():
             found[row["topic"], row["partition"], row["offset"]] = row["reason"]
     return found

@@ -1,12 +1,13 @@
 """Mending what is broken in the tables: rows that are gone are read again from Kafka, while Kafka has them."""
 
 import asyncio
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from deltalake import DeltaTable
 from prometheus_client import Counter
@@ -15,12 +16,15 @@ from structlog import get_logger
 from services.feature_logging.domain.gaps import gap_row
 from services.feature_logging.store.pending import Pending
 from services.feature_logging.store.refill import APP_ID, Refill
+from services.feature_logging.store.rejections import Rejections, recent_rejections
 from services.feature_logging.store.table import LogTable, Place
 from services.feature_logging.stream.intake import SERVICE, Intake, Lookup
 from shared.errors import DriftlineError, Unreadable
 from shared.feature_log.damage import Damage, find_damage, mark, remove_checkpoint, restart, settle
 from shared.feature_log.opened import TOPICS
+from shared.feature_log.reading import open_table
 from shared.feature_log.schema import GAPS, app_id, gaps_path, proof_path, rejected_path
+from shared.kafka.message import InMessage
 from shared.kafka.reading import Reader, from_record
 
 log = get_logger()
@@ -59,7 +63,8 @@ def make_readable(tables: Path) -> None:
 
 
 async def repair(tables: Path, bootstrap: str, lookup: Lookup) -> None:
-    """Put back what tables have lost. What Kafka has no more becomes a row of `_gaps`.
+    """Put back what tables have lost. What Kafka has no more becomes a row of `_gaps`. While a message can't be read
+    that could be when it was logged, all stays broken.
 
     Raises:
         NotMended: see make_readable.
@@ -71,10 +76,15 @@ async def repair(tables: Path, bootstrap: str, lookup: Lookup) -> None:
         return
     await asyncio.to_thread(make_readable, tables)
     committed = await _committed(bootstrap)
+    rejected = await asyncio.to_thread(_rejected, tables, found)
     spans = {damage.table: list(_spans(tables, damage, committed)) for damage in found}
     refill = Refill(tables, {damage.table: damage.files for damage in found})
-    for span in _joined(span for each in spans.values() for span in each):
-        await _read_again(tables, bootstrap, span, Intake(refill, lookup))
+    try:
+        for span in _joined(span for each in spans.values() for span in each):
+            await _read_again(tables, bootstrap, span, Taking(Intake(refill, lookup), rejected))
+    except NotMended as error:
+        log.warning("not mended; it is tried again with the next cleaning", why=str(error))
+        return
     await refill.finish()
     RESTORED.inc(refill.restored)
     for damage in found:
@@ -142,7 +152,7 @@ async def _committed(bootstrap: str) -> Committed:
         await admin.close()
 
 
-async def _read_again(tables: Path, bootstrap: str, span: Span, intake: Intake) -> None:
+async def _read_again(tables: Path, bootstrap: str, span: Span, taking: "Taking") -> None:
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
     await consumer.start()
     try:
@@ -152,7 +162,7 @@ async def _read_again(tables: Path, bootstrap: str, span: Span, intake: Intake) 
         gone, there = parted(span, first, end)
         if gone:
             await asyncio.to_thread(write_gap, tables, span.place, gone)
-        await _read(consumer, span.place, there, intake)
+        await _read(consumer, span.place, there, taking)
     finally:
         await consumer.stop()
 
@@ -163,22 +173,42 @@ def parted(span: Span, first: int, end: int) -> tuple[range, range]:
     return range(span.first, begun), range(begun, min(span.end, end))
 
 
-async def _read(consumer: AIOKafkaConsumer, place: TopicPartition, offsets: range, intake: Intake) -> None:
+async def _read(consumer: AIOKafkaConsumer, place: TopicPartition, offsets: range, taking: "Taking") -> None:
     consumer.seek(place, offsets.start)
     reader = Reader(consumer)
     while await consumer.position(place) < offsets.stop:
         for records in (await reader.read(200)).values():
             for record in records:
                 if record.offset < offsets.stop:
-                    await _take(intake, record)
+                    await taking.take(from_record(record))
 
 
-async def _take(intake: Intake, record: ConsumerRecord) -> None:
-    message = from_record(record)
-    try:
-        await intake.handle(message)
-    except Unreadable as error:
-        await intake.reject(message, str(error))
+def _rejected(tables: Path, found: Sequence[Damage]) -> Rejections | None:
+    """All that was ever rejected; None if some of that is itself to be mended."""
+    if any(damage.table == rejected_path(tables) for damage in found):
+        return None
+    table = open_table(rejected_path(tables))
+    return {} if table is None else recent_rejections(table, sys.maxsize)
+
+
+@dataclass
+class Taking:
+    """Takes messages that are read again; one that was `rejected` has no rows to be put back."""
+
+    intake: Intake
+    rejected: Rejections | None
+
+    async def take(self, message: InMessage) -> None:
+        """Raises NotMended: its rows are wanted and it can't be read now, so the damage must stand until it can."""
+        place = (message.topic, message.partition, message.offset)
+        if self.rejected is not None and place in self.rejected:
+            return
+        try:
+            await self.intake.handle(message)
+        except Unreadable as error:
+            if self.rejected is not None:
+                raise NotMended(f"{message.topic}/{message.partition}, offset {message.offset}: {error}") from error
+            await self.intake.reject(message, str(error))
 
 
 def write_gap(tables: Path, place: TopicPartition, gone: range) -> None:

@@ -191,3 +191,20 @@ async def test_messages_that_take_much_memory_are_committed_before_they_are_many
     assert consumer.log.waiting == 2
     await consumer.read(message(long, 2), message(long, 3))
     assert (consumer.log.waiting, len(rows_of(place(tmp_path)))) == (1, 3)
+
+
+async def test_a_rejected_message_is_not_taken_for_logged_after_a_crash_between_commits(tmp_path: Path) -> None:
+    """Its bundle is there when it is read again, but the table has gone past it."""
+    unknown = prediction_message(1, digest="e" * 64)
+    log = feature_log(tmp_path)
+    consumer, order = Consumer(log), list[str]()
+    await consumer.read(prediction_message(0), unknown, prediction_message(2))
+    commit = log._commit_table
+
+    def noted(path: Path) -> None:
+        order.append(path.name)
+        commit(path)
+
+    log._commit_table = noted  # type: ignore[method-assign]
+    await log.commit()
+    assert order == ["_rejected", "predictions"]

@@ -11,7 +11,7 @@ from services.feature_logging.store.compaction import checkpoint
 from services.feature_logging.store.refill import Refill
 from services.feature_logging.store.table import LogTable
 from services.feature_logging.stream.intake import Intake
-from services.feature_logging.stream.repair import NotMended, Span, make_readable, parted, write_gap
+from services.feature_logging.stream.repair import NotMended, Span, Taking, make_readable, parted, write_gap
 from shared.feature_log.completeness import completeness
 from shared.feature_log.damage import find_damage, settle
 from shared.feature_log.delta_log import DeltaLog
@@ -178,3 +178,11 @@ def test_what_kafka_has_no_more_is_a_gap_each_time(tmp_path: Path) -> None:
         (TOPIC, 0, 10, 19),
         (TOPIC, 0, 40, 49),
     ]
+
+
+async def test_what_can_not_be_read_just_now_is_not_given_up(tmp_path: Path) -> None:
+    refill = Refill(tmp_path, {place(tmp_path).path: []})
+    taking = Taking(Intake(refill, FakeBundles({}).get), {(TOPIC, 0, 1): "bundle: none"})
+    await taking.take(prediction_message(1))  # it was rejected when it came
+    with pytest.raises(NotMended, match=f"{TOPIC}/0, offset 2"):
+        await taking.take(prediction_message(2))

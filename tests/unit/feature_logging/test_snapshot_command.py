@@ -68,6 +68,8 @@ async def test_what_was_logged_after_as_of_is_left_out_unless_events_were_replay
         ([*RANGE[:-1], "yesterday"], "--as-of: a time as RFC 3339"),
         (RANGE[2:], "--from: a time as RFC 3339"),
         ([*RANGE[:-1], "2013-03-05"], "--as-of: must have a time zone"),
+        ([*RANGE[:-1], "0001-01-01T00:00:00+10:00"], "--as-of: must lie in the years"),
+        (RANGE, "model: the log has no tables of"),
         (["--again", "{}"], "--again: "),
         (["--again", '{"pin": {"rows": -1}}'], "--again: start: Field required"),
     ],

@@ -1,10 +1,11 @@
 """What is known of a model by the digest of its bundle."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from services.feature_logging.domain.forgetting import conceal_ordered
@@ -17,6 +18,7 @@ from shared.errors import InvalidInput, Unreadable
 from shared.feature_log.forgotten import Order
 from shared.feature_log.lookup import newest_bundle
 from shared.feature_log.schema import PREDICTIONS, with_features
+from shared.feature_log.sealing import entity_hash
 from shared.settings import ServiceSettings
 
 
@@ -45,10 +47,21 @@ class Known:
     def rows(self, messages: Sequence[Message]) -> pa.Table:
         """See `prediction_rows`, `conceal_ordered` and `protect`."""
         rows = prediction_rows(messages, self.definition, self.categories)
-        orders = [order for order in self.orders() if order.model in (None, self.definition.name)]
-        if orders and self.secrets is not None:
+        if (orders := self._orders()) and self.secrets is not None:
             rows = conceal_ordered(rows, orders, self.secrets.secret)
         return protect(rows, self.definition, self.secrets)
+
+    def to_match(self, message: Message) -> PredictionBatch:
+        """A message's batch for its labels; rows that are to be forgotten count as repeats, which meet none."""
+        batch, orders = message.batch, [one for one in self._orders() if message.origin.log_time <= one.time]
+        if not orders or self.secrets is None:
+            return batch
+        secret, entities = self.secrets.secret, {order.entity for order in orders}
+        forgotten = [each is not None and entity_hash(secret, each) in entities for each in batch.entity]
+        return replace(batch, repeat=batch.repeat | np.array(forgotten, np.bool_))
+
+    def _orders(self) -> list[Order]:
+        return [order for order in self.orders() if order.model in (None, self.definition.name)]
 
 
 @dataclass(frozen=True)

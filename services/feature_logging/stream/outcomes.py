@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 import pyarrow as pa
 from prometheus_client import Counter, Gauge
 
 from services.feature_logging.domain.origin import Origin
 from services.feature_logging.domain.pairs import Label, Meeting, Row
+from services.feature_logging.domain.predictions import Message
 from services.feature_logging.models import Known
 from services.feature_logging.store.log import FeatureLog
 from services.feature_logging.store.matcher import Arrived, Bounds, Matcher
@@ -67,7 +69,7 @@ class Outcomes:
         place = outcomes_place(self._log.tables, model)
         matcher = self._matchers.setdefault(model, Matcher(self._log.tables, model, self._bounds))
         versions = await asyncio.to_thread(matcher.matched, set(map(_app, came.triggers)))
-        meetings = await asyncio.to_thread(matcher.meetings, came.since(versions))
+        meetings = await asyncio.to_thread(matcher.meetings, await self._remembered(came.since(versions)))
         self._tell(model, matcher)
         pairs = NewPairs(meetings, versions, await self._judge(meetings), matcher.remembered.predicted)
         if meetings:
@@ -76,6 +78,14 @@ class Outcomes:
             PAIRS.labels(model, kind).inc(pairs.rows.column("business").to_pylist().count(business))
         again = [trigger for trigger in came.triggers if trigger.offset < versions[_app(trigger)]]
         return pa.concat_tables([await asyncio.to_thread(matcher.made_by, again), pairs.rows])
+
+    async def _remembered(self, came: Arrived) -> Arrived:
+        """Without what is to be forgotten."""
+        for place, (origin, batch) in enumerate(came.predictions):
+            with suppress(Unreadable):  # the log has its rows, though its bundle may be gone by now
+                known = await self._bundle(batch.meta.digest)
+                came.predictions[place] = origin, known.to_match(Message(batch, origin))
+        return came
 
     async def _judge(self, meetings: Sequence[Meeting]) -> Callable[[Label, Row], bool]:
         """Whether a label counts: a value of its kind, not older than its prediction."""

@@ -27,6 +27,8 @@ log = get_logger()
 T = TypeVar("T")
 TOPICS = (PREDICTIONS, LABELS)
 _PARTING = 1.5  # seconds that the last links may take
+_BROKEN = "tables are damaged; mending them, then reading again"
+_OVERTAKEN = "another worker has written for our partitions; reading again from there"
 
 
 class OtherKafka(DriftlineError):
@@ -52,12 +54,8 @@ async def consume(settings: Settings, feature_log: FeatureLog, intake: Intake, h
             try:
                 await _once_reached(partial(repair, feature_log.tables, settings.kafka_bootstrap, intake.lookup))
                 await _loop(settings, producer, intake, health).run()
-            except Damaged as error:
-                log.warning("tables are damaged; mending them, then reading again", why=str(error))
-                feature_log.forget()
-                _end_if_cancelled()
             except Fenced as error:
-                log.warning("another worker has written for our partitions; reading again from there", why=str(error))
+                log.warning(_BROKEN if isinstance(error, Damaged) else _OVERTAKEN, why=str(error))
                 intake.forget()
                 _end_if_cancelled()
     finally:

@@ -91,8 +91,12 @@ class Intake:
     def forget(self) -> None:
         """Drop what was taken and not flushed, and all that was read of the tables: it is read again."""
         self._log.forget()
-        self._outcomes.forget()
+        self.forget_outcomes()
         self._rejections = None
+
+    def forget_outcomes(self) -> None:
+        """Match nothing of what was taken and not flushed."""
+        self._outcomes.forget()
 
     async def assigned(self, earliest: Mapping[Source, int], committed: Mapping[Source, int]) -> Mapping[Source, int]:
         """These partitions came, perhaps from another worker, whose commits must be seen; `earliest` is the oldest

@@ -209,6 +209,7 @@ class Taking:
             if self.rejected is not None:
                 raise NotMended(f"{message.topic}/{message.partition}, offset {message.offset}: {error}") from error
             await self.intake.reject(message, str(error))
+        self.intake.forget_outcomes()  # made when they first came, or by the loop, which reads on from there
 
 
 def write_gap(tables: Path, place: TopicPartition, gone: range) -> None:

@@ -186,3 +186,9 @@ async def test_what_can_not_be_read_just_now_is_not_given_up(tmp_path: Path) -> 
     await taking.take(prediction_message(1))  # it was rejected when it came
     with pytest.raises(NotMended, match=f"{TOPIC}/0, offset 2"):
         await taking.take(prediction_message(2))
+
+
+async def test_what_is_put_back_is_not_matched(tmp_path: Path) -> None:
+    way_in = Intake(Refill(tmp_path, {place(tmp_path).path: []}), BUNDLES.get)
+    await Taking(way_in, {}).take(prediction_message(0))
+    assert way_in._outcomes.rows == 0

@@ -19,7 +19,7 @@ from shared.feature_log.proof.producers import report as report_sent
 from shared.feature_log.proof.reading import END, pieces
 from shared.feature_log.proof.reports import Completeness, Gap, HourReport, PartitionReport, Wanted
 from shared.feature_log.proof.spans import Span, spans
-from shared.feature_log.reading import dataset
+from shared.feature_log.reading import dataset, live_files
 from shared.feature_log.schema import TIME
 
 _COUNTS = ("messages", "rows", "rejected", "repeats", "holes")
@@ -94,7 +94,7 @@ def _sources(log: OpenLog) -> Iterator[Source]:
             for row in found.group_by(["topic", "partition"]).aggregate([]).to_pylist():
                 yield row["topic"], row["partition"]
             continue
-        files = pa.table(each.table.get_add_actions(flatten=True))
+        files = live_files(each.table)
         if len(files):
             ends = [files.column(f"{end}.source_partition").to_numpy() for end in ("min", "max")]
             yield from ((each.topic, number) for number in range(int(ends[0].min()), int(ends[1].max()) + 1))
@@ -186,5 +186,5 @@ def _miscounted(log: OpenLog, held: Counter[str]) -> Iterator[str]:
 
 def _records(each: OpenTable) -> int | None:
     """By the statistics of its files; None if one has none."""
-    counts = pa.table(each.table.get_add_actions(flatten=True)).column("num_records")
+    counts = live_files(each.table).column("num_records")
     return None if counts.null_count else int(pc.call_function("sum", [counts]).as_py() or 0)

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from shared.feature_log.delta_log import DeltaLog, Entry, tables_below
+from shared.feature_log.reading import live_files
 from shared.files import sync
 
 _MARK = "driftline"
@@ -80,7 +80,7 @@ def _damage(table: Path) -> Damage:
 def lost_files(table: DeltaTable) -> Iterator[LostFile]:
     """The live data files that are gone or have another size."""
     root = Path(table.table_uri.removeprefix("file://"))
-    for action in pa.table(table.get_add_actions(flatten=True)).to_pylist():
+    for action in live_files(table).to_pylist():
         path = root / action["path"]
         size = path.stat().st_size if path.exists() else None
         if size != action["size_bytes"]:

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from shared.errors import InvalidInput
-from shared.feature_log.reading import dataset, open_table
+from shared.feature_log.reading import dataset, live_files, open_table
 from shared.feature_log.schema import PARTITION, table_path
 
 
@@ -40,7 +40,7 @@ def newest_bundle(tables: Path, model: str) -> str | None:
     table = open_table(table_path(tables, model, "predictions"))
     if table is None:
         return None
-    days = pa.table(table.get_add_actions(flatten=True)).column(f"partition.{PARTITION}").to_pylist()
+    days = live_files(table).column(f"partition.{PARTITION}").to_pylist()
     chosen = (ds.field(PARTITION) == pa.scalar(max(days, default=None))) & (ds.field("role") == "champion")
     rows = dataset(table).to_table(columns=["bundle_digest", "log_time"], filter=chosen)
     newest = rows.sort_by([("log_time", "descending")]).column("bundle_digest").slice(0, 1).to_pylist()

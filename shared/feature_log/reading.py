@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.dataset as ds
 from deltalake import DeltaTable
 
@@ -14,3 +15,15 @@ def open_table(path: Path, version: int | None = None) -> DeltaTable | None:
 def dataset(table: DeltaTable) -> ds.Dataset:
     """The live files of a table as a pyarrow dataset (files are skipped by partition and statistics)."""
     return table.to_pyarrow_dataset()
+
+
+def live_files(table: DeltaTable) -> pa.Table:
+    """The live files with their statistics, as get_add_actions has them; no columns where there are none."""
+    return pa.table(table.get_add_actions(flatten=True))
+
+
+def live_paths(table: DeltaTable) -> list[str]:
+    """The live files by their paths in the table's folder."""
+    files = live_files(table)
+    paths: list[str] = files.column("path").to_pylist() if len(files) else []
+    return paths

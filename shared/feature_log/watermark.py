@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from deltalake import DeltaTable
 
-from shared.feature_log.reading import dataset, open_table
+from shared.feature_log.reading import dataset, live_files, open_table
 from shared.feature_log.schema import PARTITION, TIME, table_path
 from shared.feature_log.selection import KEY
 
@@ -46,7 +46,7 @@ def _labels(labels: DeltaTable, needed: datetime) -> pa.Table:
 
 def _days(predictions: DeltaTable, first: date) -> Iterator[date]:
     """The days of the table from `first` on, the newest first."""
-    actions = pa.table(predictions.get_add_actions(flatten=True))
+    actions = live_files(predictions)
     if len(actions):
         days = actions.column(f"partition.{PARTITION}").unique().to_pylist()
         yield from (day for day in sorted(days, reverse=True) if day >= first)

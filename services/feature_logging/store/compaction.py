@@ -4,7 +4,6 @@ delta-rs's own `optimize.compact` is not used: when two workers run it at once, 
 there twice (deltalake 1.6.6: it takes removals that change no data for harmless and drops the commit's app id).
 """
 
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,9 +11,10 @@ import pyarrow as pa
 from deltalake.transaction import AddAction, RemoveAction
 
 from services.feature_logging.domain.evolution import conform
-from services.feature_logging.store.files import read_parquet, write_files
+from services.feature_logging.store.files import read_parquet, removal, write_files
 from services.feature_logging.store.sync import sync_all
 from services.feature_logging.store.table import LogTable
+from shared.feature_log.reading import live_files
 from shared.feature_log.schema import PARTITION
 
 APP_ID = "driftline/compaction"
@@ -57,7 +57,7 @@ def checkpoint(table: LogTable) -> None:
 
 def _groups(table: LogTable) -> Iterator[list[File]]:
     """Small files of the same day, oldest first, two or more together."""
-    files = pa.table(table.delta.get_add_actions(flatten=True)).to_pylist()
+    files = live_files(table.delta).to_pylist()
     small = [file for file in files if file["size_bytes"] < SMALL]
     by_day: dict[object, list[File]] = {}
     for file in sorted(small, key=lambda file: (file["modification_time"], file["path"])):
@@ -79,9 +79,7 @@ def _bounded(files: list[File]) -> Iterator[list[File]]:
 def _merge(table: LogTable, group: list[File]) -> list[AddAction | RemoveAction]:
     day = group[0].get(f"partition.{PARTITION}")
     parts = [conform(read_file(table, file, day), table.schema) for file in group]
-    now = time.time_ns() // 1_000_000
-    values = {} if day is None else {PARTITION: day.isoformat()}
-    removed = [RemoveAction(file["path"], False, now, file["size_bytes"], values) for file in group]
+    removed = [removal(file, data_change=False) for file in group]
     return [*write_files(table.path, pa.concat_tables(parts), data_change=False), *removed]
 
 

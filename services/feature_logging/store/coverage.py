@@ -16,12 +16,12 @@ from pydantic import Field
 from services.feature_logging.domain.labels import LABEL_COLUMNS, labels_of
 from services.feature_logging.domain.pairs import Label, RowKey
 from services.feature_logging.domain.told import days, times_told
-from services.feature_logging.store.finding import Source, actions_of, find
+from services.feature_logging.store.finding import Source, find
 from services.feature_logging.store.following import KNOWN
 from shared.errors import InvalidInput
 from shared.events import Record
 from shared.events.labels import AHEAD
-from shared.feature_log.reading import dataset, open_table
+from shared.feature_log.reading import dataset, live_files, open_table
 from shared.feature_log.schema import PARTITION, PREDICTIONS, TIME, TableKind, table_path
 
 MOST_DAYS, USUAL_DAYS = 31, 7
@@ -81,7 +81,7 @@ class Coverage:
             InvalidInput: the range is empty or over 31 days, or the log has no such model.
         """
         opened = _Opened.of(self._tables, model)
-        files = [] if opened.predictions is None else actions_of(opened.predictions).to_pylist()
+        files = [] if opened.predictions is None else live_files(opened.predictions).to_pylist()
         if not files:
             raise InvalidInput("model", f"the log has no predictions of {model}")
         last = last or max(file[f"partition.{PARTITION}"] for file in files)

@@ -3,7 +3,7 @@
 import json
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from deltalake.transaction import AddAction
+from deltalake.transaction import AddAction, RemoveAction
 
 from services.feature_logging.store.sync import make_folder, sync, sync_all
 from shared.feature_log.schema import INDEXED, PARTITION
@@ -64,6 +64,13 @@ def _write(table: Path, day: date | None, rows: pa.Table, begun: list[Path]) -> 
         data_change=True,
         stats=json.dumps(statistics(rows)),
     )
+
+
+def removal(file: Mapping[str, Any], *, data_change: bool) -> RemoveAction:
+    """Takes out a live file, given as `live_files` has it."""
+    day = file.get(f"partition.{PARTITION}")
+    values = {} if day is None else {PARTITION: day.isoformat()}
+    return RemoveAction(file["path"], data_change, time.time_ns() // 1_000_000, file["size_bytes"], values)
 
 
 def write_parquet(rows: pa.Table, path: Path) -> None:

@@ -16,6 +16,7 @@ from structlog import get_logger
 
 from services.feature_logging.domain.evolution import conform
 from services.feature_logging.domain.told import Int64, Span
+from shared.feature_log.reading import live_files
 from shared.feature_log.schema import PARTITION, TIME
 
 log = get_logger()
@@ -79,11 +80,6 @@ def passing_over(table: Path, file: str) -> Iterator[None]:
         UNREADABLE.inc()
 
 
-def actions_of(delta: DeltaTable) -> pa.Table:
-    """The live files with their statistics; no columns where there are none."""
-    return pa.table(delta.get_add_actions(flatten=True))
-
-
 class _Ids:
     """Wanted ids. Most others are told apart by their last bytes, which are random in every kind of id."""
 
@@ -128,7 +124,7 @@ class _Spans:
 
 
 def _files(source: Source, spans: _Spans) -> list[str]:
-    actions = actions_of(source.delta)
+    actions = live_files(source.delta)
     if not len(actions):
         return []
     first, last = (actions.column(f"{end}.event_time").cast(pa.int64()).to_numpy() for end in ("min", "max"))

@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
-from services.feature_logging.store.finding import Moved, actions_of, passing_over
+from services.feature_logging.store.finding import Moved, passing_over
 from services.feature_logging.store.table import FRESH
-from shared.feature_log.reading import open_table
+from shared.feature_log.reading import live_files, open_table
 from shared.feature_log.schema import app_id
 
 # Not a row that was forgotten.
@@ -113,7 +113,7 @@ class NewFiles:
 
 
 def _newest_first(delta: DeltaTable) -> list[dict[str, Any]]:
-    actions = actions_of(delta)
+    actions = live_files(delta)
     files: list[dict[str, Any]] = actions.sort_by([("max.log_time", "descending")]).to_pylist() if len(actions) else []
     return files
 

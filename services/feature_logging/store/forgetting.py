@@ -18,7 +18,7 @@ from services.feature_logging.store.rewriting import Find, delete_old, found_in,
 from services.feature_logging.store.table import LogTable, Place
 from shared.events import Record
 from shared.feature_log.forgotten import SCHEMA, forgotten_path
-from shared.feature_log.reading import open_table
+from shared.feature_log.reading import live_paths, open_table
 from shared.feature_log.sealing import entity_hash, key_id
 
 _APP = "driftline/forgotten"
@@ -114,7 +114,7 @@ class Forgetting:
     def _keys_of(self, model: str, mine: Find) -> Iterator[Key]:
         path = self._tables / model / "predictions"
         table = open_table(path)
-        for name in [] if table is None else pa.table(table.get_add_actions(flatten=True)).column("path").to_pylist():
+        for name in [] if table is None else live_paths(table):
             if (found := found_in(path / name, ("entity",), mine)) is not None:
                 yield from keys_of(read_parquet(path / name, _KEY).filter(found))
 

@@ -1,6 +1,5 @@
 """Putting rows back into a table that has lost some: what Kafka still has of them, each once."""
 
-import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -10,14 +9,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from deltalake.transaction import RemoveAction
 
 from services.feature_logging.domain.origin import Origin
+from services.feature_logging.store.files import removal
 from services.feature_logging.store.log import FeatureLog, Limits
 from services.feature_logging.store.pending import Pending, Unmade
 from services.feature_logging.store.table import LogTable, Place
 from shared.feature_log.damage import LostFile, lost_files
-from shared.feature_log.schema import PARTITION, app_id
+from shared.feature_log.reading import live_files
+from shared.feature_log.schema import app_id
 
 APP_ID = "driftline/repair"
 ROWS = 100_000  # in one commit
@@ -64,7 +64,7 @@ class Refill(FeatureLog):
         found = self._found.get(path, [])
         schema = pa.unify_schemas([table.schema for _, _, table in found]) if found else pa.schema([])
         table = LogTable(Place(path, schema))
-        pending = Pending(schema, files=[], removed=[_removal(file) for file in lost])
+        pending = Pending(schema, files=[], removed=[removal(file.action, data_change=True) for file in lost])
         pending.judged[APP_ID] = table.version_of(APP_ID)
         pending.versions[APP_ID] = table.version_of(APP_ID) + 1
         if found:
@@ -85,12 +85,6 @@ class Refill(FeatureLog):
         pending.add(missing, APP_ID, pending.judged[APP_ID], pending.versions[APP_ID])
 
 
-def _removal(lost: LostFile) -> RemoveAction:
-    file, day = lost.action, lost.action.get(f"partition.{PARTITION}")
-    values = {} if day is None else {PARTITION: day.isoformat()}
-    return RemoveAction(file["path"], True, time.time_ns() // 1_000_000, file["size_bytes"], values)
-
-
 def lacking(rows: pa.Table, table: LogTable) -> pa.Table:
     """Those of the rows of messages that the table does not have, in their order."""
     key = PLACE if PLACE[1] in rows.column_names else REJECTED_PLACE
@@ -104,7 +98,7 @@ def lacking(rows: pa.Table, table: LogTable) -> pa.Table:
 def _held(table: LogTable, key: Sequence[str], first: int, last: int) -> pa.Table:
     """The places of the rows that lie in whole files and may be of these offsets."""
     gone = {file.action["path"] for file in lost_files(table.delta)}
-    files = pa.table(table.delta.get_add_actions(flatten=True)).to_pylist()
+    files = live_files(table.delta).to_pylist()
     parts = [
         pq.ParquetFile(table.path / file["path"]).read(columns=list(key))
         for file in files

@@ -20,7 +20,7 @@ from shared.feature_log.opened import TOPICS, OpenLog, OpenTable
 from shared.feature_log.proof.links import Link, Part, from_table, parts_between, parts_of
 from shared.feature_log.proof.messages import Held, held
 from shared.feature_log.proof.reading import read_held
-from shared.feature_log.reading import open_table
+from shared.feature_log.reading import live_paths, open_table
 from shared.feature_log.schema import proof_path
 
 _APP = "driftline/restated"
@@ -89,7 +89,7 @@ class Restating:
         """The place of each message that has such rows."""
         path = self._tables / self._name
         table = open_table(path) if self._topic else None
-        for name in [] if table is None else pa.table(table.get_add_actions(flatten=True)).column("path").to_pylist():
+        for name in [] if table is None else live_paths(table):
             if (found := found_in(path / name, columns, self._find)) is not None:
                 rows = read_parquet(path / name, _PLACE).filter(found)
                 yield from zip(*(column.to_pylist() for column in rows.columns), strict=True)

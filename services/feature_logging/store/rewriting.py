@@ -4,7 +4,6 @@ It fences with compaction by the same app id, so that neither brings back what t
 """
 
 import json
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
@@ -19,9 +18,10 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from services.feature_logging.domain.evolution import conform
 from services.feature_logging.store.compaction import APP_ID, File, read_file
-from services.feature_logging.store.files import read_parquet, write_files
+from services.feature_logging.store.files import read_parquet, removal, write_files
 from services.feature_logging.store.table import Fenced, LogTable, Place
 from shared.feature_log.delta_log import DeltaLog
+from shared.feature_log.reading import live_files, live_paths
 from shared.feature_log.schema import PARTITION
 
 T = TypeVar("T")
@@ -53,7 +53,7 @@ def _rewrite(path: Path, columns: Sequence[str], find: Find, change: Change) -> 
     table = LogTable(Place(path, pa.schema(DeltaTable(path).schema())))
     after = table.version_of(APP_ID) + 1  # before the files are listed: to ask later might read the log anew
     count, actions = 0, list[AddAction | RemoveAction]()
-    for file in pa.table(table.delta.get_add_actions(flatten=True)).to_pylist():
+    for file in live_files(table.delta).to_pylist():
         found = found_in(table.path / file["path"], columns, find)
         if found is not None:
             count += int(pc.call_function("sum", [found]).as_py())
@@ -66,10 +66,8 @@ def _rewrite(path: Path, columns: Sequence[str], find: Find, change: Change) -> 
 def _changed(table: LogTable, file: File, found: pa.Array, change: Change) -> list[AddAction | RemoveAction]:
     day = file.get(f"partition.{PARTITION}")
     rows = change(conform(read_file(table, file, day), table.schema), found)
-    values = {} if day is None else {PARTITION: day.isoformat()}
     # As if no data changed: else delta-rs would refuse all appends of those who read the table before.
-    removed = RemoveAction(file["path"], False, time.time_ns() // 1_000_000, file["size_bytes"], values)
-    return [*write_files(table.path, rows, data_change=False), removed]
+    return [*write_files(table.path, rows, data_change=False), removal(file, data_change=False)]
 
 
 def found_in(file: Path, columns: Sequence[str], find: Find) -> pa.Array | None:
@@ -82,7 +80,7 @@ def delete_old(path: Path, columns: Sequence[str], find: Find) -> int:
     """Delete the files of older versions, pinned ones as well, that hold such rows; how many. Files that no version
     ever named may wait for their commit, and stay.
     """
-    live = set(_files(path, None))
+    live = set(live_paths(DeltaTable(path)))
     count = 0
     for name in sorted(set(_named(path)) - live):
         file = path / name
@@ -100,8 +98,4 @@ def _named(path: Path) -> Iterator[str]:
             if "add" in action:
                 yield unquote(action["add"]["path"])
     for entry in log.checkpoints:
-        yield from _files(path, entry.version)
-
-
-def _files(path: Path, version: int | None) -> list[str]:
-    return [str(each) for each in DeltaTable(path, version=version).get_add_actions(flatten=True)["path"].to_pylist()]
+        yield from live_paths(DeltaTable(path, version=entry.version))

@@ -13,6 +13,7 @@ from pathlib import Path
 from deltalake import DeltaTable
 
 from shared.feature_log.delta_log import LOG, DeltaLog
+from shared.feature_log.reading import live_paths
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def _unused(table: Path, versions: Collection[int], cutoff: float) -> list[Path]
     old = [path for path in table.rglob("*.parquet") if LOG not in path.parts and _time(path) < cutoff]
     if not old:
         return []
-    needed = {path for version in (*versions, None) for path in _files(table, version)}
+    needed = {path for version in (*versions, None) for path in live_paths(DeltaTable(table, version=version))}
     return [path for path in old if str(path.relative_to(table)) not in needed]
 
 
@@ -55,11 +56,6 @@ def _time(path: Path) -> float:
         return path.stat().st_mtime
     except FileNotFoundError:  # another worker was first
         return math.inf
-
-
-def _files(table: Path, version: int | None) -> list[str]:
-    actions = DeltaTable(table, version=version).get_add_actions(flatten=True)
-    return [str(path) for path in actions.column("path").to_pylist()]
 
 
 def _outdated(log: DeltaLog, kept: Collection[int], oldest: int) -> Iterator[Path]:

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,12 @@ from pydantic import ValidationError
 from services.feature_logging.commands.options import read_time
 from services.feature_logging.models import newest_definition
 from services.feature_logging.settings import Settings
-from shared.definition import NAME, LabelKind
+from shared.definition import LabelKind
 from shared.errors import InvalidInput, first_problem
 from shared.events import SnapshotPin
 from shared.feature_log.keystore import FILE as KEYS
 from shared.feature_log.keystore import KeyReader
+from shared.feature_log.reading import check_model
 from shared.feature_log.snapshot import Bounds, Snapshot, pin_snapshot, read_snapshot
 
 
@@ -41,8 +41,7 @@ def add_snapshot(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def show_snapshot(settings: Settings, options: argparse.Namespace) -> int:
     """Print the snapshot; raises InvalidInput, SnapshotChanged, OSError."""
     wanted = _bounds(settings, options) if options.again is None else _pin(options.again)
-    if not re.match(NAME, options.model) or not (settings.tables / options.model).is_dir():
-        raise InvalidInput("model", f"the log has no tables of {options.model}")
+    check_model(settings.tables, options.model)
     keys = KeyReader(settings.feature_log_keys) if (settings.feature_log_keys / KEYS).exists() else None
     if isinstance(wanted, Bounds):
         found = pin_snapshot(settings.tables, options.model, wanted, keys)

@@ -1,11 +1,10 @@
 """How many predictions have their label, how long that took, and how many labels belong to none: day by day."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +15,7 @@ from pydantic import Field
 from services.feature_logging.domain.labels import LABEL_COLUMNS, labels_of
 from services.feature_logging.domain.pairs import Label, RowKey
 from services.feature_logging.domain.told import days, times_told
+from services.feature_logging.store.counted import Counted
 from services.feature_logging.store.finding import Source, find
 from services.feature_logging.store.following import KNOWN
 from shared.errors import InvalidInput
@@ -26,12 +26,9 @@ from shared.feature_log.schema import PARTITION, PREDICTIONS, TIME, TableKind, t
 
 MOST_DAYS, USUAL_DAYS = 31, 7
 SHARES = (0.1, 0.25, 0.5, 0.75, 0.9, 0.99)
-# Of files whose counts are kept.
-MOST_FILES = 10_000
 # Lags are counted in bins of 1.1 %.
 _PER_DOUBLING = 64
 KEY = ["request_id", "row"]
-T = TypeVar("T")
 
 
 class Lag(Record):
@@ -67,12 +64,12 @@ class _Pairs:
 
 
 class Coverage:
-    """Reads the log's tables. A data file never changes, so each is counted once and then remembered."""
+    """Reads the log's tables."""
 
     def __init__(self, tables: Path) -> None:
         self._tables = tables
-        self._answered: dict[str, int] = {}
-        self._pairs: dict[str, _Pairs] = {}
+        self._answered = Counted(_count_answered)
+        self._pairs = Counted(_count_pairs)
 
     def days(self, model: str, first: date | None = None, last: date | None = None) -> list[DayOfLabels]:
         """The days from `first` to `last`, both included; without, the newest 7 of which there are predictions.
@@ -91,8 +88,8 @@ class Coverage:
         return [self._day(opened, first + timedelta(days=number)) for number in range((last - first).days + 1)]
 
     def _day(self, opened: "_Opened", day: date) -> DayOfLabels:
-        answered = sum(_each(self._answered, opened.predictions, day, _count_answered))
-        pairs = list(_each(self._pairs, opened.outcomes, day, _count_pairs))
+        answered = sum(self._answered.of(_files(opened.predictions, day)))
+        pairs = list(self._pairs.of(_files(opened.outcomes, day)))
         lags = sum((each.lags for each in pairs), Counter[int]())
         labels, unknown = _labels(opened, day)
         return DayOfLabels(
@@ -124,16 +121,8 @@ class _Opened:
         return cls(paths[0], *map(open_table, paths))
 
 
-def _each(known: dict[str, T], table: DeltaTable | None, day: date, count: Callable[[ds.Fragment], T]) -> Iterator[T]:
-    """What is counted of each file of a day."""
-    if table is None:
-        return
-    for file in dataset(table).get_fragments(ds.field(PARTITION) == pa.scalar(day)):
-        if file.path not in known:
-            if len(known) >= MOST_FILES:
-                known.clear()
-            known[file.path] = count(file)
-        yield known[file.path]
+def _files(table: DeltaTable | None, day: date) -> Iterable[ds.Fragment]:
+    return () if table is None else dataset(table).get_fragments(ds.field(PARTITION) == pa.scalar(day))
 
 
 def _count_answered(file: ds.Fragment) -> int:

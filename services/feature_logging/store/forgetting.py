@@ -12,7 +12,6 @@ import pyarrow as pa
 from services.feature_logging.domain.forgetting import Key, conceal, keys_of, of_entities, of_keys, without
 from services.feature_logging.store.files import read_parquet
 from services.feature_logging.store.keystore import KeyStore
-from services.feature_logging.store.pending import Pending
 from services.feature_logging.store.restating import Restating
 from services.feature_logging.store.rewriting import Find, delete_old, found_in, persistently, rewrite
 from services.feature_logging.store.table import LogTable, Place
@@ -134,7 +133,4 @@ class Forgetting:
             persistently(partial(self._add, pa.Table.from_pylist(rows, schema=SCHEMA)))
 
     def _add(self, rows: pa.Table) -> None:
-        table = LogTable(Place(forgotten_path(self._tables), SCHEMA))
-        version, pending = table.version_of(_APP), Pending(SCHEMA)
-        pending.add(rows, _APP, judged=version, version=version + 1)
-        table.commit(pending)
+        LogTable(Place(forgotten_path(self._tables), SCHEMA)).append(rows, _APP)

@@ -10,7 +10,6 @@ import pyarrow.parquet as pq
 from services.feature_logging.domain.evolution import changed_type
 from services.feature_logging.domain.history import history_rows
 from services.feature_logging.domain.privacy import Secrets, keyed_ids, protect
-from services.feature_logging.store.pending import Pending
 from services.feature_logging.store.table import LogTable, Place
 from shared.definition import ModelDefinition
 from shared.errors import InvalidInput
@@ -46,9 +45,7 @@ def import_history(tables: Path, definition: ModelDefinition, file: Path, secret
     app = f"history/{hashlib.sha256(content).hexdigest()}"
     added = table.version_of(app) == 0
     if added:
-        pending = Pending(rows.schema)
-        pending.add(rows, app, judged=0, version=1)
-        table.commit(pending)
+        table.append(rows, app)
     return Imported(definition.name, len(rows), added, table.delta.version())
 
 

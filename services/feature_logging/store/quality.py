@@ -11,6 +11,7 @@ import pyarrow.dataset as ds
 from numpy.typing import NDArray
 from pydantic import Field
 
+from services.feature_logging.store.counted import Counted
 from shared.errors import InvalidInput
 from shared.events import Record
 from shared.events.base import UtcTime
@@ -18,8 +19,6 @@ from shared.feature_log.reading import dataset, open_table
 from shared.feature_log.schema import table_path
 
 MOST = timedelta(days=31)
-# Of files whose counts are kept: a month of 200 live files a table, for fifty models.
-MOST_FILES = 10_000
 _MICROSECONDS = 3_600_000_000
 
 # The sums of one data file: rows, flagged rows, and rows with each flag, by hour since 1970.
@@ -46,11 +45,11 @@ class HourOfRows(Record):
 
 
 class Quality:
-    """Counts the rows of the log's tables. A data file never changes, so each is counted once and then remembered."""
+    """Counts the rows of the log's tables."""
 
     def __init__(self, tables: Path) -> None:
         self._tables = tables
-        self._known: dict[str, Counts] = {}
+        self._counted = Counted(_counted)
 
     def hours(self, model: str, start: datetime, end: datetime) -> list[HourOfRows]:
         """The hours of a model's rows from `start` to before `end`, whole hours in UTC, in order.
@@ -68,14 +67,7 @@ class Quality:
         day = ds.field("event_day")
         days = (day >= pa.scalar(start.date())) & (day <= pa.scalar(end.date()))
         first, last = (int(time.timestamp()) // 3_600 for time in (start, end))
-        return _told([self._counts(file) for file in dataset(table).get_fragments(days)], range(first, last))
-
-    def _counts(self, file: ds.Fragment) -> Counts:
-        if file.path not in self._known:
-            if len(self._known) >= MOST_FILES:
-                self._known.clear()
-            self._known[file.path] = _counted(file)
-        return self._known[file.path]
+        return _told(list(self._counted.of(dataset(table).get_fragments(days))), range(first, last))
 
 
 def _check(name: str, time: datetime) -> None:

@@ -13,7 +13,7 @@ from deltalake.exceptions import DeltaError
 from services.feature_logging.domain.views import Moment, views
 from shared.definition import NAME
 from shared.errors import InvalidInput
-from shared.feature_log.reading import open_table
+from shared.feature_log.reading import check_model, open_table
 
 # What begins a query. DataFusion also knows COPY, which writes files, CREATE EXTERNAL TABLE, which reads any, and
 # EXPLAIN ANALYZE, which does what it explains. It takes one statement at a time.
@@ -39,8 +39,8 @@ def run_query(tables: Path, sql: str, view: View) -> pa.RecordBatchReader:
     Raises:
         InvalidInput: it is no query, or does not fit the tables; the text says which tables there are.
     """
-    if view.model is not None and not (re.match(NAME, view.model) and (tables / view.model).is_dir()):
-        raise InvalidInput("model", f"the log has no tables of {view.model}")
+    if view.model is not None:
+        check_model(tables, view.model)
     if not _QUERY.match(sql):
         raise InvalidInput("SQL", "one statement that only reads is needed: SELECT, WITH, VALUES or DESCRIBE")
     builder = QueryBuilder()

@@ -12,7 +12,6 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from services.feature_logging.store.files import read_parquet
-from services.feature_logging.store.pending import Pending
 from services.feature_logging.store.rewriting import Change, Find, found_in, persistently
 from services.feature_logging.store.table import LogTable, Place
 from shared.feature_log.forgotten import RESTATED, restated, restated_path
@@ -100,8 +99,5 @@ class Restating:
 
     def _add(self, rows: pa.Table) -> None:
         table = LogTable(Place(restated_path(self._tables), RESTATED))
-        version, pending = table.version_of(_APP), Pending(RESTATED)
-        number = pa.repeat(pa.scalar(version + 1, pa.int64()), len(rows))
-        rows = rows.set_column(rows.schema.get_field_index("number"), RESTATED.field("number"), number)
-        pending.add(rows, _APP, judged=version, version=version + 1)
-        table.commit(pending)
+        number = pa.repeat(pa.scalar(table.version_of(_APP) + 1, pa.int64()), len(rows))
+        table.append(rows.set_column(rows.schema.get_field_index("number"), RESTATED.field("number"), number), _APP)

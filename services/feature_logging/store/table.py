@@ -108,6 +108,12 @@ class LogTable:
             pending.files = write_files(self.path, pending.written)
         self.apply([*pending.files, *pending.removed], pending.versions)
 
+    def append(self, rows: pa.Table, app: str) -> None:
+        """Commit rows that are not Kafka's; an app id of their own stands one higher then. Raises as `commit`."""
+        version, pending = self.version_of(app), Pending(rows.schema)
+        pending.add(rows, app, judged=version, version=version + 1)
+        self.commit(pending)
+
     def apply(self, actions: Iterable[AddAction | RemoveAction], versions: dict[str, int]) -> None:
         """Commit actions whose files are on disk, with the app ids' versions; raises as `commit` does.
 

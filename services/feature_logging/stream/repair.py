@@ -14,7 +14,6 @@ from prometheus_client import Counter
 from structlog import get_logger
 
 from services.feature_logging.domain.gaps import gap_row
-from services.feature_logging.store.pending import Pending
 from services.feature_logging.store.refill import APP_ID, Refill
 from services.feature_logging.store.rejections import Rejections, recent_rejections
 from services.feature_logging.store.table import LogTable, Place
@@ -217,7 +216,5 @@ def write_gap(tables: Path, place: TopicPartition, gone: range) -> None:
     log.error(
         "Kafka has no more what the tables have lost", topic=place.topic, partition=place.partition, lost=str(gone)
     )
-    table, pending = LogTable(Place(gaps_path(tables), GAPS)), Pending(GAPS)
-    judged = table.version_of(APP_ID)
-    pending.add(gap_row(place.topic, place.partition, gone, datetime.now(UTC)), APP_ID, judged, judged + 1)
-    table.commit(pending)
+    rows = gap_row(place.topic, place.partition, gone, datetime.now(UTC))
+    LogTable(Place(gaps_path(tables), GAPS)).append(rows, APP_ID)

@@ -36,8 +36,7 @@ from tests.unit.feature_logging.test_table import failing_once
 
 async def take(log: FeatureLog, where: Place, *offsets: int, partition: int = 0, count: int = 3) -> None:
     """What the handler does with messages of these offsets."""
-    for offset in offsets:
-        at = origin(offset, partition)
+    for at in (origin(offset, partition) for offset in offsets):
         if not await log.holds(where, at):
             await log.add(where, prediction_rows(batch(count), definition(), CATEGORIES, at), at)
 

@@ -10,7 +10,7 @@ _STATE = typer.Option(envvar="DRIFTLINE_STATE", metavar="DIR", help="Folder that
 _READY_FILE = typer.Option(help="Where `driftline up` wrote the addresses; default: ready.json in the state folder.")
 _URL = typer.Option(
     envvar="DRIFTLINE_DRIFT_DETECTION_URL",
-    help="Address of drift_detection, instead of that file's; of several workers each, as one of them holds the model.",
+    help="Address of drift_detection, of any of its workers, instead of that file's.",
 )
 _JSON = typer.Option("--json", help="All of it as JSON.")
 
@@ -19,7 +19,7 @@ def explain(
     incident: Annotated[str, _INCIDENT],
     state: Annotated[Path, _STATE] = Path(".driftline"),
     ready_file: Annotated[Path | None, _READY_FILE] = None,
-    url: Annotated[list[str] | None, _URL] = None,
+    url: Annotated[str | None, _URL] = None,
     as_json: Annotated[bool, _JSON] = False,
 ) -> None:
     """Say which features of an incident changed how, since when, and in which slices of the rows."""
@@ -29,22 +29,9 @@ def explain(
 
     from cli.stack.readyfile import read_ready_file
 
-    addresses = url or [read_ready_file(ready_file, state)["services"]["drift_detection"]]
-    told = asyncio.run(_ask(addresses, f"/v1/incidents/{quote(incident, safe='')}/explain", state))
+    address = url or read_ready_file(ready_file, state)["services"]["drift_detection"]
+    told = asyncio.run(_get(address, f"/v1/incidents/{quote(incident, safe='')}/explain", state))
     typer.echo(json.dumps(told, indent=2) if as_json else "\n".join(told["lines"]))
-
-
-async def _ask(addresses: list[str], path: str, state: Path) -> dict[str, list[str]]:
-    """The first answer; raises UserError with what each said if none has any."""
-    from cli.errors import UserError
-
-    refused: list[str] = []
-    for address in addresses:
-        try:
-            return await _get(address, path, state)
-        except UserError as error:
-            refused.append(str(error))
-    raise UserError("; ".join(refused))
 
 
 async def _get(address: str, path: str, state: Path) -> dict[str, list[str]]:

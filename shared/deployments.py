@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from aiokafka.errors import KafkaError
 from prometheus_client import Counter
 from structlog import get_logger
 
@@ -12,7 +11,7 @@ from shared.errors import Unreadable
 from shared.events import DeploymentChanged
 from shared.kafka.admin import DEPLOYMENTS
 from shared.kafka.dead_letters import dead_letter
-from shared.kafka.follow import follow
+from shared.kafka.follow import keep_following
 from shared.kafka.message import InMessage, OutMessage
 from shared.signing import Trust
 
@@ -83,9 +82,4 @@ class DeploymentFeed:
 
     async def run(self, bootstrap: str) -> None:
         """Follow the topic from its beginning, for ever."""
-        while True:
-            try:
-                await follow(bootstrap, [DEPLOYMENTS], self.take, self.caught_up, self._service)
-            except KafkaError as error:
-                log.warning("deployments can't be read, trying again", error=str(error))
-                await asyncio.sleep(1)
+        await keep_following(bootstrap, DEPLOYMENTS, self.take, self.caught_up, self._service)

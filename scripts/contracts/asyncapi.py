@@ -9,7 +9,7 @@ from scripts.contracts import arrow, inference
 from scripts.contracts.events import description, event_schema, summary
 from shared.definition import NAME
 from shared.events import EVENT_TYPES, Event, LabelsReceived
-from shared.kafka.admin import DEAD_LETTERS, OUTCOMES, PARTIALS, PREDICTIONS, REQUESTS, SCORES, TOPICS, Topic
+from shared.kafka.admin import DEAD_LETTERS, INCIDENTS, OUTCOMES, PARTIALS, PREDICTIONS, REQUESTS, SCORES, TOPICS, Topic
 from shared.kafka.dead_letters import dead_letter
 from shared.kafka.message import InMessage
 from shared.signing import KEY, SIGNATURE
@@ -63,6 +63,7 @@ _FORMATS = {
     PREDICTIONS: "PredictionBatch",
     OUTCOMES: "OutcomeBatch",
     PARTIALS: "Word",
+    INCIDENTS: "Incidents",
     DEAD_LETTERS: "DeadLetter",
 }
 
@@ -126,7 +127,8 @@ def _messages() -> Document:
     named = {name: {"name": name, **batch} for name, batch in batches.items()}
     producer = {**_TEXT, "description": "The producer, so that all it sends is in one partition."}
     named["OutcomeBatch"]["bindings"] = {"kafka": {"key": producer, **_BINDING}}
-    return {**named, "Word": _word(), **inference.messages(), **events, "DeadLetter": _dead_letter()}
+    internal = {"Word": _word(), "Incidents": _incidents()}
+    return {**named, **internal, **inference.messages(), **events, "DeadLetter": _dead_letter()}
 
 
 def _event(kind: type[Event], topic: Topic) -> Document:
@@ -190,6 +192,20 @@ def _word() -> Document:
         "contentType": "application/octet-stream",
         "payload": _BINARY,
         "bindings": {"kafka": {"key": {**_TEXT, "description": "The model of a part; heads have none."}, **_BINDING}},
+    }
+
+
+def _incidents() -> Document:
+    return {
+        "name": "Incidents",
+        "summary": "The incidents of a model, open and ended.",
+        "description": (
+            "Internal to drift_detection, in a form that may change: a version of 8 bytes, then compressed JSON. Of "
+            "two messages on one model, the one of the higher version is right."
+        ),
+        "contentType": "application/octet-stream",
+        "payload": _BINARY,
+        "bindings": {"kafka": {"key": {"type": "string", "pattern": NAME, "description": "The model."}, **_BINDING}},
     }
 
 

@@ -10,6 +10,7 @@ from services.drift_detection.api import build_app
 from services.drift_detection.models import Bundles
 from services.drift_detection.settings import Settings
 from services.drift_detection.stream.app import run
+from services.drift_detection.stream.incidents import IncidentFeed
 from services.drift_detection.stream.intake import SERVICE
 from services.drift_detection.stream.worker import Worker
 from shared.deployments import DeploymentFeed
@@ -32,9 +33,11 @@ async def watch(settings: Settings, signer: Signer) -> None:
         await worker.deployed(event)
 
     deployments = DeploymentFeed(Trust(settings.trust), SERVICE, deployed, producer.send)
-    app = build_app(settings, health, worker, bundles)
+    incidents = IncidentFeed(producer.send)
+    app = build_app(settings, health, worker, incidents, bundles)
+    bootstrap = settings.kafka_bootstrap
     try:
-        await serve(app, settings, run(worker, settings), deployments.run(settings.kafka_bootstrap))
+        await serve(app, settings, run(worker, settings), deployments.run(bootstrap), incidents.run(bootstrap))
     finally:
         await producer.stop()
 

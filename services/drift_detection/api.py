@@ -1,9 +1,10 @@
 """The HTTP API: how far the stream has come, the incidents, and what explains one."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Literal, Protocol
+from http import HTTPStatus
+from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 from fastapi import Depends, FastAPI, HTTPException
 from pydantic import BaseModel
@@ -12,7 +13,6 @@ from services.drift_detection.domain.explain.explanation import Explanation, exp
 from services.drift_detection.domain.explain.sides import Sides
 from services.drift_detection.domain.progress import Progress
 from services.drift_detection.domain.state import Incident
-from services.drift_detection.domain.watch import ModelWatch
 from services.drift_detection.domain.watched import Watched
 from services.drift_detection.models import Bundles
 from services.drift_detection.settings import Settings
@@ -23,6 +23,7 @@ from shared.http import Health, create_app, require
 from shared.reference.panes import moment
 from shared.tokens import Identity
 
+T = TypeVar("T")
 Viewer = Annotated[Identity, Depends(require("viewer", "operator", "approver", "auditor", "service"))]
 
 
@@ -44,42 +45,62 @@ class IncidentView(BaseModel):
 
 
 class Watching(Protocol):
-    """What the API looks at, of the models that are at home with this worker: how far they have come, and the watches
-    over them, none while there is no state.
-    """
+    """How far the models that are at home with this worker have come; none while there is no state."""
 
     @property
     def progress(self) -> Progress: ...
-    @property
-    def watches(self) -> Mapping[str, ModelWatch]: ...
 
 
-def build_app(settings: Settings, health: Health, watching: Watching, bundles: Bundles) -> FastAPI:
+class Incidents(Protocol):
+    """Those of all models, whichever worker holds them; TimeoutError if they can't be known just now."""
+
+    async def known(self) -> Mapping[str, Sequence[Incident]]: ...
+    async def find(self, incident_id: str) -> tuple[str, Incident] | None: ...
+
+
+_LATER: dict[int | str, dict[str, Any]] = {
+    503: {"description": "Kafka can't be read just now; ask again after Retry-After seconds"}
+}
+
+
+def build_app(settings: Settings, health: Health, watching: Watching, known: Incidents, bundles: Bundles) -> FastAPI:
     """The service's app."""
     app = create_app("drift detection", settings, health, description="Windows of predictions, and their drift.")
 
     @app.get("/v1/progress")
     async def show_progress(_: Viewer) -> Progress:
-        """By model, bundle digest and role: how far the stream has come, all events up to there sent."""
+        """By model, bundle digest and role: how far the stream has come, all events up to there sent. Of the models at
+        home with this worker.
+        """
         return watching.progress
 
-    @app.get("/v1/incidents")
+    @app.get("/v1/incidents", responses=_LATER)
     async def show_incidents(_: Viewer) -> list[IncidentView]:
-        """Open incidents and the last that ended, the newest first."""
-        return incidents(watching.watches)
+        """Open incidents and the last that ended, the newest first. Any worker tells those of all models."""
+        return incidents(await _now(known.known()))
 
-    @app.get("/v1/incidents/{incident_id}/explain", responses={404: {"description": "There is no such incident"}})
+    @app.get(
+        "/v1/incidents/{incident_id}/explain",
+        responses=_LATER | {404: {"description": "There is no such incident"}},
+    )
     async def explain_incident(_: Viewer, incident_id: str) -> Explanation:
-        """Which features changed how, since when, and in which slices of the rows."""
-        for model, watch in watching.watches.items():
-            for incident in watch.record.incidents:
-                if incident.incident_id == incident_id:
-                    return await _explained(settings, bundles, model, incident.model_copy(deep=True))
-        held = ", ".join(sorted(watching.watches)) or "no model"
-        expected = f"an incident that /v1/incidents of this worker shows, which holds {held}; others hold the others"
-        raise HTTPException(404, {"field": "incident_id", "expected": expected})
+        """Which features changed how, since when, and in which slices of the rows. Any worker explains any incident."""
+        found = await _now(known.find(incident_id))
+        if found is None:
+            told = {"field": "incident_id", "expected": "an incident that /v1/incidents shows"}
+            raise HTTPException(HTTPStatus.NOT_FOUND, told)
+        return await _explained(settings, bundles, *found)
 
     return app
+
+
+async def _now(asked: Awaitable[T]) -> T:
+    """What was asked; raises HTTPException 503 if it can't be known just now."""
+    try:
+        return await asked
+    except TimeoutError as error:
+        told = {"field": "incidents", "expected": "Kafka, which can't be read just now; ask again"}
+        raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, told, {"Retry-After": "2"}) from error
 
 
 async def _explained(settings: Settings, bundles: Bundles, model: str, incident: Incident) -> Explanation:
@@ -100,9 +121,9 @@ def _with_rows(settings: Settings, watched: Watched, incident: Incident) -> Expl
     return explain(watched.model, incident, watched.reference, sides)
 
 
-def incidents(watches: Mapping[str, ModelWatch]) -> list[IncidentView]:
+def incidents(known: Mapping[str, Sequence[Incident]]) -> list[IncidentView]:
     """What `/v1/incidents` answers."""
-    shown = [_view(model, incident) for model, watch in watches.items() for incident in watch.record.incidents]
+    shown = [_view(model, incident) for model, there in known.items() for incident in there]
     return sorted(shown, key=lambda view: view.opened, reverse=True)
 
 

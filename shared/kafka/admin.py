@@ -13,6 +13,7 @@ OUTCOMES = "driftline.outcomes"
 REQUESTS = "driftline.requests"
 SCORES = "driftline.scores"
 PARTIALS = "driftline.partials"
+INCIDENTS = "driftline.incidents"
 DRIFT = "driftline.drift"
 RETRAINING = "driftline.retraining"
 GOVERNANCE = "driftline.governance"
@@ -88,6 +89,14 @@ TOPICS: tuple[Topic, ...] = (
         " worker that holds the model. Internal, kept 7 days, as long as what they were made of.",
         3,
         _kept(7) | _LARGE,
+    ),
+    Topic(
+        INCIDENTS,
+        ("drift_detection",),
+        ("drift_detection",),
+        "Between the workers of drift_detection: the incidents of each model, so that any worker tells and explains"
+        " them. Internal, compacted by model.",
+        config={"cleanup.policy": "compact", "segment.bytes": str(32 * 2**20)} | _LARGE,
     ),
     Topic(
         DRIFT,

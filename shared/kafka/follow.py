@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 from structlog import get_logger
 
 from shared.kafka.message import InMessage
@@ -21,25 +22,41 @@ async def follow(
     caught_up: asyncio.Event,
     client_id: str,
 ) -> None:
-    """Hand every message to `on_message`, for ever; `caught_up` is set once the end was reached.
+    """Hand every message to `on_message`, for ever; `caught_up` is set once the end was reached. Who clears it is told
+    when the end as it is from then on was reached.
 
     Order is kept within a partition. Waits for topics that are not there yet, and for a broker that goes away while
     it reads; a partition that is added later is not seen. A record that aiokafka can't parse comes without value.
 
     Raises:
-        KafkaError: no broker can be reached at the start, or it refuses.
+        KafkaError: no broker can be reached at the start, or when the end is asked for, or it refuses.
         Exception: what `on_message` raises.
     """
     partitions = await _partitions(bootstrap, topics, client_id)
     async with _at_the_beginning(bootstrap, partitions, client_id) as consumer:
         reader = Reader(consumer)
-        ends = await consumer.end_offsets(partitions)
         while True:
             for records in (await reader.read(200)).values():
                 for record in records:
                     await on_message(from_record(record))
-            if not caught_up.is_set() and await _reached(consumer, ends):
+            if not caught_up.is_set() and await _reached(consumer, await consumer.end_offsets(partitions)):
                 caught_up.set()
+
+
+async def keep_following(
+    bootstrap: str,
+    topic: str,
+    on_message: Callable[[InMessage], Awaitable[None]],
+    caught_up: asyncio.Event,
+    client_id: str,
+) -> None:
+    """`follow` one topic whatever happens to the broker; after an error again from the beginning."""
+    while True:
+        try:
+            await follow(bootstrap, [topic], on_message, caught_up, client_id)
+        except KafkaError as error:
+            log.warning("a topic can't be read, trying again", topic=topic, error=str(error))
+            await asyncio.sleep(1)
 
 
 async def tail(bootstrap: str, topic: str, most: int, client_id: str) -> list[InMessage]:

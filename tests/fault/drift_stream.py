@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import random
 import signal
 from collections.abc import AsyncIterator, Sequence
@@ -15,9 +16,19 @@ from shared.kafka.admin import DEAD_LETTERS, PREDICTIONS
 from tests.fault.steady import FULL
 from tests.integration.drift_service import Service, broker_and_producer, events, make_bundle, read_all
 from tests.unit.drift_detection.offline import Offline, last_words
-from tests.unit.drift_detection.pumps import ROWS_PER_HOUR, batch, definition_with, fitted, hours, watched_with
+from tests.unit.drift_detection.pumps import (
+    HOUR,
+    ROWS_PER_HOUR,
+    START,
+    batch,
+    definition_with,
+    fitted,
+    hours,
+    watched_with,
+)
 
 FIRST = -9_000  # hours before the reference ends: long enough, and all of it is past
+FAULT = 50  # hours later the temperature comes in another unit
 PER_MESSAGE = 1
 HOURS = 4  # made at once
 MOST = 10**6 if FULL else 2_400
@@ -52,6 +63,7 @@ class Steady:
 
     def _messages(self, hour: int, count: int) -> list[PredictionBatch]:
         times, rows, scores = hours(hour, count)
+        rows.numeric[times >= START + np.timedelta64((FIRST + FAULT) * HOUR, "us"), 0] -= 80
         parts = [slice(first, first + PER_MESSAGE) for first in range(0, len(times), PER_MESSAGE)]
         bundle = watched_with(*WATCHED)
         made = [fitted(batch(self._digest, times[part], rows[part], scores[part]), bundle) for part in parts]
@@ -108,6 +120,17 @@ class Stage:
         offline.assert_said(said, offline.newest, SEGMENTS)
         assert await read_all(self._kafka, DEAD_LETTERS) == []
         return f"{len(self.stream.sent)} messages, {len(last_words(said))} windows, each as recomputed offline"
+
+    async def explained_by_all(self, workers: Sequence[Service]) -> list[str]:
+        """The ids of the incidents, each of which every worker tells and explains."""
+        shown = [(await worker.get("/v1/incidents")).json() for worker in workers]
+        assert all(one == shown[0] for one in shown)
+        names = [str(one["incident_id"]) for one in shown[0]]
+        for worker, name in itertools.product(workers, names):
+            told = await worker.get(f"/v1/incidents/{name}/explain")
+            assert (told.status_code, told.json()["incident_id"]) == (200, name)
+        assert [(await worker.get("/v1/incidents/none/explain")).status_code for worker in workers] == [404, 404]
+        return names
 
     async def _told(self, workers: Sequence[Service]) -> dict[str, object]:
         """By the worker that holds the model."""

@@ -23,7 +23,9 @@ async def test_killed_again_and_again_at_200_messages_a_second(tmp_path: Path, c
                     await workers[number % count].end(signal.SIGKILL)
                     await workers[number % count].start()
             said = await there.said_all(workers)
-            print(f"kill -9 x {kills}, {count} workers: {said}")
+            incidents = len(await there.explained_by_all(workers))
+            assert incidents
+            print(f"kill -9 x {kills}, {count} workers: {said}; any worker explains any of {incidents} incidents")
         finally:
             await end(workers)
 

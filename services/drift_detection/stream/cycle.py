@@ -13,6 +13,7 @@ from services.drift_detection.store import merging as models
 from services.drift_detection.store import sources as parts
 from services.drift_detection.store.entries import Entry
 from services.drift_detection.store.wire import encode_word
+from services.drift_detection.stream.incidents import IncidentNews
 from services.drift_detection.stream.intake import SERVICE, BatchIntake, WordIntake
 from services.drift_detection.stream.metrics import EVENTS, OPEN, UNSENT, count_after_end
 from shared.cloudevents import encode
@@ -141,6 +142,7 @@ class ModelCycle:
         self._storage = storage
         self._voice = voice
         self._stored = {number: merging.offset for number, merging in self._mergings.items()}
+        self._incidents = IncidentNews()
 
     async def run(self) -> None:
         """One round, or as many as it takes until nothing is due.
@@ -149,27 +151,33 @@ class ModelCycle:
             KafkaError: the state could not be stored.
         """
         await self._intake.load_missing()
-        more = True
-        while more:
-            handled, buried = self._intake.handed_over()
-            windows = self._label_windows()  # with labels of which the last word may be said below
-            entries = [*self._missed(), *self._changed_entries()]
-            left = [merging.advance(MOST_WINDOWS) for merging in self._mergings.values()]
-            over = [] if any(left) else self._finished()
-            more = any(left) or bool(over)
-            records, watches = self._changed_models()
-            folds = self._changed_folds()
-            entries = [*windows, *self._label_windows(), *entries]
-            over += [key for merging in self._mergings.values() for key in labels.forgotten(merging)]
-            await self._voice.send(buried)
-            self._voice.alive()
-            await self._storage.write(entries)
-            release(handled)
-            self._voice.alive()
-            await self._storage.write(records)
-            await self._storage.write(folds)  # a record says what is final, and so what a fold may hold
-            await self._publish(watches)
-            await self._storage.remove(over)
+        while await self._round():
+            pass
+
+    async def _round(self) -> bool:
+        """Whether there is more to say, or to let go of."""
+        handled, buried = self._intake.handed_over()
+        windows = self._label_windows()  # with labels of which the last word may be said below
+        entries = [*self._missed(), *self._changed_entries()]
+        left = [merging.advance(MOST_WINDOWS) for merging in self._mergings.values()]
+        over = [] if any(left) else self._finished()
+        more = any(left) or bool(over)
+        records, watches = self._changed_models()
+        incidents = self._incidents.of(self._mergings.values(), {watch.model for watch, _ in watches})
+        folds = self._changed_folds()
+        entries = [*windows, *self._label_windows(), *entries]
+        over += [key for merging in self._mergings.values() for key in labels.forgotten(merging)]
+        await self._voice.send(buried)
+        self._voice.alive()
+        await self._storage.write(entries)
+        release(handled)
+        self._voice.alive()
+        await self._storage.write(records)
+        await self._storage.write(folds)  # a record says what is final, and so what a fold may hold
+        await self._voice.send(incidents)  # before the events: who hears of one may ask any worker for it
+        await self._publish(watches)
+        await self._storage.remove(over)
+        return more
 
     def _changed_entries(self) -> list[Entry]:
         """Parts first, then the head that vouches for them."""

@@ -8,7 +8,6 @@ from services.drift_detection.domain.merging import Merging
 from services.drift_detection.domain.partition import PartitionState
 from services.drift_detection.domain.performance.label_sources import LabelSource, LabelSources
 from services.drift_detection.domain.sources import Sources
-from services.drift_detection.domain.watch import ModelWatch
 from services.drift_detection.domain.watched import Watched
 from services.drift_detection.domain.words import home_of
 from services.drift_detection.models import Bundles
@@ -92,11 +91,6 @@ class Holding:
     async def _load(self, digest: str) -> None:
         with contextlib.suppress(Unreadable):  # its parts are told as they are; the models' side says that it waits
             self._catalogue[digest] = await self._bundles.get(digest)
-
-    @property
-    def watches(self) -> dict[str, ModelWatch]:
-        """The models that are at home here."""
-        return {model: watch for merging in self.mergings.values() for model, watch in merging.watches.items()}
 
     def offsets(self, topic: str) -> dict[int, int]:
         """Up to where a topic was taken in, by partition."""

@@ -13,7 +13,6 @@ from faust.types import TP
 from structlog import get_logger
 
 from services.drift_detection.domain.progress import Progress, progress
-from services.drift_detection.domain.watch import ModelWatch
 from services.drift_detection.models import Bundles
 from services.drift_detection.stream.cycle import Voice
 from services.drift_detection.stream.following import Following
@@ -62,11 +61,6 @@ class Worker:
         self._clock = clock
         self._beat = clock()
         self._deployments = Newest()
-
-    @property
-    def watches(self) -> Mapping[str, ModelWatch]:
-        """The models that are at home here."""
-        return self._holding.watches if self._holding else {}
 
     async def restore(self, app: faust.App, tables: Tables) -> None:
         """Read the state from the tables once Faust has restored them.

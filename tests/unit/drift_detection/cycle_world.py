@@ -12,6 +12,7 @@ from services.drift_detection.domain.merging import Merging
 from services.drift_detection.domain.sources import Sources
 from services.drift_detection.domain.watched import Watched
 from services.drift_detection.store.entries import Entry, version_of
+from services.drift_detection.store.incidents import Told, decode_incidents
 from services.drift_detection.store.merging import read_mergings
 from services.drift_detection.store.sources import read_partitions
 from services.drift_detection.stream.cycle import ModelCycle, SourceCycle, Voice
@@ -20,7 +21,7 @@ from shared.batch import encode_batch
 from shared.cloudevents import decode
 from shared.errors import Unreadable
 from shared.events import DataQualityReported, DriftDetected, Event
-from shared.kafka.admin import DRIFT, PARTIALS, PREDICTIONS
+from shared.kafka.admin import DRIFT, INCIDENTS, PARTIALS, PREDICTIONS
 from shared.kafka.message import Headers, InMessage, OutMessage
 from shared.signing import Signer
 from tests.unit.drift_detection.offline import Content, contents_of, newest
@@ -195,13 +196,17 @@ async def live(world: World, seed: int) -> None:
     await Sides(world, range(PARTITIONS), range(HOMES)).live(seed)
 
 
+def as_read(message: OutMessage) -> InMessage:
+    return InMessage(message.topic, 0, 0, message.key, message.value, message.headers, 0)
+
+
 def said(world: World) -> list[Event]:
-    events = []
-    for message in world.sent:
-        if message.topic == DRIFT:
-            as_read = InMessage(DRIFT, 0, 0, message.key, message.value, message.headers, 0)
-            events.append(decode(as_read))
-    return events
+    return [decode(as_read(message)) for message in world.sent if message.topic == DRIFT]
+
+
+def told_of_incidents(world: World) -> list[Told]:
+    """What the workers told each other of them."""
+    return [decode_incidents(as_read(message)) for message in world.sent if message.topic == INCIDENTS]
 
 
 def contents(world: World) -> dict[str, Content]:

@@ -1,3 +1,4 @@
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ from services.drift_detection.domain.merging import Merging
 from services.drift_detection.domain.partition import PartitionState
 from services.drift_detection.domain.progress import Progress, progress
 from services.drift_detection.domain.sources import Place, Sources
-from services.drift_detection.domain.watch import ModelWatch
+from services.drift_detection.domain.state import Incident
 from services.drift_detection.models import Bundles
 from services.drift_detection.settings import Settings
 from shared.http import Health
@@ -47,16 +48,31 @@ class Watched:
         """Now."""
         return progress([self.merging], APPENDED / 1e6 + 90) if self.merging else {}
 
-    @property
-    def watches(self) -> dict[str, ModelWatch]:
-        """Of all models."""
-        return self.merging.watches if self.merging else {}
+
+@dataclass
+class Told:
+    """What the workers told of incidents, by model; None: it can't be read."""
+
+    by_model: Mapping[str, Sequence[Incident]] | None
+
+    async def known(self) -> Mapping[str, Sequence[Incident]]:
+        """All."""
+        if self.by_model is None:
+            raise TimeoutError
+        return self.by_model
+
+    async def find(self, incident_id: str) -> tuple[str, Incident] | None:
+        """One."""
+        pairs = [(model, one) for model, there in (await self.known()).items() for one in there]
+        return next((pair for pair in pairs if pair[1].incident_id == incident_id), None)
 
 
-def client(state: Path, role: str | None, there: Merging | None) -> httpx.AsyncClient:
+def client(state: Path, role: str | None, there: Merging | None, *, readable: bool = True) -> httpx.AsyncClient:
     make_keys(state)
     settings = Settings(state=state)
-    app = build_app(settings, Health(), Watched(there), Bundles(settings.bundles, settings.trust))
+    told = {model: watch.record.incidents for model, watch in there.watches.items()} if there else {}
+    bundles = Bundles(settings.bundles, settings.trust)
+    app = build_app(settings, Health(), Watched(there), Told(told if readable else None), bundles)
     headers = {} if role is None else {"Authorization": f"Bearer {(state / 'tokens' / f'{role}.jwt').read_text()}"}
     return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://service", headers=headers)
 
@@ -99,6 +115,14 @@ async def test_without_state_there_is_nothing_to_tell(tmp_path: Path) -> None:
         assert (await http.get("/v1/incidents")).json() == []
 
 
+@pytest.mark.parametrize("path", ["/v1/incidents", "/v1/incidents/some/explain"])
+async def test_while_incidents_can_not_be_known_it_says_when_to_ask_again(tmp_path: Path, path: str) -> None:
+    async with client(tmp_path, "viewer", merging(), readable=False) as http:
+        answer = await http.get(path)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+    assert answer.json()["error"]["field"] == "incidents"
+
+
 @pytest.mark.parametrize("path", ["/v1/progress", "/v1/incidents", "/v1/incidents/some/explain"])
 async def test_a_token_of_a_fitting_role_is_needed(tmp_path: Path, path: str) -> None:
     async with client(tmp_path, None, merging()) as http:
@@ -117,7 +141,7 @@ async def test_an_incident_is_explained_by_segments_where_there_is_no_log(tmp_pa
         told = (await http.get(f"/v1/incidents/{incident.incident_id}/explain")).json()
         nothing = await http.get("/v1/incidents/nothing/explain")
         assert nothing.status_code == 404
-        assert "this worker shows, which holds pumps; others" in nothing.text
+        assert nothing.json()["error"]["field"] == "incident_id"
     assert [feature["told"]["name"] for feature in told["features"]] == ["temp"]
     assert (told["slices_from"], told["looked_at"], told["severity"]) == ("segments", 0, "major")
     assert DIGEST in told["why"]  # its bundle is not in the store

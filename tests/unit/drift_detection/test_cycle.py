@@ -25,6 +25,7 @@ from tests.unit.drift_detection.cycle_world import (
     make_world,
     reports,
     said,
+    told_of_incidents,
     uninterrupted,
 )
 from tests.unit.drift_detection.offline import last_words
@@ -67,9 +68,20 @@ async def test_a_crash_at_any_step_changes_no_last_word(seed: int) -> None:
         assert contents(world) == last_words_on
         assert reports(world) == last_reports
         assert incidents(world) == opened
+        assert_all_workers_know_the_incidents(world)
         letters = [message for message in world.sent if message.topic == "driftline.dead-letters"]
         assert 1 <= len(letters) <= 2
         assert {letter.value for letter in letters} == {b"rubbish"}
+
+
+def assert_all_workers_know_the_incidents(world: World) -> None:
+    """What was told last of them is what is stored."""
+    homes = read_mergings(
+        list(world.models.entries.items()), range(HOMES), lambda number: Merging(number, PARTITIONS, {})
+    )
+    stored = {model: watch.record.incidents for merging in homes.values() for model, watch in merging.watches.items()}
+    assert {told.model: told.incidents for told in told_of_incidents(world)} == stored
+    assert stored["pumps"]
 
 
 def assert_offsets_are_behind_the_state(world: World) -> None:

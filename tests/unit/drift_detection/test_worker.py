@@ -26,4 +26,4 @@ async def test_a_process_that_stood_still_beyond_its_session_ends(tmp_path: Path
 
 def test_before_its_partitions_are_assigned_it_has_no_state(tmp_path: Path) -> None:
     idle = worker(tmp_path, lambda: 0.0)
-    assert (idle.watches, idle.progress) == ({}, {})
+    assert idle.progress == {}

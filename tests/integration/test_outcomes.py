@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Sequence
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
@@ -157,14 +158,14 @@ def assert_equal_to_offline(words: Sequence[PerformanceMeasured], everything: Ou
 
 async def until_final(kafka: str, windows: int) -> list[Event]:
     """All that was said, once so many windows have their last word; a killed service may say it twice."""
-    final: set[str] = set()
+    final: set[datetime] = set()
     for _ in range(60):
         said = await events(kafka)
         final = {event.start for event in said if isinstance(event, PerformanceMeasured) and event.final}
         if len(final) >= windows:
             return said
         await asyncio.sleep(1)
-    raise AssertionError(f"{len(final)} windows are final: {sorted(final)}")
+    raise AssertionError(f"{len(final)} windows are final: {sorted(map(str, final))}")
 
 
 async def test_last_words_on_labels_are_right_and_a_change_that_no_feature_shows_is_an_alarm(tmp_path: Path) -> None:

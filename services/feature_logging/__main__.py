@@ -17,6 +17,7 @@ from services.feature_logging.commands.snapshot import add_snapshot
 from services.feature_logging.commands.verify import add_verify
 from services.feature_logging.models import Bundles
 from services.feature_logging.settings import Settings
+from services.feature_logging.store.concealing import Concealer
 from services.feature_logging.store.history import import_history
 from services.feature_logging.store.keystore import KeyStore
 from services.feature_logging.store.log import FeatureLog, Limits
@@ -30,7 +31,6 @@ from shared.definition import read_definition
 from shared.errors import DriftlineError, InvalidInput, first_problem
 from shared.feature_log.completeness import completeness
 from shared.feature_log.damage import Damage
-from shared.feature_log.forgotten import Orders
 from shared.feature_log.opened import open_log
 from shared.http import Health, serve
 from shared.logging import configure
@@ -81,8 +81,11 @@ async def _serve(settings: Settings) -> None:
 
     limits = Limits(settings.commit_rows, settings.compact_commits, settings.prove_seconds)
     feature_log = FeatureLog(settings.tables, limits, on_trouble)
-    bundles = Bundles(settings.bundles, settings.trust, KeyStore(settings.feature_log_keys), Orders(settings.tables))
-    intake = Intake(feature_log, bundles.get, Bounds(labels=settings.recent_labels, times=settings.recent_ids))
+    keys = KeyStore(settings.feature_log_keys)
+    concealer = Concealer(settings.tables, keys)
+    bundles = Bundles(settings.bundles, settings.trust, keys, concealer.predictions)
+    bounds = Bounds(labels=settings.recent_labels, times=settings.recent_ids)
+    intake = Intake(feature_log, bundles.get, concealer, bounds)
     app = build_app(settings, feature_log, health)
 
     def on_damage(found: Sequence[Damage]) -> None:

@@ -76,8 +76,7 @@ def build_app(settings: Settings, feature_log: FeatureLog, health: Health) -> Fa
         """Remove an entity's data from the tables, files of older versions included, and its keys."""
         async with one_at_a_time, _writable():
             order = await asyncio.to_thread(forgetting.order, whom.entity, whom.model, who.subject)
-            await _between_commits(feature_log, lambda: None)  # rows made before the order are in the tables then
-            done = await asyncio.to_thread(forgetting.carry_out, order)
+            done = await asyncio.to_thread(forgetting.carry_out, order, whom.entity)
         rows = {f"{each.model}/{each.table}": each.rows for each in done.tables}
         log.info("forgotten", record=done.id, entity=done.entity, by=done.by, keys_deleted=done.keys_deleted, rows=rows)
         return done

@@ -1,37 +1,38 @@
 """What is known of a model by the digest of its bundle."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
-from services.feature_logging.domain.forgetting import conceal_ordered
 from services.feature_logging.domain.predictions import Message, check_batch, prediction_rows
 from services.feature_logging.domain.privacy import Secrets, needs_secrets, protect
 from shared.batch import PredictionBatch
 from shared.bundle import open_bundle
 from shared.definition import ModelDefinition
 from shared.errors import InvalidInput, Unreadable
-from shared.feature_log.forgotten import Order
 from shared.feature_log.lookup import newest_bundle
 from shared.feature_log.schema import PREDICTIONS, with_features
-from shared.feature_log.sealing import entity_hash
 from shared.settings import ServiceSettings
+
+
+def as_they_are(_: str, rows: pa.Table) -> pa.Table:
+    """Rows of a model of which nothing is to be forgotten."""
+    return rows
 
 
 @dataclass(frozen=True)
 class Known:
     """A verified bundle's definition, and the category lists that its rows' codes point into; the keys of what is
-    sensitive, and whom to forget.
+    sensitive, and who conceals what is to be forgotten of a model's rows.
     """
 
     definition: ModelDefinition
     categories: Mapping[str, tuple[str, ...]]
     secrets: Secrets | None = None
-    orders: Callable[[], Sequence[Order]] = tuple
+    conceal: Callable[[str, pa.Table], pa.Table] = as_they_are
 
     @cached_property
     def schema(self) -> pa.Schema:
@@ -45,35 +46,21 @@ class Known:
         check_batch(batch, self.definition, self.categories)
 
     def rows(self, messages: Sequence[Message]) -> pa.Table:
-        """See `prediction_rows`, `conceal_ordered` and `protect`."""
-        rows = prediction_rows(messages, self.definition, self.categories)
-        if (orders := self._orders()) and self.secrets is not None:
-            rows = conceal_ordered(rows, orders, self.secrets.secret)
+        """See `prediction_rows` and `protect`; in between, what is to be forgotten is concealed."""
+        rows = self.conceal(self.definition.name, prediction_rows(messages, self.definition, self.categories))
         return protect(rows, self.definition, self.secrets)
-
-    def to_match(self, message: Message) -> PredictionBatch:
-        """A message's batch for its labels; rows that are to be forgotten count as repeats, which meet none."""
-        batch, orders = message.batch, [one for one in self._orders() if message.origin.log_time <= one.time]
-        if not orders or self.secrets is None:
-            return batch
-        secret, entities = self.secrets.secret, {order.entity for order in orders}
-        forgotten = [each is not None and entity_hash(secret, each) in entities for each in batch.entity]
-        return replace(batch, repeat=batch.repeat | np.array(forgotten, np.bool_))
-
-    def _orders(self) -> list[Order]:
-        return [order for order in self.orders() if order.model in (None, self.definition.name)]
 
 
 @dataclass(frozen=True)
 class Bundles:
-    """The store of bundles, and the folder of those who may sign them; the keys of what is sensitive, and whom to
-    forget.
+    """The store of bundles, and the folder of those who may sign them; the keys of what is sensitive, and who conceals
+    what is to be forgotten of a model's rows.
     """
 
     store: Path
     trust: Path
     secrets: Secrets | None = None
-    orders: Callable[[], Sequence[Order]] = tuple
+    conceal: Callable[[str, pa.Table], pa.Table] = as_they_are
 
     def get(self, digest: str) -> Known:
         """What a verified bundle says.
@@ -85,7 +72,7 @@ class Bundles:
             bundle = open_bundle(self.store, digest, self.trust)
         except InvalidInput as error:
             raise Unreadable(f"bundle {digest}: {error}") from error
-        return Known(bundle.definition, bundle.reference.categories, self.secrets, self.orders)
+        return Known(bundle.definition, bundle.reference.categories, self.secrets, self.conceal)
 
 
 def newest_definition(settings: ServiceSettings, model: str) -> ModelDefinition | None:

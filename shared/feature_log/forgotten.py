@@ -33,6 +33,10 @@ SCHEMA = pa.schema(
     ]
 )
 
+# Which (request_id, row) were forgotten, by keyed hashes. `batch` names those that were found together; a row of it
+# without a hash says that what the tables held of them by then is concealed.
+IDS = pa.schema([("batch", pa.string()), ("model", pa.string()), ("hash", pa.binary())])
+
 # What a link's part of a table (see `proof.links`) is since an order was carried out; the highest `number` counts.
 RESTATED = pa.schema(
     [
@@ -51,6 +55,11 @@ RESTATED = pa.schema(
 def forgotten_path(tables: Path) -> Path:
     """Where the table lies."""
     return tables / "_forgotten"
+
+
+def ids_path(tables: Path) -> Path:
+    """Where the table of IDS lies."""
+    return tables / "_forgotten_ids"
 
 
 def restated_path(tables: Path) -> Path:
@@ -79,9 +88,15 @@ def last_change(tables: Path) -> int:
 class Order(NamedTuple):
     """To forget an entity (its hash), of one model or all (None), with all that was logged up to a time."""
 
+    id: str
     entity: str
     model: str | None
     time: datetime
+    by: str
+
+    def concerns(self, model: str) -> bool:
+        """Is it about this model's tables, too?"""
+        return self.model in (None, model)
 
 
 class Orders:

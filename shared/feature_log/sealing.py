@@ -1,6 +1,5 @@
 """How sensitive values stand in the log: a keyed hash, or encrypted with a key that belongs to their entity."""
 
-import hashlib
 import hmac
 import os
 from collections.abc import Iterable, Iterator
@@ -15,12 +14,17 @@ NONCE_BYTES = 12
 
 def keyed_hash(secret: bytes, *parts: str) -> str:
     """HMAC-SHA256 (64 hex digits) of texts, joined by zero bytes."""
-    return hmac.new(secret, "\0".join(parts).encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(secret, "\0".join(parts).encode(), "sha256").hex()
 
 
 def entity_hash(secret: bytes, entity: str | None) -> str:
     """What stands for an entity wherever itself must not; rows without one share one that is nobody's."""
     return keyed_hash(secret, "no entity") if entity is None else keyed_hash(secret, "entity", entity)
+
+
+def request_hash(secret: bytes, model: str, request_id: bytes, row: int) -> bytes:
+    """By what it is known that a row of a request was forgotten: 16 bytes."""
+    return bytes.fromhex(keyed_hash(secret, "request", model, request_id.hex(), str(row)))[:16]
 
 
 def key_id(secret: bytes, model: str, entity: str) -> str:

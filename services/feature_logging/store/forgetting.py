@@ -2,28 +2,26 @@
 
 import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 
-from services.feature_logging.domain.forgetting import Key, conceal, keys_of, of_entities, of_keys, without
-from services.feature_logging.store.files import read_parquet
+from services.feature_logging.domain.forgetting import Key, conceal, keys_of, logged_of, of_entities, of_keys, without
+from services.feature_logging.store.forgotten_ids import ForgottenIds
 from services.feature_logging.store.keystore import KeyStore
 from services.feature_logging.store.restating import Restating
-from services.feature_logging.store.rewriting import Find, delete_old, found_in, persistently, rewrite
+from services.feature_logging.store.rewriting import Find, delete_old, found_rows, persistently, rewrite
 from services.feature_logging.store.table import LogTable, Place
 from shared.events import Record
-from shared.feature_log.forgotten import SCHEMA, forgotten_path
-from shared.feature_log.reading import live_paths, open_table
+from shared.feature_log.forgotten import SCHEMA, Order, forgotten_path
+from shared.feature_log.reading import live_files, open_table
 from shared.feature_log.sealing import entity_hash, key_id
 
 _APP = "driftline/forgotten"
-_KEY = ("request_id", "row")
-# Predictions come last: only they say which labels are the entity's, should this be broken off and done again.
-_BY_KEY, _BY_ENTITY = ("outcomes", "labels", "business"), ("predictions", "history")
+_KEY, _LOGGED = ("request_id", "row"), ("entity", "log_time")
+_BY_KEY = ("outcomes", "labels", "business")
 
 
 class Concealed(Record):
@@ -47,17 +45,6 @@ class Forgotten(Record):
     tables: tuple[Concealed, ...]
 
 
-@dataclass(frozen=True)
-class Order:
-    """To forget an entity, of one model or all (None)."""
-
-    id: str
-    entity: str
-    model: str | None
-    time: datetime
-    by: str
-
-
 class Forgetting:
     """Carries out orders, one at a time. Both steps may be repeated after an error.
 
@@ -68,35 +55,55 @@ class Forgetting:
     def __init__(self, tables: Path, keys: KeyStore) -> None:
         self._tables = tables
         self._keys = keys
+        self._ids = ForgottenIds(tables, keys)
 
     def order(self, entity: str, model: str | None, by: str) -> Order:
-        """Write down whom to forget: rows logged before that are yet to be written are concealed from now on."""
-        order = Order(secrets.token_hex(8), entity, model, datetime.now(UTC), by)
+        """Write down whom to forget, with all that was logged until now: what of it is yet to be written is concealed
+        from now on.
+        """
+        hashed = entity_hash(self._keys.secret, entity)
+        order = Order(secrets.token_hex(8), hashed, model, self._now(model), by)
         self._record(order, [None])
         return order
 
-    def carry_out(self, order: Order) -> Forgotten:
-        """Conceal what the tables hold."""
+    def carry_out(self, order: Order, entity: str) -> Forgotten:
+        """Conceal what the tables hold; what of it is written by anyone from now on is concealed as well."""
         models = [order.model] if order.model else self._models()
-        done = [each for model in models for each in self._of_model(order, model)]
-        deleted = sum(self._keys.delete_key(self._key_of(order, model)) for model in models)
+        deleted = sum(self._keys.delete_key(key_id(self._keys.secret, model, order.entity)) for model in models)
+        done = [each for model in models for each in self._of_model(order, entity, model)]
         self._record(order, done)
-        return Forgotten(
-            id=order.id,
-            entity=self._hash(order),
-            time=order.time,
-            by=order.by,
-            keys_deleted=deleted,
-            tables=tuple(done),
-        )
+        of = {"id": order.id, "entity": order.entity, "time": order.time, "by": order.by}
+        return Forgotten(keys_deleted=deleted, tables=tuple(done), **of)
 
-    def _of_model(self, order: Order, model: str) -> Iterator[Concealed]:
-        mine = partial(of_entities, entities={order.entity, self._hash(order)})
-        keys = set(self._keys_of(model, mine))
-        for table in _BY_KEY:
-            yield from self._of_table(order, f"{model}/{table}", _KEY, partial(of_keys, keys=keys))
-        for table in _BY_ENTITY:
-            yield from self._of_table(order, f"{model}/{table}", ("entity",), mine)
+    def came_late(self, order: Order, model: str, keys: Sequence[Key]) -> None:
+        """Predictions that an order is about are only now to be written: conceal what the tables hold of them, such as
+        labels that were quicker.
+        """
+        if not self._ids.is_settled(model, keys):
+            self._record(order, list(self._of_keys(order, model, set(keys))))
+
+    def _of_model(self, order: Order, entity: str, model: str) -> Iterator[Concealed]:
+        entities = {entity, order.entity}
+        logged = partial(logged_of, entities=entities, until=order.time)
+        self._fence(model, "predictions")  # from here on its rows are concealed as they are written
+        found = found_rows(self._tables / model / "predictions", _LOGGED, logged, _KEY)
+        yield from self._of_keys(order, model, {key for rows in found for key in keys_of(rows)})
+        # Predictions come last: only they say which labels are the entity's, should this be broken off and done again.
+        yield from self._of_table(order, f"{model}/predictions", _LOGGED, logged)
+        yield from self._of_table(order, f"{model}/history", ("entity",), partial(of_entities, entities=entities))
+
+    def _of_keys(self, order: Order, model: str, keys: set[Key]) -> Iterator[Concealed]:
+        batch = self._ids.add(model, keys)
+        for kind in _BY_KEY:
+            self._fence(model, kind)
+            yield from self._of_table(order, f"{model}/{kind}", _KEY, partial(of_keys, keys=keys))
+        self._ids.settle(model, batch)
+
+    def _fence(self, model: str, kind: str) -> None:
+        path = self._tables / model / kind
+        if (table := open_table(path)) is not None:
+            place = Place(path, pa.schema(table.schema()))
+            persistently(lambda: LogTable(place).fence())
 
     def _of_table(self, order: Order, name: str, columns: tuple[str, ...], find: Find) -> Iterator[Concealed]:
         path, (model, _, kind) = self._tables / name, name.partition("/")
@@ -110,25 +117,20 @@ class Forgetting:
         old = delete_old(path, columns, find)
         yield Concealed(model=model, table=kind, rows=rows, version=version, old_files=old)
 
-    def _keys_of(self, model: str, mine: Find) -> Iterator[Key]:
-        path = self._tables / model / "predictions"
-        table = open_table(path)
-        for name in [] if table is None else live_paths(table):
-            if (found := found_in(path / name, ("entity",), mine)) is not None:
-                yield from keys_of(read_parquet(path / name, _KEY).filter(found))
-
     def _models(self) -> list[str]:
         return [path.name for path in sorted(self._tables.glob("[a-z]*")) if path.is_dir()]
 
-    def _hash(self, order: Order) -> str:
-        return entity_hash(self._keys.secret, order.entity)
-
-    def _key_of(self, order: Order, model: str) -> str:
-        return key_id(self._keys.secret, model, self._hash(order))
+    def _now(self, model: str | None) -> datetime:
+        """By Kafka's clock as well, which may be before ours: not before anything that the tables hold."""
+        paths = [self._tables / name / "predictions" for name in ([model] if model else self._models())]
+        files = [live_files(table) for path in paths if (table := open_table(path)) is not None]
+        times: list[datetime] = [
+            time for each in files if len(each) for time in each.column("max.log_time").to_pylist()
+        ]
+        return max([datetime.now(UTC), *times])
 
     def _record(self, order: Order, done: Sequence[Concealed | None]) -> None:
-        common = {"id": order.id, "entity": self._hash(order), "model": order.model, "time": order.time, "by": order.by}
-        rows = [common | (each.model_dump(exclude={"old_files"}) if each else {}) for each in done]
+        rows = [order._asdict() | (each.model_dump(exclude={"old_files"}) if each else {}) for each in done]
         if rows:
             persistently(partial(self._add, pa.Table.from_pylist(rows, schema=SCHEMA)))
 

@@ -35,9 +35,11 @@ class NewPairs:
         judged: dict[str, int],
         counts: Callable[[Label, Row], bool],
         predicted: Callable[[RowKey], Collection[int]],
+        remembered: Callable[[Sequence[Meeting]], Sequence[Meeting]] = list,
     ) -> None:
         """`judged`: the version of each trigger's app id by which the meetings' triggers were taken for new;
-        `predicted`: when the other predictions of a row were made that may have made pairs.
+        `predicted`: when the other predictions of a row were made that may have made pairs; `remembered`: those
+        meetings of which nothing is to be forgotten by now.
         """
         self.rows = OUTCOMES.empty_table()
         self._meetings = sorted(meetings, key=lambda meeting: _order(meeting.trigger))
@@ -45,6 +47,7 @@ class NewPairs:
         self._judged = judged
         self._counts = counts
         self._predicted = predicted
+        self._remembered = remembered
 
     def __call__(self, table: LogTable) -> Pending | None:
         """The commit; None if there are no new pairs.
@@ -55,12 +58,12 @@ class NewPairs:
         moved = [app for app, version in self._judged.items() if table.version_of(app) != version]
         if moved:
             raise Fenced(f"{table.path}: another worker has matched {', '.join(moved)}")
-        pairs = new_pairs(self._meetings, self._before(table), self._counts)
+        pairs = new_pairs(self._remembered(self._meetings), self._before(table), self._counts)
         numbers = _numbered(pairs, table)
         self.rows = _table(pairs)
         if not pairs:
             return None
-        pending = Pending(OUTCOMES)
+        pending = Pending(OUTCOMES, mark=table.mark)
         pending.add(self.rows, APP_ID, judged=table.version_of(APP_ID), version=table.version_of(APP_ID) + 1)
         pending.versions |= self._last | numbers
         return pending

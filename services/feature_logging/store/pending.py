@@ -32,7 +32,8 @@ class Pending:
     """`versions`: the txn version that the commit sets per app id; `judged`: the version that the table had when the
     first of these rows was taken; `schemas`: those of the rows, and `schema` all their columns; `files`: the rows as
     data files, once written, and `written` the rows as they stand in them; `days`: theirs, since 1970, of which each
-    becomes a file; `nbytes`: what the rows take; `removed`: files that the same commit takes out.
+    becomes a file; `nbytes`: what the rows take; `removed`: files that the same commit takes out; `mark`: the table's
+    mark (see LogTable) when the rows were made, None where that is still to be done, or does not matter.
     """
 
     schema: pa.Schema
@@ -47,6 +48,7 @@ class Pending:
     written: pa.Table | None = None
     days: set[int] = field(default_factory=set)
     removed: list[RemoveAction] = field(default_factory=list)
+    mark: str | None = None
 
     def add(self, rows: pa.Table | Unmade, app: str, judged: int, version: int) -> None:
         """Take rows after which the app id stands at `version`; `judged` is where the table stands now."""

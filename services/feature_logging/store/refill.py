@@ -21,7 +21,8 @@ from shared.feature_log.schema import app_id
 
 APP_ID = "driftline/repair"
 ROWS = 100_000  # in one commit
-
+# A message's rows, its partition's app id, and the offset after it.
+_Found = tuple[str, int, pa.Table | Unmade]
 
 PLACE = ("source_partition", "source_offset", "source_row")
 REJECTED_PLACE = ("partition", "offset", "topic")
@@ -40,7 +41,7 @@ class Refill(FeatureLog):
     ) -> None:
         super().__init__(tables, Limits(ROWS, ROWS), on_trouble)
         self._lost = lost
-        self._found: dict[Path, list[tuple[str, int, pa.Table]]] = defaultdict(list)
+        self._found: dict[Path, list[_Found]] = defaultdict(list)
         self.restored = 0
 
     async def holds(self, place: Place, origin: Origin) -> bool:  # noqa: ARG002  # of a wanted table each row is looked at
@@ -49,9 +50,8 @@ class Refill(FeatureLog):
 
     async def add(self, place: Place, rows: pa.Table | Unmade, origin: Origin) -> None:
         """Take a message's rows; raises Fenced if a worker writes for the partition meanwhile."""
-        made = rows.make([rows.message]) if isinstance(rows, Unmade) else rows
         found = self._found[place.path]
-        found.append((app_id(origin.topic, origin.partition), origin.offset + 1, made))
+        found.append((app_id(origin.topic, origin.partition), origin.offset + 1, rows))
         if sum(len(table) for _, _, table in found) >= ROWS:
             await self._persist.until_done(partial(self._restore, place.path, ()))
 
@@ -64,7 +64,9 @@ class Refill(FeatureLog):
         found = self._found.get(path, [])
         schema = pa.unify_schemas([table.schema for _, _, table in found]) if found else pa.schema([])
         table = LogTable(Place(path, schema))
-        pending = Pending(schema, files=[], removed=[removal(file.action, data_change=True) for file in lost])
+        pending = Pending(
+            schema, files=[], mark=table.mark, removed=[removal(file.action, data_change=True) for file in lost]
+        )
         pending.judged[APP_ID] = table.version_of(APP_ID)
         pending.versions[APP_ID] = table.version_of(APP_ID) + 1
         if found:
@@ -74,8 +76,8 @@ class Refill(FeatureLog):
         self._found.pop(path, None)
         self.restored += len(pending)
 
-    def _add(self, pending: Pending, table: LogTable, found: list[tuple[str, int, pa.Table]]) -> None:
-        missing = lacking(pa.concat_tables([rows for _, _, rows in found], promote_options="default"), table)
+    def _add(self, pending: Pending, table: LogTable, found: list[_Found]) -> None:
+        missing = lacking(pa.concat_tables([_made(rows) for _, _, rows in found], promote_options="default"), table)
         if not len(missing):
             return
         for app, end, _ in found:
@@ -83,6 +85,11 @@ class Refill(FeatureLog):
             pending.versions[app] = max(pending.versions.get(app, pending.judged[app]), end)
         pending.files = None
         pending.add(missing, APP_ID, pending.judged[APP_ID], pending.versions[APP_ID])
+
+
+def _made(rows: pa.Table | Unmade) -> pa.Table:
+    """Made only now that the table is open, so that what is to be forgotten by then is concealed."""
+    return rows.make([rows.message]) if isinstance(rows, Unmade) else rows
 
 
 def lacking(rows: pa.Table, table: LogTable) -> pa.Table:

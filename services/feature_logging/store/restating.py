@@ -11,15 +11,14 @@ from pathlib import Path
 import pyarrow as pa
 from deltalake import DeltaTable
 
-from services.feature_logging.store.files import read_parquet
-from services.feature_logging.store.rewriting import Change, Find, found_in, persistently
+from services.feature_logging.store.rewriting import Change, Find, found_rows, persistently
 from services.feature_logging.store.table import LogTable, Place
 from shared.feature_log.forgotten import RESTATED, restated, restated_path
 from shared.feature_log.opened import TOPICS, OpenLog, OpenTable
 from shared.feature_log.proof.links import Link, Part, from_table, parts_between, parts_of
 from shared.feature_log.proof.messages import Held, held
 from shared.feature_log.proof.reading import read_held
-from shared.feature_log.reading import live_paths, open_table
+from shared.feature_log.reading import open_table
 from shared.feature_log.schema import proof_path
 
 _APP = "driftline/restated"
@@ -86,11 +85,8 @@ class Restating:
 
     def _found(self, columns: tuple[str, ...]) -> Iterator[tuple[int, int]]:
         """The place of each message that has such rows."""
-        path = self._tables / self._name
-        table = open_table(path) if self._topic else None
-        for name in [] if table is None else live_paths(table):
-            if (found := found_in(path / name, columns, self._find)) is not None:
-                rows = read_parquet(path / name, _PLACE).filter(found)
+        if self._topic:
+            for rows in found_rows(self._tables / self._name, columns, self._find, _PLACE):
                 yield from zip(*(column.to_pylist() for column in rows.columns), strict=True)
 
     def _row(self, link: Link, part: Part) -> dict[str, object]:

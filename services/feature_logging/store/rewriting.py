@@ -21,7 +21,7 @@ from services.feature_logging.store.compaction import APP_ID, File, read_file
 from services.feature_logging.store.files import read_parquet, removal, write_files
 from services.feature_logging.store.table import Fenced, LogTable, Place
 from shared.feature_log.delta_log import DeltaLog
-from shared.feature_log.reading import live_files, live_paths
+from shared.feature_log.reading import live_files, live_paths, open_table
 from shared.feature_log.schema import PARTITION
 
 T = TypeVar("T")
@@ -68,6 +68,16 @@ def _changed(table: LogTable, file: File, found: pa.Array, change: Change) -> li
     rows = change(conform(read_file(table, file, day), table.schema), found)
     # As if no data changed: else delta-rs would refuse all appends of those who read the table before.
     return [*write_files(table.path, rows, data_change=False), removal(file, data_change=False)]
+
+
+def found_rows(path: Path, columns: Sequence[str], find: Find, wanted: Sequence[str]) -> Iterator[pa.Table]:
+    """The wanted columns of the rows of a table that `find` tells by `columns`, of each file that has any; of a table
+    that is not there, none.
+    """
+    table = open_table(path)
+    for name in [] if table is None else live_paths(table):
+        if (found := found_in(path / name, columns, find)) is not None:
+            yield read_parquet(path / name, wanted).filter(found)
 
 
 def found_in(file: Path, columns: Sequence[str], find: Find) -> pa.Array | None:

@@ -1,6 +1,7 @@
 """One Delta table with a fence: of two writers for the same app id, one is refused."""
 
 import os
+import secrets
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ UNSYNCED = 8
 # After so many seconds without a commit the table is read anew before one: the log's entry after an old version is
 # removed some day, and a writer that still stood there would write it again, unseen by all.
 FRESH = 60
+# The property of a table that each order to forget changes before it looks for rows: see `LogTable.fence`.
+MARK = "driftline.forgotten"
 
 
 class Fenced(DriftlineError):
@@ -103,14 +106,48 @@ class LogTable:
         if moved:
             raise Fenced(f"{self.path}: another writer has moved {', '.join(moved)}")
         self._add_columns(pending.schema)
+        try:
+            self.apply([*self._files(pending), *pending.removed], pending.versions)
+        except Fenced:
+            if pending.made or not self._is_marked_anew():
+                raise
+            self.commit(pending)
+
+    def _files(self, pending: Pending) -> list[AddAction]:
+        """The rows as data files: made anew where some are gone, or where something was to be forgotten since."""
+        if pending.mark not in (None, self.mark):
+            if pending.made:
+                raise Fenced(f"{self.path}: something is to be forgotten since its rows were made")
+            for file in pending.files or ():
+                (self.path / file.path).unlink(missing_ok=True)
+            pending.files = None
         if pending.files is None or not self._there(pending.files):
+            pending.mark = pending.mark if pending.made else self.mark
             pending.written = conform(pending.rows(), self.schema)
             pending.files = write_files(self.path, pending.written)
-        self.apply([*pending.files, *pending.removed], pending.versions)
+        return pending.files
+
+    def _is_marked_anew(self) -> bool:
+        before = self.mark
+        self.refresh()
+        return self.mark != before
+
+    def fence(self) -> None:
+        """From here on no commit stands whose rows were made before: what is to be forgotten by now is concealed in all
+        that is written later. Raises as `apply` does.
+        """
+        before = self.delta.version()
+        try:
+            self.delta.alter.set_table_properties(
+                {MARK: secrets.token_hex(8)}, raise_if_not_exists=False, post_commithook_properties=NO_HOOKS
+            )
+        except CommitFailedError as error:
+            raise Fenced(f"{self.path}: {error}") from error
+        self._settle(before)
 
     def append(self, rows: pa.Table, app: str) -> None:
         """Commit rows that are not Kafka's; an app id of their own stands one higher then. Raises as `commit`."""
-        version, pending = self.version_of(app), Pending(rows.schema)
+        version, pending = self.version_of(app), Pending(rows.schema, mark=self.mark)
         pending.add(rows, app, judged=version, version=version + 1)
         self.commit(pending)
 
@@ -138,7 +175,7 @@ class LogTable:
         self._settle(before)
 
     def refresh(self) -> None:
-        """See what others have committed; only while no rows wait that were judged by the state before."""
+        """See what others have committed; rows that wait must be judged by the app ids again."""
         self.delta = _open(self.place)
         self._seen()
 
@@ -151,6 +188,7 @@ class LogTable:
 
     def _seen(self) -> None:
         self.schema = _arrow(self.delta)
+        self.mark = self.delta.metadata().configuration.get(MARK, "")
         self._versions: dict[str, int] = {}
         self._read = time.monotonic()
 

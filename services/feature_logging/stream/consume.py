@@ -52,7 +52,7 @@ async def consume(settings: Settings, feature_log: FeatureLog, intake: Intake, h
         check_offsets(tables.all, await _once_reached(partial(_end_offsets, settings.kafka_bootstrap)))
         while True:
             try:
-                await _once_reached(partial(repair, feature_log.tables, settings.kafka_bootstrap, intake.lookup))
+                await _once_reached(partial(repair, feature_log.tables, settings.kafka_bootstrap, intake))
                 await _loop(settings, producer, intake, health).run()
             except Fenced as error:
                 log.warning(_BROKEN if isinstance(error, Damaged) else _OVERTAKEN, why=str(error))

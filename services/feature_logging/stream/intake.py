@@ -5,8 +5,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+import pyarrow as pa
 from structlog import get_logger
 
+from services.feature_logging.domain.forgetting import Came, Conceals, Nobody
 from services.feature_logging.domain.labels import label_rows, labels_of
 from services.feature_logging.domain.origin import Origin
 from services.feature_logging.domain.predictions import Message
@@ -42,15 +44,26 @@ class Intake:
     `lookup` gives what is known of a bundle by its digest, or raises Unreadable; it may take long, and is asked once.
     """
 
-    def __init__(self, feature_log: FeatureLog, lookup: Lookup, bounds: Bounds = DEFAULT_BOUNDS) -> None:
+    def __init__(
+        self,
+        feature_log: FeatureLog,
+        lookup: Lookup,
+        concealer: Conceals | None = None,
+        bounds: Bounds = DEFAULT_BOUNDS,
+    ) -> None:
         self._log = feature_log
-        self.lookup = lookup
+        self._concealer = concealer or Nobody()
+        self._lookup = lookup
         self._rejected = Place(rejected_path(feature_log.tables), REJECTED)
         self._rejections: Rejections | None = None
         self._gaps = Gaps(feature_log)
         self._stale = False
         self._bundles: dict[str, Known] = {}
-        self._outcomes = Outcomes(feature_log, self._bundle, bounds)
+        self._outcomes = Outcomes(feature_log, self._bundle, self._concealer, bounds)
+
+    def into(self, feature_log: FeatureLog) -> "Intake":
+        """One that takes messages into another log in the same way."""
+        return Intake(feature_log, self._lookup, self._concealer)
 
     async def handle(self, message: InMessage) -> Sequence[OutMessage]:
         """Take a message's rows, unless the log has them.
@@ -144,7 +157,7 @@ class Intake:
 
     async def _bundle(self, digest: str) -> Known:
         if digest not in self._bundles:
-            self._bundles[digest] = await asyncio.to_thread(self.lookup, digest)
+            self._bundles[digest] = await asyncio.to_thread(self._lookup, digest)
         return self._bundles[digest]
 
     async def _labels(self, message: InMessage, origin: Origin) -> None:
@@ -155,7 +168,10 @@ class Intake:
         for kind, rows in parts.items():
             place = Place(table_path(self._log.tables, event.model, kind), LABELS)
             if not await self._log.holds(place, origin):
-                await self._log.add(place, rows, origin)
+                days = frozenset(rows.column("event_day").cast(pa.int32()).unique().to_pylist())
+                came = Came(event.model, rows)
+                unmade = Unmade(LABELS, len(rows), rows.nbytes, days, came, self._concealer.labels)
+                await self._log.add(place, unmade, origin)
         labels = [label for kind, rows in parts.items() for label in labels_of(rows, business=kind == "business")]
         self._outcomes.labels_came(event.model, origin, labels)
 

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from functools import partial
 
 import pyarrow as pa
 from prometheus_client import Counter, Gauge
 
+from services.feature_logging.domain.forgetting import Conceals
 from services.feature_logging.domain.origin import Origin
 from services.feature_logging.domain.pairs import Label, Meeting, Row
-from services.feature_logging.domain.predictions import Message
 from services.feature_logging.models import Known
 from services.feature_logging.store.log import FeatureLog
 from services.feature_logging.store.matcher import Arrived, Bounds, Matcher
@@ -30,8 +30,11 @@ FORGOTTEN = Counter(
 class Outcomes:
     """Collects what came, and says what met once it is in the tables. `rows`: of all that came since the last flush."""
 
-    def __init__(self, feature_log: FeatureLog, bundle: Callable[[str], Awaitable[Known]], bounds: Bounds) -> None:
+    def __init__(
+        self, feature_log: FeatureLog, bundle: Callable[[str], Awaitable[Known]], concealer: Conceals, bounds: Bounds
+    ) -> None:
         self._log = feature_log
+        self._concealer = concealer
         self._bundle = bundle
         self._bounds = bounds
         self._matchers: dict[str, Matcher] = {}
@@ -69,23 +72,16 @@ class Outcomes:
         place = outcomes_place(self._log.tables, model)
         matcher = self._matchers.setdefault(model, Matcher(self._log.tables, model, self._bounds))
         versions = await asyncio.to_thread(matcher.matched, set(map(_app, came.triggers)))
-        meetings = await asyncio.to_thread(matcher.meetings, await self._remembered(came.since(versions)))
+        meetings = await asyncio.to_thread(matcher.meetings, came.since(versions))
         self._tell(model, matcher)
-        pairs = NewPairs(meetings, versions, await self._judge(meetings), matcher.remembered.predicted)
+        remembered = partial(self._concealer.meetings, model)
+        pairs = NewPairs(meetings, versions, await self._judge(meetings), matcher.remembered.predicted, remembered)
         if meetings:
             await self._log.write(place, pairs)
         for business, kind in ((False, "label"), (True, "business")):
             PAIRS.labels(model, kind).inc(pairs.rows.column("business").to_pylist().count(business))
         again = [trigger for trigger in came.triggers if trigger.offset < versions[_app(trigger)]]
         return pa.concat_tables([await asyncio.to_thread(matcher.made_by, again), pairs.rows])
-
-    async def _remembered(self, came: Arrived) -> Arrived:
-        """Without what is to be forgotten."""
-        for place, (origin, batch) in enumerate(came.predictions):
-            with suppress(Unreadable):  # the log has its rows, though its bundle may be gone by now
-                known = await self._bundle(batch.meta.digest)
-                came.predictions[place] = origin, known.to_match(Message(batch, origin))
-        return came
 
     async def _judge(self, meetings: Sequence[Meeting]) -> Callable[[Label, Row], bool]:
         """Whether a label counts: a value of its kind, not older than its prediction."""

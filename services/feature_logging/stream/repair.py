@@ -17,7 +17,7 @@ from services.feature_logging.domain.gaps import gap_row
 from services.feature_logging.store.refill import APP_ID, Refill
 from services.feature_logging.store.rejections import Rejections, recent_rejections
 from services.feature_logging.store.table import LogTable, Place
-from services.feature_logging.stream.intake import SERVICE, Intake, Lookup
+from services.feature_logging.stream.intake import SERVICE, Intake
 from shared.errors import DriftlineError, Unreadable
 from shared.feature_log.damage import Damage, find_damage, mark, remove_checkpoint, restart, settle
 from shared.feature_log.opened import TOPICS
@@ -61,7 +61,7 @@ def make_readable(tables: Path) -> None:
             raise NotMended(f"{_name(tables, damage)}: {'; '.join(damage.told())}")
 
 
-async def repair(tables: Path, bootstrap: str, lookup: Lookup) -> None:
+async def repair(tables: Path, bootstrap: str, intake: Intake) -> None:
     """Put back what tables have lost. What Kafka has no more becomes a row of `_gaps`. While a message can't be read
     that could be when it was logged, all stays broken.
 
@@ -80,7 +80,7 @@ async def repair(tables: Path, bootstrap: str, lookup: Lookup) -> None:
     refill = Refill(tables, {damage.table: damage.files for damage in found})
     try:
         for span in _joined(span for each in spans.values() for span in each):
-            await _read_again(tables, bootstrap, span, Taking(Intake(refill, lookup), rejected))
+            await _read_again(tables, bootstrap, span, Taking(intake.into(refill), rejected))
     except NotMended as error:
         log.warning("not mended; it is tried again with the next cleaning", why=str(error))
         return

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from services.feature_logging.domain.forgetting import Conceals
 from services.feature_logging.store.matcher import DEFAULT_BOUNDS, Bounds
 from services.feature_logging.stream.intake import Intake
 from shared.batch import encode_batch, request_key
@@ -98,9 +99,15 @@ def labelled(offset: int, *labels: L, partition: int = 0) -> InMessage:
 class Worker:
     """Reads messages and flushes as the consume loop does, and keeps what is to be sent."""
 
-    def __init__(self, tables: Path, bounds: Bounds = DEFAULT_BOUNDS, rows: int = 1_000_000) -> None:
+    def __init__(
+        self,
+        tables: Path,
+        bounds: Bounds = DEFAULT_BOUNDS,
+        rows: int = 1_000_000,
+        concealer: Conceals | None = None,
+    ) -> None:
         self.log = feature_log(tables, rows)
-        self.intake = Intake(self.log, KNOWN.get, bounds)
+        self.intake = Intake(self.log, KNOWN.get, concealer, bounds)
         self.sent: list[OutMessage] = []
 
     async def read(self, *messages: InMessage, flush: bool = True) -> list[Told]:

@@ -12,13 +12,14 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from services.feature_logging.models import Known
 from services.feature_logging.store.compaction import compact
+from services.feature_logging.store.concealing import Concealer
 from services.feature_logging.store.forgetting import Forgetting, Forgotten
 from services.feature_logging.store.keystore import KeyStore
 from services.feature_logging.store.table import Fenced, LogTable
 from services.feature_logging.stream.intake import Intake
 from shared.definition import ModelDefinition
 from shared.feature_log.completeness import completeness
-from shared.feature_log.forgotten import Orders, forgotten_path
+from shared.feature_log.forgotten import forgotten_path
 from shared.feature_log.opened import open_log
 from shared.feature_log.schema import table_path
 from shared.feature_log.snapshot import Bounds, SnapshotChanged, pin_snapshot, read_snapshot
@@ -44,7 +45,7 @@ def forgetting(tables: Path) -> Forgetting:
 
 def forget(tables: Path, entity: str, model: str | None = None) -> Forgotten:
     orders = forgetting(tables)
-    return orders.carry_out(orders.order(entity, model, "local-admin"))
+    return orders.carry_out(orders.order(entity, model, "local-admin"), entity)
 
 
 def told(done: Forgotten) -> dict[str, int]:
@@ -162,8 +163,10 @@ def test_snapshots_of_before_say_that_they_changed_and_why_and_those_without_its
 
 
 def intake(tables: Path, known: ModelDefinition) -> Intake:
-    bundle = Known(known, CATEGORIES, KeyStore(tables.parent / "keys"), Orders(tables))
-    return Intake(feature_log(tables), lambda _: bundle)
+    keys = KeyStore(tables.parent / "keys")
+    concealer = Concealer(tables, keys)
+    bundle = Known(known, CATEGORIES, keys, concealer.predictions)
+    return Intake(feature_log(tables), lambda _: bundle, concealer)
 
 
 async def test_the_log_stays_complete_and_writers_go_on(tmp_path: Path) -> None:
@@ -179,9 +182,9 @@ async def test_the_log_stays_complete_and_writers_go_on(tmp_path: Path) -> None:
 
 
 async def test_rows_that_were_logged_before_the_order_but_come_later_are_concealed(tmp_path: Path) -> None:
-    way_in, orders = intake(tmp_path / "tables", definition()), forgetting(tmp_path / "tables")
+    way_in = intake(tmp_path / "tables", definition())
     await way_in.handle(prediction_message(0, count=4))  # waits in the buffer
-    orders.carry_out(orders.order("N1", None, "local-admin"))
+    forget(tmp_path / "tables", "N1")
     await way_in.flush()
     rows = rows_of(place(tmp_path / "tables")).to_pylist()
     assert [(row["entity"], row["role"]) for row in rows] == [
@@ -189,7 +192,7 @@ async def test_rows_that_were_logged_before_the_order_but_come_later_are_conceal
     ]
     later = datetime.now(UTC) + timedelta(hours=1)
     message = replace(prediction_message(1, count=4), timestamp_ms=int(later.timestamp() * 1000))
-    orders.carry_out(orders.order("N1001", None, "local-admin"))
+    forget(tmp_path / "tables", "N1001")
     await way_in.handle(message)  # of the same day, but logged after the order: it came again of itself
     await way_in.flush()
     assert rows_of(place(tmp_path / "tables"))["entity"].to_pylist().count("N1001") == 1
@@ -243,6 +246,6 @@ def test_a_forgetting_goes_on_over_a_compaction(log: Log, monkeypatch: pytest.Mo
     orders = forgetting(log.tables)
     order = orders.order("Ann", None, "local-admin")
     monkeypatch.setattr(LogTable, "apply", compacted_meanwhile)
-    assert sum(told(orders.carry_out(order)).values()) == 7
+    assert sum(told(orders.carry_out(order, "Ann")).values()) == 7
     assert "Ann" not in on_disk(log.tables)
     assert len(DeltaTable(table_path(log.tables, MODEL, "predictions")).to_pyarrow_table()) == 4

@@ -1,7 +1,6 @@
 """What a definition calls sensitive never stands in the clear in the log; who has the keys reads what is encrypted."""
 
 from pathlib import Path
-from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
@@ -18,19 +17,16 @@ from services.feature_logging.store.keystore import KeyStore
 from services.feature_logging.stream.intake import Intake
 from shared.definition import ModelDefinition, Sensitive, parse_definition
 from shared.errors import Unreadable
-from shared.feature_log.forgotten import Order
 from shared.feature_log.keystore import KeyReader, NoKeys
 from shared.feature_log.schema import table_path
 from shared.feature_log.sealing import entity_hash, key_id
 from shared.feature_log.snapshot import Bounds, Snapshot, pin_snapshot, read_snapshot
-from tests.unit.feature_logging.pairing import L, labelled, told
 from tests.unit.feature_logging.samples import (
     CATEGORIES,
     LOGGED_MS,
     MODEL,
     START,
     batch,
-    definition,
     feature_log,
     origin,
     prediction_message,
@@ -178,14 +174,3 @@ def test_ids_that_are_made_of_what_history_says_are_keyed(tmp_path: Path) -> Non
     )
     assert not ids[0] & ids[1]
     assert not (ids[0] | ids[1]) & ids[2]
-
-
-async def test_a_label_meets_no_row_that_is_forgotten_before_it_is_written(tmp_path: Path) -> None:
-    store, when = KeyStore(tmp_path / "keys"), END
-    known = Known(definition(), CATEGORIES, store, lambda: [Order(entity_hash(store.secret, "N1"), None, when)])
-    way_in = Intake(feature_log(tmp_path / "tables"), lambda _: known)
-    names = [str(UUID(bytes=each)) for each in batch(4).request_id]
-    sent = list(await way_in.handle(labelled(0, *(L(name, 1) for name in names))))
-    sent += await way_in.handle(prediction_message(0, count=4))
-    sent += await way_in.flush()
-    assert [name for name, *_ in told(sent)] == [name for place, name in enumerate(names) if place != 1]

@@ -6,11 +6,12 @@ import pytest
 from deltalake import DeltaTable
 
 from services.feature_logging.models import Known
+from services.feature_logging.store.concealing import Concealer
 from services.feature_logging.store.forgetting import Forgetting
 from services.feature_logging.store.keystore import KeyStore
 from services.feature_logging.stream.intake import Intake
 from shared.feature_log.completeness import completeness
-from shared.feature_log.forgotten import Orders, restated
+from shared.feature_log.forgotten import restated
 from shared.feature_log.opened import open_log
 from shared.feature_log.proof.verify import verify
 from shared.kafka.admin import LABELS as LABELS_TOPIC
@@ -29,13 +30,15 @@ SOURCES = {(TOPIC, 0): 0, (LABELS_TOPIC, 0): 0}
 
 
 def intake(tables: Path) -> Intake:
-    known = Known(definition(), CATEGORIES, KeyStore(tables.parent / "keys"), Orders(tables))
-    return Intake(feature_log(tables), lambda _: known)
+    keys = KeyStore(tables.parent / "keys")
+    concealer = Concealer(tables, keys)
+    known = Known(definition(), CATEGORIES, keys, concealer.predictions)
+    return Intake(feature_log(tables), lambda _: known, concealer)
 
 
 def forget(tables: Path, entity: str) -> int:
     forgetting = Forgetting(tables, KeyStore(tables.parent / "keys"))
-    return sum(each.rows for each in forgetting.carry_out(forgetting.order(entity, None, "local-admin")).tables)
+    return sum(each.rows for each in forgetting.carry_out(forgetting.order(entity, None, "local-admin"), entity).tables)
 
 
 def faults(tables: Path) -> list[str]:

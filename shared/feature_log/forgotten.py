@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from shared.events import SnapshotPin
-from shared.feature_log.proof.links import Part
 from shared.feature_log.reading import dataset, open_table
 from shared.feature_log.schema import TIME
 
@@ -37,20 +36,6 @@ SCHEMA = pa.schema(
 # without a hash says that what the tables held of them by then is concealed.
 IDS = pa.schema([("batch", pa.string()), ("model", pa.string()), ("hash", pa.binary())])
 
-# What a link's part of a table (see `proof.links`) is since an order was carried out; the highest `number` counts.
-RESTATED = pa.schema(
-    [
-        ("record", pa.string()),
-        ("number", pa.int64()),
-        ("topic", pa.string()),
-        ("partition", pa.int32()),
-        ("first", pa.int64()),
-        ("table", pa.string()),
-        ("rows", pa.int64()),
-        ("content", pa.string()),
-    ]
-)
-
 
 def forgotten_path(tables: Path) -> Path:
     """Where the table lies."""
@@ -60,21 +45,6 @@ def forgotten_path(tables: Path) -> Path:
 def ids_path(tables: Path) -> Path:
     """Where the table of IDS lies."""
     return tables / "_forgotten_ids"
-
-
-def restated_path(tables: Path) -> Path:
-    """Where the table of RESTATED lies."""
-    return tables / "_restated"
-
-
-def restated(tables: Path) -> dict[tuple[str, int, int, str], Part]:
-    """The parts that links have now: by topic, partition, the link's first offset, and table."""
-    table = open_table(restated_path(tables))
-    rows = [] if table is None else table.to_pyarrow_table().sort_by("number").to_pylist()
-    return {
-        (row["topic"], row["partition"], row["first"], row["table"]): Part(row["table"], row["rows"], row["content"])
-        for row in rows
-    }
 
 
 def last_change(tables: Path) -> int:

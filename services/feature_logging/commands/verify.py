@@ -9,9 +9,10 @@ from pathlib import Path
 from services.feature_logging.settings import Settings
 from shared.errors import InvalidInput
 from shared.feature_log.completeness import completeness
-from shared.feature_log.forgotten import restated
+from shared.feature_log.keystore import KeyReader, NoKeys
 from shared.feature_log.opened import open_log
 from shared.feature_log.proof.reports import PartitionReport
+from shared.feature_log.proof.restated import restated
 from shared.feature_log.proof.verify import Fault, Verified, verify
 
 # A service that runs may be between the commits of one flush, which looks like a gap for a moment.
@@ -22,7 +23,7 @@ _COLUMNS = "{:<22} {:>4}  {:<17} {:>20} {:>9} {:>10} {:>9} {:>6} {:>8}"
 def add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> argparse.ArgumentParser:
     """The command's options."""
     parser = commands.add_parser("verify", help="recompute the hash chain and the rows in it; ends with 1 if it breaks")
-    parser.add_argument("--head", action="append", default=[], help="a hash of the chain that was kept elsewhere")
+    parser.add_argument("--head", action="append", default=[], help="a head that was kept elsewhere")
     parser.add_argument("--json", type=Path, help="a file for all of it")
     parser.set_defaults(run=show_verify)
     return parser
@@ -32,14 +33,15 @@ def show_verify(settings: Settings, options: argparse.Namespace) -> int:
     """Print what was found; raises InvalidInput, OSError."""
     if not settings.tables.is_dir():
         raise InvalidInput("--state", f"there is no log: {settings.tables} is no folder")
-    found = _verified(settings.tables, options.head)
+    found = _verified(settings, options.head)
     if options.json is not None:
         options.json.write_text(json.dumps(found.model_dump(mode="json"), indent=2) + "\n")
     print("\n".join(_lines(found)))  # noqa: T201  # a command's answer
     return 0 if found.complete else 1
 
 
-def _verified(tables: Path, heads: list[str]) -> Verified:
+def _verified(settings: Settings, heads: list[str]) -> Verified:
+    tables = settings.tables
     log = open_log(tables)
     report = completeness(log)
     for _ in range(_MORE_LOOKS):
@@ -47,7 +49,14 @@ def _verified(tables: Path, heads: list[str]) -> Verified:
             time.sleep(_PAUSE)
             log = open_log(tables)
             report = completeness(log)
-    return verify(log, report, heads, restated(tables))
+    return verify(log, report, heads, restated(tables, _secret(settings.feature_log_keys)))
+
+
+def _secret(folder: Path) -> bytes | None:
+    try:
+        return KeyReader(folder).secret
+    except NoKeys:
+        return None
 
 
 def _lines(found: Verified) -> Iterator[str]:
@@ -61,6 +70,9 @@ def _lines(found: Verified) -> Iterator[str]:
     yield from (f"BROKEN {problem}" for problem in _problems(found))
     if found.restated:
         yield f"{found.restated} links hold other rows than were logged, as records in _forgotten account for"
+    if found.restated_head:
+        unchecked = "" if found.seals_checked else "; the seals were not checked, since the keys are not here"
+        yield f"head of what says so: {found.restated_head}{unchecked}"
     held = "complete, as it was logged" if found.links else "complete, but nothing says yet that it is as it was logged"
     yield f"{found.links} links recomputed: {held if found.complete else 'NOT COMPLETE'}"
 

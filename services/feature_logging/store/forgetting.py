@@ -11,7 +11,7 @@ import pyarrow as pa
 from services.feature_logging.domain.forgetting import Key, conceal, keys_of, logged_of, of_entities, of_keys, without
 from services.feature_logging.store.forgotten_ids import ForgottenIds
 from services.feature_logging.store.keystore import KeyStore
-from services.feature_logging.store.restating import Restating
+from services.feature_logging.store.restating import Book, Restating
 from services.feature_logging.store.rewriting import Find, delete_old, found_rows, persistently, rewrite
 from services.feature_logging.store.table import LogTable, Place
 from shared.events import Record
@@ -56,6 +56,7 @@ class Forgetting:
         self._tables = tables
         self._keys = keys
         self._ids = ForgottenIds(tables, keys)
+        self._book = Book(tables, keys)
 
     def order(self, entity: str, model: str | None, by: str) -> Order:
         """Write down whom to forget, with all that was logged until now: what of it is yet to be written is concealed
@@ -110,7 +111,7 @@ class Forgetting:
         if open_table(path) is None:
             return
         change = without if kind == "history" else conceal
-        chain = Restating(self._tables, name, order.id, columns, find)
+        chain = Restating(self._book, name, order.id, columns, find)
         chain.before(change)
         rows, version = rewrite(path, columns, find, change)
         chain.after()

@@ -4,24 +4,25 @@ It is written down before the rows are changed, and only of links that held: wha
 a fault.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 from deltalake import DeltaTable
 
+from services.feature_logging.store.keystore import KeyStore
+from services.feature_logging.store.pending import Pending
 from services.feature_logging.store.rewriting import Change, Find, found_rows, persistently
 from services.feature_logging.store.table import LogTable, Place
-from shared.feature_log.forgotten import RESTATED, restated, restated_path
 from shared.feature_log.opened import TOPICS, OpenLog, OpenTable
 from shared.feature_log.proof.links import Link, Part, from_table, parts_between, parts_of
 from shared.feature_log.proof.messages import Held, held
 from shared.feature_log.proof.reading import read_held
+from shared.feature_log.proof.restated import APP_ID, SCHEMA, PartKey, Restatement, restated, restated_path
 from shared.feature_log.reading import open_table
 from shared.feature_log.schema import proof_path
 
-_APP = "driftline/restated"
 _PLACE = ("source_partition", "source_offset")
 Places = set[tuple[int, int]]
 
@@ -29,8 +30,9 @@ Places = set[tuple[int, int]]
 class Restating:
     """Of the rows of one table (`model/kind`) that `find` tells by `columns`; `record` says why they are changed."""
 
-    def __init__(self, tables: Path, name: str, record: str, columns: Iterable[str], find: Find) -> None:
-        self._tables = tables
+    def __init__(self, book: "Book", name: str, record: str, columns: Iterable[str], find: Find) -> None:
+        self._book = book
+        self._tables = book.tables
         self._name = name
         self._record = record
         self._topic = TOPICS.get(name.rpartition("/")[2])  # type: ignore[call-overload]  # any name
@@ -47,12 +49,10 @@ class Restating:
         self._write(lambda rows: rows, sound=False)
 
     def _write(self, change: Callable[[pa.Table], pa.Table], *, sound: bool) -> None:
-        rows = [self._row(link, part) for link, part in self._parts(change, sound=sound)]
-        if rows:
-            persistently(partial(self._add, pa.Table.from_pylist(rows, schema=RESTATED)))
+        self._book.write(self._record, list(self._parts(change, sound=sound)))
 
     def _parts(self, change: Callable[[pa.Table], pa.Table], *, sound: bool) -> Iterator[tuple[Link, Part]]:
-        lawful = restated(self._tables)
+        lawful = self._book.parts()
         for link in self._links():
             self._seen.add((link.partition, link.span.first))
             now = self._held(link)
@@ -89,11 +89,33 @@ class Restating:
             for rows in found_rows(self._tables / self._name, columns, self._find, _PLACE):
                 yield from zip(*(column.to_pylist() for column in rows.columns), strict=True)
 
-    def _row(self, link: Link, part: Part) -> dict[str, object]:
-        where = {"topic": link.topic, "partition": link.partition, "first": link.span.first}
-        return {"record": self._record} | where | vars(part)
 
-    def _add(self, rows: pa.Table) -> None:
-        table = LogTable(Place(restated_path(self._tables), RESTATED))
-        number = pa.repeat(pa.scalar(table.version_of(_APP) + 1, pa.int64()), len(rows))
-        table.append(rows.set_column(rows.schema.get_field_index("number"), RESTATED.field("number"), number), _APP)
+class Book:
+    """Where it is written down, sealed with the keys' secret."""
+
+    def __init__(self, tables: Path, keys: KeyStore) -> None:
+        self.tables = tables
+        self._keys = keys
+
+    def parts(self) -> Mapping[PartKey, Part]:
+        """What parts of links are now, by all records that hold."""
+        return restated(self.tables, self._keys.secret).parts
+
+    def write(self, record: str, parts: Sequence[tuple[Link, Part]]) -> None:
+        """These parts of links will be so; `record` says why."""
+        if parts:
+            persistently(partial(self._write, record, parts))
+
+    def _write(self, record: str, parts: Sequence[tuple[Link, Part]]) -> None:
+        table = LogTable(Place(restated_path(self.tables), SCHEMA))
+        known, rows = restated(self.tables), list[Restatement]()
+        before = known.head
+        for number, (link, part) in enumerate(parts, known.count):
+            where = link.topic, link.partition, link.span.first, part.table
+            row = Restatement(record, number, *where, part.rows, part.content, before).sealed(self._keys.secret)
+            rows.append(row)
+            before = row.hash
+        pending = Pending(SCHEMA, mark=table.mark)
+        made = pa.Table.from_pylist([row._asdict() for row in rows], schema=SCHEMA)
+        pending.add(made, APP_ID, judged=known.count, version=known.count + len(rows))
+        table.commit(pending)

@@ -1,6 +1,7 @@
 """Recomputing the hash chain from its beginning, and what its links say from the tables."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 
 import numpy as np
@@ -12,9 +13,7 @@ from shared.feature_log.proof.messages import Held
 from shared.feature_log.proof.producers import Producers
 from shared.feature_log.proof.reading import END, pieces, read_held
 from shared.feature_log.proof.reports import Completeness
-
-# What a link's part must be instead, since its rows were lawfully changed: by topic, partition, first offset and table.
-Restated = Mapping[tuple[str, int, int, str], Part]
+from shared.feature_log.proof.restated import Restated
 
 
 class Fault(Record):
@@ -30,21 +29,27 @@ class Fault(Record):
 
 class Verified(Record):
     """`complete` if the report is, nothing is at fault, and no message that a producer has sent is missing. `links` are
-    in the chain; `restated` of them hold other rows than were logged, which a record accounts for.
+    in the chain; `restated` of them hold other rows than were logged, which records account for: `restated_head` is the
+    hash of the last (None: there is none), `seals_checked`, if the keys for that were at hand.
     """
 
     complete: bool
     links: int
     restated: int
+    restated_head: str | None
+    seals_checked: bool
     faults: tuple[Fault, ...]
     report: Completeness
 
 
 def verify(log: OpenLog, report: Completeness, heads: Sequence[str], restated: Restated) -> Verified:
-    """Recompute all. `report` is that on the log, `heads` are hashes of links that were kept elsewhere."""
+    """Recompute all. `report` is that on the log, `heads` are hashes of links, or of records in `restated`, that were
+    kept elsewhere.
+    """
     links = [] if log.proof is None else from_table(log.proof.to_pyarrow_table())
     sources = {(link.topic, link.partition) for link in links} | {(of.topic, of.partition) for of in report.partitions}
-    faults, producers = list(_unknown(heads, links)), Producers()
+    known = {link.hash for link in links} | {each.hash for each in restated.records}
+    faults, producers = [*_unknown(heads, known), *_nowhere(restated.faults())], Producers()
     for source in sorted(sources):
         mine = [link for link in links if (link.topic, link.partition) == source]
         faults += _chain_faults(source, mine, log.proven(source))
@@ -54,17 +59,22 @@ def verify(log: OpenLog, report: Completeness, heads: Sequence[str], restated: R
     return Verified(
         complete=report.complete and not (faults or missing),
         links=len(links),
-        restated=len({key[:3] for key in restated}),
+        restated=len({key[:3] for key in restated.parts}),
+        restated_head=restated.head if restated.records else None,
+        seals_checked=restated.secret is not None,
         faults=tuple(faults),
         report=exact,
     )
 
 
-def _unknown(heads: Sequence[str], links: Sequence[Link]) -> Iterator[Fault]:
+def _unknown(heads: Sequence[str], known: AbstractSet[str]) -> Iterator[Fault]:
+    gone = [head for head in dict.fromkeys(heads) if head not in known]
+    return _nowhere(f"no link has the hash {head}: the chain was cut off or made anew" for head in gone)
+
+
+def _nowhere(told: Iterable[str]) -> Iterator[Fault]:
     nowhere = dict.fromkeys(("topic", "partition", "hour", "first", "last"))
-    for head in dict.fromkeys(heads):
-        if not any(link.hash == head for link in links):
-            yield Fault(**nowhere, what=f"no link has the hash {head}: the chain was cut off or made anew")
+    return (Fault(**nowhere, what=what) for what in told)
 
 
 def _chain_faults(source: Source, links: Sequence[Link], proven: int) -> Iterator[Fault]:
@@ -120,7 +130,7 @@ def _link_faults(link: Link, tables: Sequence[Held], restated: Restated) -> Iter
     there = {part.table: part for part in found}
     said = {part.table: part for part in link.parts}
     for table in sorted({*there, *said}):
-        lawful = restated.get((link.topic, link.partition, link.span.first, table))
+        lawful = restated.parts.get((link.topic, link.partition, link.span.first, table))
         if there.get(table) not in (said.get(table), lawful or said.get(table)):
             yield _fault(link, _difference(table, said.get(table), there.get(table), _absent(link, tables)))
 

@@ -10,6 +10,7 @@ from shared.errors import Unreadable
 from shared.feature_log.completeness import completeness
 from shared.feature_log.opened import open_log
 from shared.feature_log.proof.producers import ProducerReport
+from shared.feature_log.proof.restated import Restated
 from shared.feature_log.proof.verify import verify
 from shared.kafka.message import InMessage
 from tests.unit.feature_logging.samples import (
@@ -50,7 +51,7 @@ def reports(tables: Path) -> dict[str, ProducerReport]:
     """By name, recomputed; what the chain alone tells is the same but for the holes' places."""
     log = open_log(tables)
     short = completeness(log)
-    exact = verify(log, short, [], {})
+    exact = verify(log, short, [], Restated())
     assert [replace_holes(each) for each in exact.report.producers] == list(short.producers)
     assert exact.complete == (not any(each.missing_messages for each in exact.report.producers))
     return {each.producer: each for each in exact.report.producers}
@@ -83,7 +84,7 @@ async def test_a_producer_that_begins_anew_with_another_name_leaves_no_hole(tmp_
 async def test_a_message_that_was_sent_again_is_no_hole_and_is_counted(tmp_path: Path) -> None:
     await logged(tmp_path, sent(0), sent(1), sent(2), sent(0, offset=1))
     log = open_log(tmp_path)
-    found = verify(log, completeness(log), [], {})
+    found = verify(log, completeness(log), [], Restated())
     (producer,) = found.report.producers
     assert (producer.repeated_messages, producer.missing_messages, found.complete) == (1, 0, True)
 
@@ -97,7 +98,7 @@ async def test_a_message_that_was_rejected_did_come(tmp_path: Path) -> None:
 async def test_a_running_count_that_does_not_follow_is_said(tmp_path: Path) -> None:
     await logged(tmp_path, sent(0), sent(1, rows_so_far=10), sent(2, rows_so_far=13))
     log = open_log(tmp_path)
-    found = verify(log, completeness(log), [], {})
+    found = verify(log, completeness(log), [], Restated())
     assert not found.complete
     assert "message 1: its running count" in found.report.producers[0].holes[0]
 

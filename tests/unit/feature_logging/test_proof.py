@@ -19,6 +19,7 @@ from shared.feature_log.completeness import completeness
 from shared.feature_log.opened import open_log
 from shared.feature_log.proof.links import Link, from_table, units
 from shared.feature_log.proof.messages import held
+from shared.feature_log.proof.restated import Restated
 from shared.feature_log.proof.verify import Fault, verify
 from shared.feature_log.schema import proof_path
 from shared.kafka.admin import LABELS as LABELS_TOPIC
@@ -87,7 +88,7 @@ def links(tables: Path) -> list[Link]:
 
 def faults(tables: Path, *heads: str) -> list[Fault]:
     log = open_log(tables)
-    return list(verify(log, completeness(log), heads, {}).faults)
+    return list(verify(log, completeness(log), heads, Restated()).faults)
 
 
 def spans(tables: Path) -> list[tuple[str, int, int, int]]:

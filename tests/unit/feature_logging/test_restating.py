@@ -1,5 +1,7 @@
 """Forgetting is no fault of the hash chain; what else was changed stays one."""
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,11 +11,15 @@ from services.feature_logging.models import Known
 from services.feature_logging.store.concealing import Concealer
 from services.feature_logging.store.forgetting import Forgetting
 from services.feature_logging.store.keystore import KeyStore
+from services.feature_logging.store.restating import Book
 from services.feature_logging.stream.intake import Intake
 from shared.feature_log.completeness import completeness
-from shared.feature_log.forgotten import restated
 from shared.feature_log.opened import open_log
+from shared.feature_log.proof.links import from_table, parts_between, parts_of
+from shared.feature_log.proof.reading import read_held
+from shared.feature_log.proof.restated import restated, restated_path
 from shared.feature_log.proof.verify import verify
+from shared.feature_log.schema import proof_path
 from shared.kafka.admin import LABELS as LABELS_TOPIC
 from tests.unit.feature_logging.samples import (
     CATEGORIES,
@@ -41,9 +47,9 @@ def forget(tables: Path, entity: str) -> int:
     return sum(each.rows for each in forgetting.carry_out(forgetting.order(entity, None, "local-admin"), entity).tables)
 
 
-def faults(tables: Path) -> list[str]:
-    log = open_log(tables)
-    return [fault.what for fault in verify(log, completeness(log), [], restated(tables)).faults]
+def faults(tables: Path, *heads: str, keys: bool = True) -> list[str]:
+    log, secret = open_log(tables), KeyStore(tables.parent / "keys").secret if keys else None
+    return [fault.what for fault in verify(log, completeness(log), heads, restated(tables, secret)).faults]
 
 
 @pytest.fixture
@@ -64,7 +70,7 @@ async def test_the_chain_holds_after_each_of_two_entities_is_forgotten(tables: P
     for entity in ("N1", "N1001"):
         assert forget(tables, entity) == 1
         assert faults(tables) == []
-    assert len(restated(tables)) == 1  # one link, restated twice
+    assert (len(restated(tables).parts), len(restated(tables).records)) == (1, 2)  # one link, restated twice
     worker = intake(tables)
     await worker.handle(prediction_message(2))
     await worker.flush()
@@ -92,4 +98,53 @@ async def test_rows_that_were_forgotten_before_they_were_in_a_link_are_no_fault(
     assert forget(tmp_path / "tables", "N1") == 1
     await worker.assigned(SOURCES, dict.fromkeys(SOURCES, 99))
     assert faults(tmp_path / "tables") == []
-    assert restated(tmp_path / "tables") == {}
+    assert restated(tmp_path / "tables").records == ()
+
+
+def change(**values: str) -> Callable[[Path], object]:
+    return lambda path: DeltaTable(path).update(updates=values, predicate="number = 0")
+
+
+def forge(path: Path) -> None:
+    """As who can write the tables does it: a record that follows on the last, by which changed rows are right."""
+    tables = path.parent
+    DeltaTable(place(tables).path).update(updates={"latency_us": "1"}, predicate=ROW)
+    theirs = KeyStore(tables.parent / "other keys")
+    link = next(link for link in from_table(DeltaTable(proof_path(tables)).to_pyarrow_table()) if link.topic == TOPIC)
+    (rows,) = read_held(open_log(tables), (TOPIC, 0), link.span.first, link.span.last)
+    ends = [*(cut - 1 for cut in link.cuts[1:]), link.span.last]
+    (part,) = parts_of([parts_between(*unit, [rows]) for unit in zip(link.cuts, ends, strict=True)])
+    Book(tables, theirs).write("a lie", [(link, part)])
+
+
+@pytest.mark.parametrize(
+    ("tamper", "said"),
+    [
+        (change(content="'0'"), "record 0 of _restated was changed: its hash is not that of what it says"),
+        (change(hash="'0'"), "record 0 of _restated was changed: its hash"),
+        (change(seal="'0'"), "record 0 of _restated is forged: it was not sealed with the feature log's key"),
+        (change(number="7"), "record 1 of _restated does not follow on the one before it"),
+        (lambda path: DeltaTable(path).delete("number = 0"), "record 1 of _restated does not follow on the one before"),
+        (lambda path: DeltaTable(path).delete("number = 1"), "records of _restated are gone, or were added: they end"),
+        (forge, "record 2 of _restated is forged"),
+        (forge, "flights/predictions: the values of its 6 rows are not those that were logged"),
+    ],
+)
+async def test_a_record_that_was_changed_removed_or_forged_is_found(
+    tables: Path, tamper: Callable[[Path], object], said: str
+) -> None:
+    for entity in ("N1", "N1001"):
+        forget(tables, entity)
+    tamper(restated_path(tables))
+    assert [what for what in faults(tables) if said in what]
+
+
+async def test_without_keys_records_made_anew_are_found_by_their_head(tables: Path) -> None:
+    forget(tables, "N1")
+    head = restated(tables).head
+    assert faults(tables, head, keys=False) == []
+    shutil.rmtree(restated_path(tables))
+    forge(restated_path(tables))
+    assert faults(tables, keys=False) == []  # alone it can't know
+    assert [head in what for what in faults(tables, head, keys=False)] == [True]
+    assert [what for what in faults(tables) if "forged" in what]

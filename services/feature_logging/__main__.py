@@ -22,8 +22,10 @@ from services.feature_logging.store.history import import_history
 from services.feature_logging.store.keystore import KeyStore
 from services.feature_logging.store.log import FeatureLog, Limits
 from services.feature_logging.store.matcher import Bounds
+from services.feature_logging.store.restating import Book
+from services.feature_logging.store.retention import Retention
 from services.feature_logging.store.table import Damaged
-from services.feature_logging.store.upkeep import Upkeep
+from services.feature_logging.store.upkeep import Kept, Upkeep
 from services.feature_logging.stream.consume import consume
 from services.feature_logging.stream.intake import SERVICE, Intake
 from services.feature_logging.stream.repair import can_mend
@@ -92,7 +94,9 @@ async def _serve(settings: Settings) -> None:
         if any(can_mend(settings.tables, damage) for damage in found):
             feature_log.stop(Damaged("; ".join(said for damage in found for said in damage.told())))
 
-    upkeep = Upkeep(settings.tables, settings.bundles, settings.keep_hours, settings.upkeep_seconds, on_damage)
+    book, days = Book(settings.tables, KeyStore(settings.feature_log_keys)), settings.keep_days
+    kept = Kept(settings.keep_hours, None if days is None else Retention(book, days))
+    upkeep = Upkeep(settings.tables, settings.bundles, kept, settings.upkeep_seconds, on_damage)
     await serve(app, settings, consume(settings, feature_log, intake, health), upkeep.run())
 
 

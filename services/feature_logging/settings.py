@@ -18,6 +18,7 @@ class Settings(ServiceSettings):
     commit_rows: int = Field(default=100_000, ge=1, le=1_000_000)
     compact_commits: int = Field(default=50, ge=2, le=1_000)
     keep_hours: float = Field(default=168, ge=0.05)  # thrice what a writer may be behind: store.table.FRESH
+    keep_days: int | None = Field(default=None, ge=3, le=36_500)  # labels and training runs still need the last days
     upkeep_seconds: float = Field(default=3600, gt=0)
     prove_seconds: float = Field(default=300, gt=0, le=3_600)
     recent_labels: int = Field(default=100_000, ge=1, le=10_000_000)

@@ -20,6 +20,7 @@ from shared.feature_log.proof.reading import END, pieces
 from shared.feature_log.proof.reports import Completeness, Gap, HourReport, PartitionReport, Wanted
 from shared.feature_log.proof.spans import Span, spans
 from shared.feature_log.reading import dataset, live_files
+from shared.feature_log.retired import reports as report_retired
 from shared.feature_log.schema import TIME
 
 _COUNTS = ("messages", "rows", "rejected", "repeats", "holes")
@@ -44,7 +45,10 @@ def completeness(log: OpenLog, wanted: Wanted = ALL) -> Completeness:
     problems = tuple(_miscounted(log, held)) if wanted == ALL else ()
     producers = tuple(map(report_sent, summed(told))) if wanted == ALL else ()
     complete = not problems and all(report.complete for report in reports)
-    return Completeness(complete=complete, partitions=tuple(reports), producers=producers, problems=problems)
+    retired = tuple(report_retired(log.retired)) if wanted == ALL else ()
+    return Completeness(
+        complete=complete, partitions=tuple(reports), producers=producers, problems=problems, retired=retired
+    )
 
 
 def _links(log: OpenLog) -> dict[Source, pa.Table]:
@@ -61,12 +65,14 @@ def _links(log: OpenLog) -> dict[Source, pa.Table]:
 
 
 def _rows_in_links(log: OpenLog) -> Counter[str]:
-    """How many rows of each table are in links."""
+    """How many rows of each table are in links and were not retired."""
     parts = _of_links(log, "parts")
     if parts is None:
         return Counter()
     sums = parts.group_by("table").aggregate([("rows", "sum")])
-    return Counter(dict(zip(sums.column("table").to_pylist(), sums.column("rows_sum").to_pylist(), strict=True)))
+    held = Counter(dict(zip(sums.column("table").to_pylist(), sums.column("rows_sum").to_pylist(), strict=True)))
+    held.subtract({table: sum(day.counted for day in days) for table, days in log.retired.items()})
+    return held
 
 
 def _told_in_links(log: OpenLog) -> list[Sent]:

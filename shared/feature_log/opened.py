@@ -1,8 +1,8 @@
 """The tables that take their rows from Kafka, all opened at one moment."""
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from deltalake import DeltaTable
 from shared.events import LabelsReceived, Record
 from shared.feature_log.damage import find_damage, told
 from shared.feature_log.reading import open_table
+from shared.feature_log.retired import RetiredDay, retired_days, retired_path
 from shared.feature_log.schema import (
     REJECTED_NAME,
     TableKind,
@@ -50,13 +51,14 @@ class OpenTable:
 @dataclass(frozen=True)
 class OpenLog:
     """The tables with rows from Kafka, and, if they are there, `_gaps` and `_proof`. `damage`: what is broken in their
-    folders; a table that can't be opened for it is left out.
+    folders; a table that can't be opened for it is left out. `retired`: the days whose rows went for good, by table.
     """
 
     tables: Sequence[OpenTable]
     gaps: DeltaTable | None
     proof: DeltaTable | None
     damage: tuple[str, ...] = ()
+    retired: Mapping[str, Sequence[RetiredDay]] = field(default_factory=dict)
 
     @property
     def all(self) -> list[OpenTable]:
@@ -101,4 +103,5 @@ def open_log(tables: Path) -> OpenLog:
     ]
     if (rejected := opened(rejected_path(tables))) is not None:
         found.append(OpenTable(REJECTED_NAME, None, rejected))
-    return OpenLog(found, opened(gaps_path(tables)), proof, told(tables, damages))
+    gone = {} if retired_path(tables) in closed else retired_days(tables, {each.name: each.table for each in found})
+    return OpenLog(found, opened(gaps_path(tables)), proof, told(tables, damages), gone)

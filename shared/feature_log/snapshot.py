@@ -8,6 +8,7 @@ is pinned by the versions of the tables it was read from.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from datetime import timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,13 +16,14 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 from pyarrow.fs import FileType
 
-from shared.errors import DriftlineError
+from shared.errors import DriftlineError, InvalidInput
 from shared.events import SnapshotPin
 from shared.feature_log.bounds import Bounds, wanted_rows
 from shared.feature_log.forgotten import forgotten_since
 from shared.feature_log.keystore import KeyReader
 from shared.feature_log.privacy import reveal
 from shared.feature_log.reading import dataset, open_table
+from shared.feature_log.retired import retired_between
 from shared.feature_log.row_hash import row_hash
 from shared.feature_log.schema import TableKind, table_path
 from shared.feature_log.selection import LeftOut, Sources, select_rows
@@ -41,31 +43,39 @@ class Snapshot:
     by name (float32 or string, null where missing or unseen), `score` float32 (null for history), `label` float64 and
     `label_time` timestamp[us, UTC] (both null where labels are "left" and there is none). `left_out` counts the labels
     that do not count. `files` names the data files that may hold such rows, by kind of table and relative to it.
+    `retired` says which days of the range are over, so that their rows are not among these.
     """
 
     pin: SnapshotPin
     table: pa.Table
     left_out: LeftOut
     files: Mapping[TableKind, tuple[str, ...]]
+    retired: str | None = None
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
 
 
-def pin_snapshot(tables: Path, model: str, bounds: Bounds, keys: KeyReader | None = None) -> Snapshot:
+def pin_snapshot(
+    tables: Path, model: str, bounds: Bounds, keys: KeyReader | None = None, *, all_there_is: bool = False
+) -> Snapshot:
     """The snapshot of a model's rows with start <= event_time < end and the labels known at `as_of`, read now.
 
     Rows are those the champion answered (repeats left out) and the imported history. Times have a time zone. Features
     that are kept hashed come as text; encrypted ones as they were with `keys`, null where there are none. The pin is of
-    the rows as they are kept.
+    the rows as they are kept. `all_there_is`: days whose rows were retired are left out.
 
     Raises:
-        InvalidInput: a time has no time zone, `end` is not after `start`, or a feature is numeric in one table and
-            categorical in the other.
+        InvalidInput: a time has no time zone, `end` is not after `start`, a feature is numeric in one table and
+            categorical in the other, or rows of a day that was asked for were retired.
         NoKeys: something is encrypted, and the keys can't be read.
     """
     bounds = bounds.checked()
     sources = _open(tables, model)
+    last = (bounds.end - timedelta(microseconds=1)).date()
+    retired = retired_between(tables, model, sources.items(), bounds.start.date(), last)
+    if retired and not all_there_is:
+        raise InvalidInput("start", f"{retired}; ask for rows of later days")
     table, left_out = select_rows(sources, bounds)
     pin = SnapshotPin(
         history_version=_version(sources.history),
@@ -75,7 +85,7 @@ def pin_snapshot(tables: Path, model: str, bounds: Bounds, keys: KeyReader | Non
         rows=table.num_rows,
         row_hash=row_hash(table),
     )
-    return Snapshot(pin, reveal(table, model, keys), left_out, _files(sources, bounds))
+    return Snapshot(pin, reveal(table, model, keys), left_out, _files(sources, bounds), retired)
 
 
 def read_snapshot(tables: Path, model: str, pin: SnapshotPin, keys: KeyReader | None = None) -> Snapshot:

@@ -64,12 +64,16 @@ def _lines(found: Verified) -> Iterator[str]:
     for part in found.report.partitions:
         yield from _hours(part)
     yield from (f"producer {line}" for line in _producers(found))
+    for gone in found.report.retired:
+        yield f"retired of {gone.table}: {gone.rows} rows of {gone.days} days, {gone.first_day} to {gone.last_day}"
     for part in found.report.partitions:
         if part.head:
             yield f"head of {part.topic}/{part.partition} before offset {part.proven}: {part.head}"
     yield from (f"BROKEN {problem}" for problem in _problems(found))
     if found.restated:
         yield f"{found.restated} links hold other rows than were logged, as records in _forgotten account for"
+    if found.retired:
+        yield f"{found.retired} links hold fewer rows than were logged, {found.emptied} of them none: rows were retired"
     if found.restated_head:
         unchecked = "" if found.seals_checked else "; the seals were not checked, since the keys are not here"
         yield f"head of what says so: {found.restated_head}{unchecked}"

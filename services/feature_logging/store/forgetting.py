@@ -112,8 +112,7 @@ class Forgetting:
             return
         change = without if kind == "history" else conceal
         chain = Restating(self._book, name, order.id, columns, find)
-        chain.before(change)
-        rows, version = rewrite(path, columns, find, change)
+        rows, version = rewrite(path, columns, find, change, partial(chain.before, change))
         chain.after()
         old = delete_old(path, columns, find)
         yield Concealed(model=model, table=kind, rows=rows, version=version, old_files=old)

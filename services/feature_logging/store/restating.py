@@ -4,7 +4,7 @@ It is written down before the rows are changed, and only of links that held: wha
 a fault.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from services.feature_logging.store.pending import Pending
 from services.feature_logging.store.rewriting import Change, Find, found_rows, persistently
 from services.feature_logging.store.table import LogTable, Place
 from shared.feature_log.opened import TOPICS, OpenLog, OpenTable
-from shared.feature_log.proof.links import Link, Part, from_table, parts_between, parts_of
+from shared.feature_log.proof.links import Link, Part, from_table, parts_there
 from shared.feature_log.proof.messages import Held, held
 from shared.feature_log.proof.reading import read_held
 from shared.feature_log.proof.restated import APP_ID, SCHEMA, PartKey, Restatement, restated, restated_path
@@ -41,7 +41,8 @@ class Restating:
         self._seen: set[tuple[int, int]] = set()
 
     def before(self, change: Change) -> None:
-        """Write down what the links' parts will be."""
+        """Write down what the links' parts will be; again where the rows were changed by others meanwhile."""
+        self._seen.clear()
         self._write(lambda rows: change(rows, self._find(rows)), sound=True)
 
     def after(self) -> None:
@@ -57,7 +58,7 @@ class Restating:
             self._seen.add((link.partition, link.span.first))
             now = self._held(link)
             key = (link.topic, link.partition, link.span.first, self._name)
-            said = {part for part in link.parts if part.table == self._name} | {lawful.get(key)}
+            said = {part for part in link.parts if part.table == self._name} | {*lawful.get(key, ())}
             if now is not None and (not sound or self._part(link, now) in said):
                 part = self._part(link, held(self._name, change(now.rows)))
                 if part is not None:
@@ -80,8 +81,7 @@ class Restating:
         return found[0] if found else None
 
     def _part(self, link: Link, rows: Held) -> Part | None:
-        ends = [*(cut - 1 for cut in link.cuts[1:]), link.span.last]
-        return next(iter(parts_of([parts_between(*unit, [rows]) for unit in zip(link.cuts, ends, strict=True)])), None)
+        return next(iter(parts_there(link, [rows])), None)
 
     def _found(self, columns: tuple[str, ...]) -> Iterator[tuple[int, int]]:
         """The place of each message that has such rows."""
@@ -97,8 +97,8 @@ class Book:
         self.tables = tables
         self._keys = keys
 
-    def parts(self) -> Mapping[PartKey, Part]:
-        """What parts of links are now, by all records that hold."""
+    def parts(self) -> Mapping[PartKey, Collection[Part]]:
+        """What parts of links may be, by all records that hold."""
         return restated(self.tables, self._keys.secret).parts
 
     def write(self, record: str, parts: Sequence[tuple[Link, Part]]) -> None:

@@ -31,14 +31,17 @@ Find = Callable[[pa.Table], pa.Array]
 Change = Callable[[pa.Table, pa.Array], pa.Table]
 
 
-def rewrite(path: Path, columns: Sequence[str], find: Find, change: Change) -> tuple[int, int]:
-    """Change the rows that are found; how many they were, and the version from which on they are changed.
+def rewrite(
+    path: Path, columns: Sequence[str], find: Find, change: Change, before: Callable[[], None]
+) -> tuple[int, int]:
+    """Change the rows that are found; how many they were, and the version from which on they are changed. `before` is
+    called first, and again whenever another worker was quicker: what it saw of the table is then what is changed.
 
     Raises:
         Fenced: other workers changed the table again and again; nothing was changed.
         OSError, DeltaError, NotDurable: see LogTable.
     """
-    return persistently(partial(_rewrite, path, columns, find, change))
+    return persistently(partial(_rewrite, path, columns, find, change, before))
 
 
 def persistently(work: Callable[[], T]) -> T:
@@ -49,9 +52,12 @@ def persistently(work: Callable[[], T]) -> T:
     return work()
 
 
-def _rewrite(path: Path, columns: Sequence[str], find: Find, change: Change) -> tuple[int, int]:
+def _rewrite(
+    path: Path, columns: Sequence[str], find: Find, change: Change, before: Callable[[], None]
+) -> tuple[int, int]:
     table = LogTable(Place(path, pa.schema(DeltaTable(path).schema())))
     after = table.version_of(APP_ID) + 1  # before the files are listed: to ask later might read the log anew
+    before()
     count, actions = 0, list[AddAction | RemoveAction]()
     for file in live_files(table.delta).to_pylist():
         found = found_in(table.path / file["path"], columns, find)

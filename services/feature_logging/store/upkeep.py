@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from deltalake.exceptions import DeltaError
@@ -9,6 +10,7 @@ from prometheus_client import Counter, Gauge
 from structlog import get_logger
 
 from services.feature_logging.store.pins import PinnedVersions
+from services.feature_logging.store.retention import Retention
 from services.feature_logging.store.vacuum import clean
 from shared.feature_log.damage import Damage, find_damage, told
 from shared.feature_log.delta_log import tables_below
@@ -19,24 +21,33 @@ REMOVED = Counter("driftline_feature_log_removed_files_total", "Files that nobod
 DAMAGED = Gauge("driftline_feature_log_damaged_tables", "Tables of which something is broken")
 
 
+@dataclass(frozen=True)
+class Kept:
+    """How long: files that no version needs any more, in `hours`; rows by `retention` (None: for ever)."""
+
+    hours: float
+    retention: Retention | None = None
+
+
 class Upkeep:
-    """Every `every_seconds`: looks for damage, of which `on_damage` is told, and removes what no version needs that is
-    pinned or younger than `keep_hours`.
+    """Every `every_seconds`: looks for damage, of which `on_damage` is told, takes rows out whose days are over (if
+    nothing is damaged), and removes what no version needs that is pinned or young.
     """
 
     def __init__(
         self,
         tables: Path,
         bundles: Path,
-        keep_hours: float,
+        kept: Kept,
         every_seconds: float,
         on_damage: Callable[[Sequence[Damage]], None],
     ) -> None:
         self._tables = tables
         self._pinned = PinnedVersions(bundles)
-        self._age = keep_hours * 3600
+        self._age = kept.hours * 3600
         self._every = every_seconds
         self._on_damage = on_damage
+        self._retention = kept.retention
 
     async def run(self) -> None:
         """For ever."""
@@ -51,6 +62,8 @@ class Upkeep:
         if damages:
             log.error("the feature log is damaged", what=told(self._tables, damages))
             self._on_damage(damages)
+        elif self._retention is not None:
+            self._retention.retire_all()
         for path in set(tables_below(self._tables)) - {damage.table for damage in damages}:
             try:
                 self._clean(path)

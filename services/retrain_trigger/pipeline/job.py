@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -45,6 +45,10 @@ class Places(Record):
         )
 
 
+# The start of a job that trains on all rows there are.
+ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 class Job(Record):
     """Train a model on the rows with start <= event time < end, labelled by `as_of`.
 
@@ -63,13 +67,16 @@ class Job(Record):
 
 
 class Pinned(Record):
-    """The result of the step `pin`; `labels_left_out` are those that can't be right."""
+    """The result of the step `pin`; `labels_left_out` are those that can't be right, `retired` says of which days the
+    log holds no rows any more.
+    """
 
     pin: SnapshotPin
     labels_left_out: LeftOut = LeftOut()
     holdout_start: UtcTime
     training_rows: int
     holdout_rows: int
+    retired: str | None = None
 
 
 class Workspace:

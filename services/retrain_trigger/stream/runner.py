@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 
 from structlog import get_logger
@@ -11,7 +11,7 @@ from structlog import get_logger
 from services.retrain_trigger.domain.announce import Contest, evaluated, failed, started
 from services.retrain_trigger.domain.decide import View, reconsider
 from services.retrain_trigger.domain.runs import STEPS, Run, Step
-from services.retrain_trigger.pipeline.job import Job, Pinned, Places
+from services.retrain_trigger.pipeline.job import ALWAYS, Job, Pinned, Places
 from services.retrain_trigger.pipeline.origin import code_commit
 from services.retrain_trigger.settings import Settings
 from services.retrain_trigger.store import Journal, Result
@@ -24,7 +24,6 @@ from shared.events import Event
 
 log = get_logger()
 SERVICE = "retrain_trigger"
-ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Runner:
@@ -107,7 +106,8 @@ class Runner:
         if step == "pin":
             pinned = Pinned.model_validate(result)
             events.append(started(run, pinned.pin))
-            log.info("rows pinned", run=run.run_id, rows=pinned.pin.rows, left_out=asdict(pinned.labels_left_out))
+            left_out = asdict(pinned.labels_left_out)
+            log.info("rows pinned", run=run.run_id, rows=pinned.pin.rows, left_out=left_out, retired=pinned.retired)
         if step == "bundle":
             contest = _contest(job, self._journal.results(run.run_id), result["digest"])
             run = run.model_copy(update={"state": "evaluated", "reason": contest.reason})

@@ -106,6 +106,17 @@ def _part(name: str, held: list[tuple[int, bytes]]) -> Part:
     return Part(name, sum(rows for rows, _ in held), digest)
 
 
+def parts_there(link: Link, tables: Sequence[Held]) -> tuple[Part, ...]:
+    """What the parts of a link would be by these rows of its offsets, given by table."""
+    ends = [*(cut - 1 for cut in link.cuts[1:]), link.span.last]
+    return parts_of([parts_between(*unit, tables) for unit in zip(link.cuts, ends, strict=True)])
+
+
+def no_rows(table: str) -> Part:
+    """The part of a link that holds none of a table any more."""
+    return _part(table, [])
+
+
 def chain(topic: str, partition: int, before: str, found: Sequence[Unit]) -> Iterator[Link]:
     """The links that hold these units, one on the other."""
     group: list[Unit] = []

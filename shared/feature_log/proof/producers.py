@@ -115,12 +115,16 @@ class _Runs:
         return runs, odd
 
 
+_NONE = Sent("", 0, 0, -1, 0)
+
+
 @dataclass
 class _Producer:
     runs: _Runs = field(default_factory=lambda: _Runs(*(np.zeros(0, np.int64) for _ in range(4))))
     odd: list[int] = field(default_factory=list)
     messages: int = 0
     rows: int = 0
+    retired: Sent = _NONE
 
 
 class Producers:
@@ -139,33 +143,45 @@ class Producers:
             known.runs, odd = (known.runs + _Runs(once, once, (so_far - rows)[at], so_far[at])).merged()
             known.odd += odd.tolist()
 
+    def add_retired(self, parts: Iterable[Sent]) -> None:
+        """Messages that are not all there any more, since rows were retired: these are their sums."""
+        for part in parts:
+            known = self._known.setdefault(part.producer, _Producer())
+            (known.retired,) = summed([known.retired._replace(producer=part.producer), part])
+
     def reports(self) -> tuple[ProducerReport, ...]:
         """One for each, by name."""
         return tuple(_exact(name, self._known[name]) for name in sorted(self._known))
 
 
 def _exact(name: str, of: _Producer) -> ProducerReport:
-    holes, runs = list(_holes(of.runs)), of.runs
+    """Of retired messages it is not known any more which they were, but how many: as many holes are none."""
+    holes, runs, gone = list(_holes(of)), of.runs, of.retired
     numbers = int((runs.last - runs.first + 1).sum())
+    missing = sum(last - first + 1 for first, last, _ in holes) - gone.messages
+    missing_rows = max(0, sum(rows for *_, rows in holes) - gone.rows)
     odd = (
         f"message {number}: its running count of rows does not follow on that of the one before" for number in of.odd
     )
+    said = (f"messages {first} to {last} with {rows} rows" for first, last, rows in holes)
+    retired = f", of which {gone.messages} messages with {gone.rows} rows may have been retired"
+    found = [each + retired * bool(gone.messages) for each in said] if missing > 0 or missing_rows else []
     return ProducerReport(
         producer=name,
-        messages=of.messages,
-        rows=of.rows,
-        last_sequence=int(runs.last[-1]),
-        missing_messages=sum(last - first + 1 for first, last, _ in holes),
-        missing_rows=sum(rows for *_, rows in holes),
-        repeated_messages=of.messages - numbers,
-        holes=(*(f"messages {first} to {last} with {rows} rows" for first, last, rows in holes), *odd),
+        messages=of.messages + gone.messages,
+        rows=of.rows + gone.rows,
+        last_sequence=max([gone.last, *runs.last.tolist()]),
+        missing_messages=max(0, missing),
+        missing_rows=missing_rows,
+        repeated_messages=of.messages - numbers + max(0, -missing),
+        holes=(*found, *odd),
     )
 
 
-def _holes(runs: _Runs) -> Iterator[tuple[int, int, int]]:
-    """First and last missing number, and the rows in between."""
-    ends = zip([-1, *runs.last.tolist()], [0, *runs.after.tolist()], strict=True)
-    begins = zip(runs.first.tolist(), runs.before.tolist(), strict=True)
-    for (last, after), (first, before) in zip(ends, begins, strict=False):
-        if first > last + 1:
-            yield last + 1, first - 1, before - after
+def _holes(of: _Producer) -> Iterator[tuple[int, int, int]]:
+    """First and last number that is not there, up to the highest that was, and the rows in between."""
+    last, first = [-1, *of.runs.last.tolist()], [*of.runs.first.tolist(), of.retired.last + 1]
+    after, before = [0, *of.runs.after.tolist()], [*of.runs.before.tolist(), of.retired.rows_so_far]
+    for end, start, rows, sent in zip(last, first, after, before, strict=True):
+        if start > end + 1:
+            yield end + 1, start - 1, sent - rows

@@ -8,6 +8,7 @@ from pydantic import Field
 from shared.events import Record
 from shared.feature_log.opened import Lost
 from shared.feature_log.proof.producers import ProducerReport
+from shared.feature_log.retired import RetiredReport
 
 
 class Gap(Record):
@@ -55,14 +56,16 @@ class PartitionReport(Record):
 
 class Completeness(Record):
     """The whole log, or what was asked of it; `complete` if every partition is and no table's rows are too many or few.
-    That, said in `problems`, and `producers` are told by a report on all of the log alone; messages of producers that
-    are missing may be on their way.
+    That, said in `problems`, `producers` and `retired` are told by a report on all of the log alone; messages of
+    producers that are missing may be on their way. Spans and counts are those of what was logged, also where rows were
+    retired since.
     """
 
     complete: bool
     partitions: tuple[PartitionReport, ...]
     producers: tuple[ProducerReport, ...]
     problems: tuple[str, ...]
+    retired: tuple[RetiredReport, ...] = ()
 
 
 class Wanted(NamedTuple):

@@ -5,7 +5,7 @@ it is sealed with the key of the feature log's hashes, so that none can be added
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -39,8 +39,8 @@ PartKey = tuple[str, int, int, str]
 
 
 class Restatement(NamedTuple):
-    """A row of SCHEMA. `record` says why, as the id of an order in `_forgotten`; of those of one part of a link (by its
-    topic, partition, first offset and table) the highest `number` counts; they are numbered from 0.
+    """A row of SCHEMA. `record` says why, as the id of an order in `_forgotten`, or `7 of _retired`. They are numbered
+    from 0. What one says of a part of a link (by its topic, partition, first offset and table) may not be done yet.
     """
 
     record: str
@@ -86,9 +86,12 @@ class Restated:
         return self.records[-1].hash if self.records else BEGINNING
 
     @cached_property
-    def parts(self) -> Mapping[PartKey, Part]:
-        """What parts of links are now, by the records that hold."""
-        return {each.key: Part(each.table, each.rows, each.content) for each in self.records if self._holds(each)}
+    def parts(self) -> Mapping[PartKey, Collection[Part]]:
+        """What parts of links may be instead of what these say, by the records that hold."""
+        found: dict[PartKey, set[Part]] = {}
+        for each in filter(self._holds, self.records):
+            found.setdefault(each.key, set()).add(Part(each.table, each.rows, each.content))
+        return found
 
     def faults(self) -> Iterator[str]:
         """What is wrong with the records, in words."""

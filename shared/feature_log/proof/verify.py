@@ -1,14 +1,15 @@
 """Recomputing the hash chain from its beginning, and what its links say from the tables."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
 
 from shared.events import Record
 from shared.feature_log.opened import OpenLog, Source
-from shared.feature_log.proof.links import MOST_ROWS, Link, Part, beginning, from_table, parts_between, parts_of
+from shared.feature_log.proof.links import MOST_ROWS, Link, Part, beginning, from_table, no_rows, parts_there
 from shared.feature_log.proof.messages import Held
 from shared.feature_log.proof.producers import Producers
 from shared.feature_log.proof.reading import END, pieces, read_held
@@ -29,13 +30,16 @@ class Fault(Record):
 
 class Verified(Record):
     """`complete` if the report is, nothing is at fault, and no message that a producer has sent is missing. `links` are
-    in the chain; `restated` of them hold other rows than were logged, which records account for: `restated_head` is the
-    hash of the last (None: there is none), `seals_checked`, if the keys for that were at hand.
+    in the chain; `restated` of them hold other rows than were logged, `retired` fewer, and `emptied` of these none any
+    more, which records account for: `restated_head` is the hash of the last (None: there is none), `seals_checked`, if
+    the keys for that were at hand.
     """
 
     complete: bool
     links: int
     restated: int
+    retired: int
+    emptied: int
     restated_head: str | None
     seals_checked: bool
     faults: tuple[Fault, ...]
@@ -49,22 +53,46 @@ def verify(log: OpenLog, report: Completeness, heads: Sequence[str], restated: R
     links = [] if log.proof is None else from_table(log.proof.to_pyarrow_table())
     sources = {(link.topic, link.partition) for link in links} | {(of.topic, of.partition) for of in report.partitions}
     known = {link.hash for link in links} | {each.hash for each in restated.records}
-    faults, producers = [*_unknown(heads, known), *_nowhere(restated.faults())], Producers()
+    faults, seen = [*_unknown(heads, known), *_nowhere(restated.faults())], _Seen(restated)
     for source in sorted(sources):
         mine = [link for link in links if (link.topic, link.partition) == source]
         faults += _chain_faults(source, mine, log.proven(source))
-        faults += _row_faults(log, source, mine, restated, producers)
-    exact = report.model_copy(update={"producers": producers.reports()})
+        faults += _row_faults(log, source, mine, seen)
+    exact = report.model_copy(update={"producers": seen.producers.reports()})
     missing = any(each.missing_messages or each.holes for each in exact.producers)
     return Verified(
         complete=report.complete and not (faults or missing),
         links=len(links),
-        restated=len({key[:3] for key in restated.parts}),
+        restated=seen.restated,
+        retired=seen.retired,
+        emptied=seen.emptied,
         restated_head=restated.head if restated.records else None,
         seals_checked=restated.secret is not None,
         faults=tuple(faults),
         report=exact,
     )
+
+
+@dataclass
+class _Seen:
+    """What was found in rows that is no fault: lawful changes, by how many links they concern, and producers."""
+
+    lawful: Restated
+    producers: Producers = field(default_factory=Producers)
+    restated: int = 0
+    retired: int = 0
+    emptied: int = 0
+
+    def take(self, link: Link, tables: Sequence[Held], there: Mapping[str, Part]) -> None:
+        """The rows of a link, which are as they may be."""
+        changed = [part for part in link.parts if there[part.table] != part]
+        if any(there[part.table].rows < part.rows for part in changed):
+            self.retired += 1
+            self.emptied += not any(part.rows for part in there.values())
+            self.producers.add_retired(link.producers)
+            return
+        self.restated += bool(changed)
+        self.producers.add(tables)
 
 
 def _unknown(heads: Sequence[str], known: AbstractSet[str]) -> Iterator[Fault]:
@@ -92,24 +120,24 @@ def _chain_faults(source: Source, links: Sequence[Link], proven: int) -> Iterato
         yield _on(source, None, expected or 0, proven - 1, what)
 
 
-def _row_faults(
-    log: OpenLog, source: Source, links: Sequence[Link], restated: Restated, producers: Producers
-) -> Iterator[Fault]:
+def _row_faults(log: OpenLog, source: Source, links: Sequence[Link], seen: _Seen) -> Iterator[Fault]:
     reached = 0
     for group in _groups(links):
         yield from _strangers(log, source, reached, group[0].span.first)
         tables = read_held(log, source, group[0].span.first, group[-1].span.last)
         for link, after in zip(group, [*group[1:], None], strict=True):
-            yield from _link_faults(link, tables, restated)
+            yield from _link_faults(link, _between(tables, link.span.first, link.span.last), seen)
             if after is not None and after.span.first > link.span.last + 1:
-                between = [
-                    held for each in tables if len((held := each.span(link.span.last + 1, after.span.first - 1)).rows)
-                ]
+                between = _between(tables, link.span.last + 1, after.span.first - 1)
                 yield from _in_no_link(source, between)
-        producers.add(tables)
+                seen.producers.add(between)
         reached = max(reached, group[-1].span.last + 1)
     for newest in pieces(log, source, reached, END, counted=True):
-        producers.add(newest)
+        seen.producers.add(newest)
+
+
+def _between(tables: Iterable[Held], first: int, last: int) -> list[Held]:
+    return [held for held in (each.span(first, last) for each in tables) if len(held.rows)]
 
 
 def _groups(links: Sequence[Link]) -> Iterator[list[Link]]:
@@ -124,19 +152,25 @@ def _groups(links: Sequence[Link]) -> Iterator[list[Link]]:
         yield group
 
 
-def _link_faults(link: Link, tables: Sequence[Held], restated: Restated) -> Iterator[Fault]:
-    ends = [*(cut - 1 for cut in link.cuts[1:]), link.span.last]
-    found = parts_of([parts_between(*unit, tables) for unit in zip(link.cuts, ends, strict=True)])
-    there = {part.table: part for part in found}
-    said = {part.table: part for part in link.parts}
-    for table in sorted({*there, *said}):
-        lawful = restated.parts.get((link.topic, link.partition, link.span.first, table))
-        if there.get(table) not in (said.get(table), lawful or said.get(table)):
-            yield _fault(link, _difference(table, said.get(table), there.get(table), _absent(link, tables)))
+def _link_faults(link: Link, tables: Sequence[Held], seen: _Seen) -> Iterator[Fault]:
+    said, found = ({part.table: part for part in parts} for parts in (link.parts, parts_there(link, tables)))
+    there = {table: found.get(table, no_rows(table)) for table in sorted({*said, *found})}
+    wrong = [table for table, part in there.items() if part not in _allowed(link, said.get(table), table, seen.lawful)]
+    for table in wrong:
+        yield _fault(link, _difference(table, said.get(table), there[table], _absent(link, tables)))
+    if wrong:
+        seen.producers.add(tables)
+    else:
+        seen.take(link, tables, there)
 
 
-def _difference(table: str, said: Part | None, there: Part | None, absent: str) -> str:
-    rows, held = (part.rows if part else 0 for part in (said, there))
+def _allowed(link: Link, said: Part | None, table: str, lawful: Restated) -> set[Part]:
+    key = (link.topic, link.partition, link.span.first, table)
+    return {said or no_rows(table), *lawful.parts.get(key, ())}
+
+
+def _difference(table: str, said: Part | None, there: Part, absent: str) -> str:
+    rows, held = said.rows if said else 0, there.rows
     if rows == held:
         return f"{table}: the values of its {rows} rows are not those that were logged"
     return f"{table}: {held} rows, {rows} were logged{absent}"

@@ -103,6 +103,7 @@ async def test_completeness_is_answered_to_viewers(client: httpx.AsyncClient, tm
             }
         ],
         "problems": [],
+        "retired": [],
     }
 
 

@@ -16,7 +16,7 @@ from services.feature_logging.store.files import write_files
 from services.feature_logging.store.pending import Pending
 from services.feature_logging.store.pins import PinnedVersions
 from services.feature_logging.store.table import LogTable
-from services.feature_logging.store.upkeep import Upkeep
+from services.feature_logging.store.upkeep import Kept, Upkeep
 from services.feature_logging.store.vacuum import Removed, clean
 from shared.events import SnapshotPin
 from shared.feature_log.schema import LABELS
@@ -71,7 +71,9 @@ def label(tables: Path, rows: pa.Table) -> None:
 def cleaned(tables: Path, bundles: Path) -> list[str]:
     """Clean all tables once; gives what was said of damage."""
     damage: list[str] = []
-    upkeep = Upkeep(tables, bundles, 24, 1, lambda found: damage.extend(said for each in found for said in each.told()))
+    upkeep = Upkeep(
+        tables, bundles, Kept(24), 1, lambda found: damage.extend(said for each in found for said in each.told())
+    )
     upkeep.clean_all()
     return damage
 

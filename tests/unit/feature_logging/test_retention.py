@@ -1,0 +1,314 @@
+"""Rows of old days go: the log stays provable, pinned versions stay as they were, and whoever asks for them is told."""
+
+import asyncio
+import hashlib
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from deltalake import DeltaTable
+from deltalake.transaction import AddAction, RemoveAction
+from pydantic import ValidationError
+
+from services.feature_logging.settings import Settings
+from services.feature_logging.store.compaction import compact
+from services.feature_logging.store.forgetting import Forgetting
+from services.feature_logging.store.keystore import KeyStore
+from services.feature_logging.store.pending import Pending
+from services.feature_logging.store.restating import Book
+from services.feature_logging.store.retention import Retention
+from services.feature_logging.store.retiring import FORMAT, Retired, retire
+from services.feature_logging.store.table import LogTable, Place
+from services.feature_logging.store.upkeep import Kept, Upkeep
+from services.feature_logging.stream.intake import Intake
+from shared.batch import encode_batch
+from shared.errors import InvalidInput
+from shared.feature_log.completeness import completeness
+from shared.feature_log.opened import open_log
+from shared.feature_log.proof.content import digest
+from shared.feature_log.proof.restated import restated
+from shared.feature_log.proof.verify import Verified, verify
+from shared.feature_log.retired import retired_path
+from shared.feature_log.schema import INDEXED, OUTCOMES
+from shared.feature_log.snapshot import Bounds, pin_snapshot, read_snapshot
+from shared.kafka.admin import LABELS as LABELS_TOPIC
+from shared.kafka.message import InMessage
+from tests.unit.feature_logging.samples import (
+    CATEGORIES,
+    DIGEST,
+    MODEL,
+    START,
+    TOPIC,
+    FakeBundles,
+    batch,
+    definition,
+    feature_log,
+    label_message,
+    message,
+    origin,
+    place,
+    prediction_rows,
+    rows_of,
+)
+from tests.unit.feature_logging.test_upkeep import data_files, label, snapshot, train_on, years_pass
+
+SOURCES = {(TOPIC, 0): 0, (LABELS_TOPIC, 0): 0}
+FIRST, KEEP = date(2013, 3, 1), 3
+FAR = datetime(2100, 1, 1, tzinfo=UTC)
+NAME = f"{MODEL}/predictions"
+
+
+def intake(tables: Path) -> Intake:
+    return Intake(feature_log(tables), FakeBundles({DIGEST: definition()}).get)
+
+
+def message_of(number: int, days: Sequence[int]) -> InMessage:
+    """The message of predictions with this sequence number and offset: a row on each of these days after START."""
+    some = batch(len(days), number * 10, sequence=number, rows_so_far=(number + 1) * len(days))
+    return message(encode_batch(replace(some, event_time=some.event_time + np.array(days, "timedelta64[D]"))), number)
+
+
+async def log_messages(tables: Path, *messages: InMessage) -> Intake:
+    """In the tables, but not in the chain."""
+    worker = intake(tables)
+    for each in messages:
+        await worker.handle(each)
+        await worker.handle(label_message(each.offset))
+    await worker.flush()
+    return worker
+
+
+async def prove(tables: Path) -> None:
+    """All is in the chain."""
+    await intake(tables).assigned(SOURCES, dict.fromkeys(SOURCES, 99))
+
+
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two links: messages 0 and 1 with three rows of START's day each, and 2 with one of it and two of the next. Two
+    labels of START's day for each message.
+    """
+    tables = tmp_path_factory.mktemp("logged")
+
+    async def make() -> None:
+        worker = await log_messages(tables, message_of(0, (0, 0, 0)), message_of(1, (0, 0, 0)))
+        await worker.assigned(SOURCES, dict.fromkeys(SOURCES, 99))
+        await log_messages(tables, message_of(2, (0, 1, 1)))
+        await prove(tables)
+
+    asyncio.run(make())
+    return tables
+
+
+@pytest.fixture
+def tables(made_once: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copytree(made_once, tmp_path / "tables"))
+
+
+def book(tables: Path) -> Book:
+    return Book(tables, KeyStore(tables.parent / "keys"))
+
+
+def pass_days(tables: Path, days: int) -> None:
+    """Retention as it is when so many days have become too old."""
+    Retention(book(tables), KEEP, now=lambda: START + timedelta(days=KEEP + days)).retire_all()
+
+
+def verified(tables: Path) -> Verified:
+    log = open_log(tables)
+    return verify(log, completeness(log), [], restated(tables, KeyStore(tables.parent / "keys").secret))
+
+
+def rows_by_day(tables: Path, kind: str = "predictions") -> list[tuple[int, int]]:
+    """(day after START, rows) of what a table holds."""
+    days = [(day - FIRST).days for day in rows_of(place(tables, kind)).column("event_day").to_pylist()]
+    return [(day, days.count(day)) for day in sorted(set(days))]
+
+
+def retired(tables: Path) -> list[tuple[str, int, int]]:
+    return [(each.table, each.days, each.rows) for each in completeness(open_log(tables)).retired]
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, table: Path, work: Callable[[], object]) -> None:
+    """Let `work` be done just before the first commit to a table that is no append."""
+    before: Callable[..., object] = LogTable.apply
+    calls: list[Path] = []
+
+    def with_work(self: LogTable, actions: Iterable[AddAction | RemoveAction], versions: dict[str, int]) -> object:
+        if self.path == table and not calls:
+            calls.append(table)
+            work()
+        return before(self, actions, versions)
+
+    monkeypatch.setattr(LogTable, "apply", with_work)
+
+
+async def test_days_that_are_over_go_with_a_record_and_the_log_stays_provable(tables: Path) -> None:
+    pass_days(tables, 0)
+    assert (rows_by_day(tables), retired(tables)) == ([(0, 7), (1, 2)], [])
+    expected = rows_of(place(tables)).filter(pc.field("event_day") == FIRST)
+    pass_days(tables, 1)
+    assert rows_by_day(tables) == [(1, 2)]
+    assert retired(tables) == [("flights/labels", 1, 6), (NAME, 1, 7)]
+    found = verified(tables)
+    assert (found.complete, found.faults, found.retired, found.emptied, found.restated) == (True, (), 4, 3, 0)
+    records = DeltaTable(retired_path(tables)).to_pyarrow_table().to_pylist()
+    mine = next(record for record in records if record["table"] == NAME)
+    order = [(name, "ascending") for name in ("source_partition", "source_offset", "source_row")]
+    content = hashlib.sha256(FORMAT + digest(expected.sort_by(order))).hexdigest()
+    assert (mine["day"], mine["rows"], mine["keep_days"], mine["content"]) == (FIRST, 7, KEEP, content)
+
+
+async def test_late_rows_of_a_retired_day_are_logged_and_go_when_they_are_in_the_chain(tables: Path) -> None:
+    pass_days(tables, 1)
+    await log_messages(tables, message_of(3, (0, 0, 0)))
+    pass_days(tables, 1)
+    assert rows_by_day(tables) == [(0, 3), (1, 2)]
+    await prove(tables)
+    await log_messages(tables, message_of(4, (0, 0, 1)))
+    compact(LogTable(place(tables)))  # a file with rows that may go, and others that are in no link yet
+    pass_days(tables, 1)
+    assert (rows_by_day(tables), retired(tables)[1]) == ([(0, 2), (1, 3)], (NAME, 1, 10))
+    await prove(tables)
+    assert verified(tables).complete
+
+
+async def test_rows_are_taken_out_while_others_append_and_compact(
+    tables: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer, other = intake(tables), LogTable(place(tables))
+    await writer.handle(message_of(3, (1, 1, 1)))  # judged by the table as it was
+    await writer.handle(label_message(3))
+    waiting = Pending(place(tables).schema)
+    rows = prediction_rows(batch(), definition(), CATEGORIES, origin(0, 1))
+    waiting.add(rows, f"{TOPIC}/1", judged=0, version=1)
+
+    def others() -> None:
+        other.commit(waiting)
+        compact(LogTable(place(tables)))
+
+    meanwhile(monkeypatch, place(tables).path, others)
+    assert retire(book(tables), NAME, FIRST, KEEP) == Retired(7, 1)
+    await writer.flush()
+    assert rows_by_day(tables) == [(0, 3), (1, 5)]  # those that came meanwhile are in no link yet
+    await writer.assigned({**SOURCES, (TOPIC, 1): 0}, {**dict.fromkeys(SOURCES, 99), (TOPIC, 1): 1})
+    assert verified(tables).faults == ()
+
+
+def test_of_two_that_do_it_at_once_one_does_and_it_is_counted_once(
+    tables: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meanwhile(monkeypatch, place(tables).path, lambda: retire(book(tables), NAME, FIRST, KEEP))
+    assert retire(book(tables), NAME, FIRST, KEEP) == Retired(0, 0)
+    assert (retired(tables), verified(tables).complete) == ([(NAME, 1, 7)], True)
+
+
+def test_what_a_crash_left_undone_is_done_the_next_time(tables: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash() -> None:
+        raise OSError("killed")
+
+    with monkeypatch.context() as patched:
+        meanwhile(patched, place(tables).path, crash)
+        pass_days(tables, 1)
+    assert DeltaTable(retired_path(tables)).to_pyarrow_table().column("table").to_pylist().count(NAME) == 1
+    assert rows_by_day(tables) == [(0, 7), (1, 2)]
+    assert (verified(tables).complete, retired(tables)) == (True, [("flights/labels", 1, 6)])
+    pass_days(tables, 1)
+    assert rows_by_day(tables) == [(1, 2)]
+    assert (verified(tables).complete, retired(tables)[1]) == (True, (NAME, 1, 7))
+
+
+def test_rows_that_are_lost_beside_them_are_a_fault(tables: Path) -> None:
+    DeltaTable(place(tables).path).delete("source_offset = 1 and source_row = 2")
+    pass_days(tables, 1)
+    DeltaTable(place(tables).path).delete("source_offset = 2 and source_row = 2")
+    found = verified(tables)
+    assert [(fault.first, fault.what) for fault in found.faults] == [
+        (0, f"{NAME}: 0 rows, 6 were logged; no table has offsets 0 to 1 (2 messages)"),
+        (2, f"{NAME}: 1 rows, 3 were logged"),
+    ]
+    assert found.report.problems == (f"{NAME}: 1 rows, where its links and newest commits count 3",)
+
+
+async def test_messages_that_never_came_are_missing_still(tables: Path) -> None:
+    await log_messages(tables, replace(message_of(5, (9, 9, 9)), offset=3))
+    pass_days(tables, 1)
+    found = verified(tables)
+    producer = found.report.producers[0]
+    assert (found.complete, found.faults) == (False, ())
+    assert (producer.messages, producer.missing_messages, producer.missing_rows) == (4, 2, 6)
+    assert producer.holes == ("messages 0 to 4 with 15 rows, of which 3 messages with 9 rows may have been retired",)
+
+
+def test_a_pinned_version_stays_as_it_was_and_files_of_others_go(tables: Path, tmp_path: Path) -> None:
+    label(tables, rows_of(place(tables)))
+    pin = snapshot(tables)
+    assert pin.rows == 9
+    train_on(tmp_path / "bundles", pin)
+    compact(LogTable(place(tables)))  # into a file that nobody has pinned
+    before = data_files(tables / NAME)
+    upkeep = Upkeep(tables, tmp_path / "bundles", Kept(0.05, Retention(book(tables), KEEP)), 1, lambda _: None)
+    upkeep.clean_all()
+    years_pass(tables)
+    upkeep.clean_all()
+    assert (rows_by_day(tables), len(before - data_files(tables / NAME))) == ([], 1)
+    assert read_snapshot(tables, MODEL, pin).pin == pin
+
+
+def test_who_asks_for_days_that_are_over_is_told(tables: Path) -> None:
+    bounds = Bounds(START, FAR, FAR, None, "left")
+    assert pin_snapshot(tables, MODEL, bounds).retired is None
+    pass_days(tables, 1)
+    with pytest.raises(InvalidInput, match=r"start: rows of 2013-03-01 to 2013-03-01 were retired"):
+        pin_snapshot(tables, MODEL, bounds)
+    all_there_is = pin_snapshot(tables, MODEL, bounds, all_there_is=True)
+    assert "KEEP_DAYS=3" in (all_there_is.retired or "")
+    later = pin_snapshot(tables, MODEL, replace(bounds, start=START + timedelta(days=1)))
+    assert (len(later), later.retired, later.pin.row_hash) == (2, None, all_there_is.pin.row_hash)
+
+
+def test_forgetting_and_retention_keep_each_others_account(
+    tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders = Forgetting(tables, KeyStore(tmp_path / "keys"))
+
+    def forget(entity: str) -> int:
+        return sum(each.rows for each in orders.carry_out(orders.order(entity, None, "admin"), entity).tables)
+
+    with monkeypatch.context() as patched:
+        meanwhile(patched, place(tables).path, lambda: pass_days(tables, 1))
+        assert forget("N21") == 1
+    assert (rows_by_day(tables), verified(tables).faults) == ([(1, 2)], ())
+    pass_days(tables, 2)
+    assert (rows_by_day(tables), verified(tables).faults) == ([], ())
+
+
+def test_pairs_go_after_their_predictions_and_when_they_are_surely_published(tables: Path) -> None:
+    row: dict[str, Any] = dict.fromkeys(OUTCOMES.names)
+    row |= {name: 0 for name in OUTCOMES.names if name in INDEXED} | {"event_time": START, "event_day": FIRST}
+    pair, place_of = pa.Table.from_pylist([row | {"log_time": START}], schema=OUTCOMES), tables / MODEL / "outcomes"
+    LogTable(Place(place_of, OUTCOMES)).append(pair, "pairs")
+    pass_days(tables, 1)
+    assert len(DeltaTable(place_of).to_pyarrow_table()) == 1
+    later = datetime.now(UTC) + timedelta(hours=2)
+    Retention(book(tables), KEEP, now=lambda: later).retire_all()
+    assert (len(DeltaTable(place_of).to_pyarrow_table()), verified(tables).complete) == (0, True)
+
+
+def test_a_setting_that_makes_no_sense_is_refused_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    for said in ("2", "-1", "0", "thirty", "1.5", ""):
+        monkeypatch.setenv("DRIFTLINE_KEEP_DAYS", said)
+        with pytest.raises(ValidationError, match="keep_days"):
+            Settings()
+    monkeypatch.setenv("DRIFTLINE_KEEP_DAYS", "3")
+    assert Settings().keep_days == 3
+    monkeypatch.delenv("DRIFTLINE_KEEP_DAYS")
+    assert Settings().keep_days is None

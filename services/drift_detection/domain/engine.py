@@ -69,12 +69,15 @@ class Engine:
             self._merging.take(word)
         return self._merging.advance(most)
 
-    def finish(self) -> None:
-        """Let go of what no row can change any more. To be called only when `advance` left nothing."""
+    def finish(self, *, rest: bool = True) -> None:
+        """Let go of what no row can change any more. To be called only when `advance` left nothing.
+
+        Without `rest` nothing ends as partitions brought no rows for days, but by their own clocks alone.
+        """
         for state in self.partitions.values():
             state.changed.clear()  # nothing is stored here
         self._sources.finish()
-        while self._merging.finish(_MOST).parts:
+        while self._merging.finish(_MOST, rest=rest).parts:
             pass
 
     def tallies(self) -> dict[Source, Tally]:

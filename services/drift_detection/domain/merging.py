@@ -198,12 +198,14 @@ class Merging:
         watched = self._catalogue.get(key.digest)
         return watched is not None and time is not None and key.start + watched.pane <= time
 
-    def finish(self, most: int) -> Ended:
-        """Once `advance` left nothing: let go of the windows that no row can change, at most so many a model."""
+    def finish(self, most: int, *, rest: bool = True) -> Ended:
+        """Once `advance` left nothing: let go of the windows that no row can change, at most so many a model. Without
+        `rest` only those that all partitions' own clocks have passed.
+        """
         over = Ended([], [])
         reaches = self._reaches()
         for model, watch in self._watches():
-            if (slowest := slowest_clock(self.heads.values(), model)) is not None:
+            if (slowest := slowest_clock(self.heads.values(), model, rest=rest)) is not None:
                 self._finish(watch, slowest, reaches.get(model, 0), most, over)
         return over
 

@@ -8,6 +8,7 @@ by the lateness; it is told then.
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple
 
 from services.drift_detection.domain.parts import Partial, WindowKey
 from services.drift_detection.domain.state import Kept
@@ -18,12 +19,22 @@ from shared.reference.segments import ALL
 REST_DAYS = 2
 
 
-def slowest_clock(heads: Collection[HeadWord], model: str) -> int | None:
-    """The least clock that any partition counts with, in microseconds; None if one has none."""
+def slowest_clock(heads: Collection[HeadWord], model: str, *, rest: bool = True) -> int | None:
+    """The least clock that any partition counts with, in microseconds; None if one has none. Without `rest` each counts
+    with its own.
+    """
     day = min(head.read for head in heads) - REST_DAYS
-    rest = [time for head in heads for marked, time in head.marks.get(model, {}).items() if marked <= day]
-    known = [[*rest, *(time for whose, time in head.clocks.items() if whose == model)] for head in heads]
+    marks = [mark for head in heads for mark in head.marks.get(model, {}).items()] if rest else []
+    least = [time for marked, time in marks if marked <= day]
+    known = [[*least, *(time for whose, time in head.clocks.items() if whose == model)] for head in heads]
     return min(map(max, known)) if all(known) else None
+
+
+class Missed(NamedTuple):
+    """So many rows of a partition that a window does not have: those of its messages `after` this offset."""
+
+    rows: int
+    after: int
 
 
 class Resting:
@@ -53,27 +64,28 @@ class Resting:
             if not self._is_behind(heads[int(name.split("/", 1)[0])], kept.over):
                 del self._kept[name]
 
-    def missed(self, word: PartWord, watched: Watched, head: HeadWord) -> int:
-        """How many rows a part brings for a window that is final, beyond those that it has or that were told.
+    def missed(self, word: PartWord, watched: Watched, head: HeadWord) -> Missed | None:
+        """What a part brings for a window that is final, beyond what it has or what was told; None if nothing.
 
         `head` is the last word of the partition. What its own clock has passed is said again, and was counted before.
         """
-        if word.key.segment != ALL or not self._is_behind(head, _over(word.key, watched)):
-            return 0
-        kept = self._kept.get(_name(word.partition, word.key))
-        if kept is not None and word.part.offset <= kept.offset:
-            return 0
+        over = _over(word.key, watched)
+        if word.key.segment != ALL or not self._is_behind(head, over):
+            return None
+        kept = self._kept.get(_name(word.partition, word.key)) or Kept(offset=-1, rows=0, repeats=0, over=over)
+        part, rows = word.part, word.part.sketch.rows
+        if part.offset <= kept.offset or (rows, part.repeats) == (kept.rows, kept.repeats):
+            return None
         self.changed = True
-        rows = self._note(word.partition, word.key, word.part, watched)
-        return rows - (0 if kept is None else kept.rows)
+        self._note(word.partition, word.key, part, watched)
+        return Missed(rows - kept.rows, kept.offset)
 
     def _is_behind(self, head: HeadWord, over: int) -> bool:
         return head.clocks.get(self._model, over - 1) < over
 
-    def _note(self, number: int, key: WindowKey, part: Partial, watched: Watched) -> int:
-        rows = part.sketch.rows
-        self._kept[_name(number, key)] = Kept(offset=part.offset, rows=rows, over=_over(key, watched))
-        return rows
+    def _note(self, number: int, key: WindowKey, part: Partial, watched: Watched) -> None:
+        has = {"offset": part.offset, "rows": part.sketch.rows, "repeats": part.repeats}
+        self._kept[_name(number, key)] = Kept(**has, over=_over(key, watched))
 
 
 def _over(key: WindowKey, watched: Watched) -> int:

@@ -76,12 +76,13 @@ class Said(Stored):
 
 
 class Kept(Stored):
-    """Of a window that is final and a partition: the `rows` up to an `offset` that it has or that were told to come
-    after its end. From the event time `over` on in that partition no more can come.
+    """Of a window that is final and a partition: the `rows` and `repeats` up to an `offset` that it has or that were
+    told to come after its end. From the event time `over` on in that partition no more can come.
     """
 
     offset: int
     rows: int
+    repeats: int
     over: int
 
 

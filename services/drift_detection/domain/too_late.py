@@ -11,6 +11,7 @@ import numpy as np
 
 from services.drift_detection.domain.clock import EARLIEST
 from services.drift_detection.domain.parts import Taken, WindowKey
+from services.drift_detection.domain.resting import Missed
 from services.drift_detection.domain.sources import Place
 from services.drift_detection.domain.watched import Watched
 from services.drift_detection.domain.windows import window_id
@@ -56,7 +57,7 @@ def _event(place: Place, batch: PredictionBatch, taken: Taken, part: int, missed
     )
 
 
-def rows_after_end(word: PartWord, watched: Watched, rows: int, watermark: int | None) -> RowsTooLate:
+def rows_after_end(word: PartWord, watched: Watched, missed: Missed, watermark: int | None) -> RowsTooLate:
     """The event that tells of rows of a partition that was at rest, whose window is final."""
     key, offset = word.key, word.part.offset
     return RowsTooLate(
@@ -67,6 +68,7 @@ def rows_after_end(word: PartWord, watched: Watched, rows: int, watermark: int |
         role=cast(Role, key.role),
         partition=word.partition,
         offset=offset,
+        after=missed.after,
         part=0,
-        windows=(MissedWindow(window_id=window_id(key, watched.pane), start=moment(key.start), rows=rows),),
+        windows=(MissedWindow(window_id=window_id(key, watched.pane), start=moment(key.start), rows=missed.rows),),
     )

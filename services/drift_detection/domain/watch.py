@@ -63,8 +63,8 @@ class ModelWatch:
 
     def missed(self, word: PartWord, watched: Watched, head: HeadWord) -> None:
         """Say which rows a part brings for a window that is final; `head` is the last word of its partition."""
-        if self.is_final(word.key) and (rows := self.resting.missed(word, watched, head)):
-            self._add([rows_after_end(word, watched, rows, self.watermark)])
+        if self.is_final(word.key) and (missed := self.resting.missed(word, watched, head)) is not None:
+            self._add([rows_after_end(word, watched, missed, self.watermark)])
 
     def store(self) -> ModelRecord:
         """The record as it is to be stored now, the next version."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from services.drift_detection.models import Bundles
+from services.drift_detection.replay.after_end import AfterEnd
 from services.drift_detection.replay.compare import Compared, LastWords, compare
 from services.drift_detection.replay.kafka import Topic
 from services.drift_detection.replay.recompute import Span, recompute
@@ -50,15 +51,17 @@ async def replay(settings: Settings, span: Span, source: str) -> tuple[list[Comp
     bootstrap, bundles = settings.kafka_bootstrap, Bundles(settings.bundles, settings.trust)
     predictions = Topic(bootstrap, PREDICTIONS)
     partitions = await predictions.partitions()
-    last = LastWords(span, Trust(settings.trust))
+    trust = Trust(settings.trust)
+    last, after_end = LastWords(span, trust), AfterEnd(trust)
     async for message in Topic(bootstrap, DRIFT).messages():
         last.take(message)
+        after_end.take(message)
     rows = (
         LogRows(settings.tables, bundles, span.model)
         if source == "log"
         else KafkaRows(predictions, bundles, span.model)
     )
-    words = await recompute(rows.messages(), partitions, span, int(time.time() * MICROSECONDS))
+    words = await recompute(rows.messages(), partitions, span, after_end, int(time.time() * MICROSECONDS))
     return compare(last.by_id, words), rows.notes
 
 

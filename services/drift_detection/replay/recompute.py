@@ -1,12 +1,12 @@
 """Both sides of drift_detection in one process, over all messages of a model."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from datetime import datetime
 from typing import NamedTuple
 
 from services.drift_detection.domain.asides import Misfit
 from services.drift_detection.domain.engine import Engine
-from services.drift_detection.domain.partition import PartitionState
+from services.drift_detection.replay.after_end import AfterEnd, ReplayedPartition
 from services.drift_detection.replay.sources import Message
 from shared.errors import Unreadable
 from shared.events import Event, WindowClosed, WindowRevised
@@ -28,9 +28,15 @@ class Span(NamedTuple):
         return isinstance(event, Word) and event.model == self.model and self.start <= event.start < self.end
 
 
-async def recompute(messages: AsyncIterator[Message], partitions: int, span: Span, now: int = 0) -> dict[str, Word]:
-    """The last word on each window by its id, once all messages are read: `now`, in microseconds since 1970 UTC."""
-    engine = Engine({number: PartitionState(number) for number in range(partitions)}, {})
+async def recompute(
+    messages: AsyncIterator[Message], partitions: int, span: Span, after_end: AfterEnd, now: int = 0
+) -> dict[str, Word]:
+    """The last word on each window by its id, once all messages are read: `now`, in microseconds since 1970 UTC.
+
+    While they are read no window ends by rest: it depends on what is read first, and some may still get rows that they
+    had got. What they had not is known from `after_end`.
+    """
+    engine = Engine({number: ReplayedPartition(number, after_end) for number in range(partitions)}, {})
     words: dict[str, Word] = {}
     count = 0
     async for place, batch, watched in messages:
@@ -42,17 +48,17 @@ async def recompute(messages: AsyncIterator[Message], partitions: int, span: Spa
         except Unreadable:
             continue  # a dead-letter then, too
         if count % _EVERY == 0:
-            _advance(engine, span, words, at_end=())
+            _advance(engine, span, words)
     _advance(engine, span, words, at_end=range(partitions), now=now)
     return words
 
 
-def _advance(engine: Engine, span: Span, words: dict[str, Word], at_end: range | tuple[()], now: int = 0) -> None:
+def _advance(engine: Engine, span: Span, words: dict[str, Word], at_end: Collection[int] = (), now: int = 0) -> None:
     more = True
     while more:
         more = engine.advance(at_end, _MOST, now)
         _collect(engine, span, words)
-    engine.finish()
+    engine.finish(rest=bool(at_end))
     _collect(engine, span, words)
 
 

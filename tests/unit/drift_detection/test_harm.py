@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,13 +17,14 @@ from services.drift_detection.domain.partition import PartitionState
 from services.drift_detection.domain.performance.risk import GREATEST_STAKE, LEAST_STAKE, RiskState
 from services.drift_detection.domain.sources import Place, Sources
 from services.drift_detection.domain.words import PartWord
+from services.drift_detection.replay.after_end import AfterEnd
 from services.drift_detection.replay.recompute import Span, Word, recompute
 from services.drift_detection.stream.cycle import Voice
 from shared.errors import Unreadable
 from shared.events import DriftedFeature
 from shared.kafka.message import OutMessage
 from shared.reference.panes import moment
-from shared.signing import Signer
+from shared.signing import Signer, Trust
 from tests.unit.drift_detection.lives import BUNDLES, NOW, Life
 from tests.unit.drift_detection.performance.flow import FAR, Flow, outcome_batch, part
 from tests.unit.drift_detection.performance.flow import hours as flow_hours
@@ -111,5 +113,6 @@ def test_a_message_that_does_not_fit_moves_the_clock_of_a_replay_too() -> None:
         for offset, message in enumerate(messages()):
             yield Place(0, offset, NOW), message, BUNDLES[DIGEST]
 
-    again = asyncio.run(recompute(stream(), 2, Span("pumps", moment(0), moment(NOW * 2))))
+    span, nothing = Span("pumps", moment(0), moment(NOW * 2)), AfterEnd(Trust(Path("no keys")))
+    again = asyncio.run(recompute(stream(), 2, span, nothing))
     assert {key: word.rows for key, word in again.items()} == live

@@ -9,8 +9,9 @@ from services.drift_detection.domain.engine import Engine
 from services.drift_detection.domain.partition import PartitionState
 from services.drift_detection.domain.resting import slowest_clock
 from services.drift_detection.domain.sources import Place
+from services.drift_detection.domain.watched import Watched
 from services.drift_detection.domain.words import HeadWord
-from shared.batch import encode_batch
+from shared.batch import PredictionBatch, encode_batch
 from shared.events import Event, RowsTooLate, WindowClosed, WindowRevised
 from shared.kafka.admin import PREDICTIONS
 from shared.reference.panes import moment
@@ -23,17 +24,21 @@ BEGIN = FIRST // DAY * DAY + 300 * DAY  # of Kafka's time
 
 
 class Stream:
-    """Two partitions, of which the second is at rest at first."""
+    """Two partitions, of which the second is at rest at first; the `messages` taken in."""
 
-    def __init__(self) -> None:
+    def __init__(self, bundle: Watched = BUNDLE) -> None:
         self.engine = Engine({number: PartitionState(number) for number in range(2)}, {})
         self.offsets = [0, 0]
         self.said: list[Event] = []
+        self.messages: list[tuple[Place, PredictionBatch, Watched]] = []
+        self._bundle = bundle
 
-    def take(self, partition: int, hour: int, rows: slice, appended: int) -> None:
+    def take(self, partition: int, hour: int, rows: slice, appended: int, *, repeat: bool = False) -> None:
         times, block, scores = hours(hour, 1)
-        message = fitted(batch(DIGEST, times[rows], block[rows], scores[rows]), BUNDLE)
-        self.engine.take(Place(partition, self.offsets[partition], appended), message, BUNDLE)
+        message = batch(DIGEST, times[rows], block[rows], scores[rows], repeat=repeat)
+        place = Place(partition, self.offsets[partition], appended)
+        self.messages.append((place, fitted(message, self._bundle), self._bundle))
+        self.engine.take(*self.messages[-1])
         self.offsets[partition] += 1
 
     def speak(self, now: int, at_end: Sequence[int] = (0, 1)) -> list[Event]:
@@ -101,7 +106,9 @@ def test_rows_that_come_after_the_end_are_told_once_by_window() -> None:
     state.unsent.update(state.partials)  # as after a restart: all is told again
     assert missed(stream.speak(now + HOUR)) == []
     stream.take(1, 2, slice(12, 15), now + HOUR)
-    assert missed(stream.speak(now + 2 * HOUR)) == [(1, 1, 3)]
+    [more] = [one for one in stream.speak(now + 2 * HOUR) if isinstance(one, RowsTooLate)]
+    assert missed([more]) == [(1, 1, 3)]
+    assert (event.after, more.after) == (-1, 0)
     assert not [event for event in stream.said if isinstance(event, WindowRevised)]
 
 
@@ -114,8 +121,10 @@ def test_of_a_partition_that_came_to_rest_only_what_its_windows_do_not_have_is_t
     stream.speak(now)
     panes = [event for event in stream.said if isinstance(event, WindowClosed) and event.is_pane]
     assert [event.rows for event in panes][:2] == [30, 20]
+    stream.take(1, 0, slice(0, 4), now, repeat=True)
+    assert missed(stream.speak(now + HOUR)) == [(1, 1, 0)]
     stream.take(1, 0, slice(0, 4), now)
-    assert missed(stream.speak(now + HOUR)) == [(1, 1, 4)]
+    assert missed(stream.speak(now + HOUR)) == [(1, 2, 4)]
     stream.take(1, 40, slice(0, 4), now)  # its own clock passes all: there is nothing to remember any more
     for hour in range(36, 41):
         stream.take(0, hour, slice(0, 4), now)

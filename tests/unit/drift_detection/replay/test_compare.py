@@ -6,6 +6,7 @@ import pytest
 
 from services.drift_detection.domain.sources import Place
 from services.drift_detection.replay.__main__ import main
+from services.drift_detection.replay.after_end import AfterEnd
 from services.drift_detection.replay.compare import LastWords, at_revision, compare
 from services.drift_detection.replay.recompute import Span, Word, recompute
 from services.drift_detection.replay.sources import Message
@@ -30,7 +31,7 @@ async def messages(order: Sequence[int]) -> AsyncIterator[Message]:
 
 
 async def words(order: Sequence[int] = range(6)) -> dict[str, Word]:
-    return await recompute(messages(order), 2, SPAN)
+    return await recompute(messages(order), 2, SPAN, AfterEnd(Trust(Path("no keys"))))
 
 
 def published(state: Path, said: Sequence[Word], signer: str = "drift_detection") -> LastWords:

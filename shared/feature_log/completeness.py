@@ -37,7 +37,7 @@ def completeness(log: OpenLog, wanted: Wanted = ALL) -> Completeness:
     links, lost = _links(log), log.lost()
     held, told = _rows_in_links(log), _told_in_links(log)
     reports: list[PartitionReport] = []
-    for source in sorted({*links, *_sources(log)}):
+    for source in sorted({*links, *log.sources, *_sources(log)}):
         if wanted.has(*source):
             tail = _tail(log, source, held, told)
             every = pa.concat_tables([links.get(source, _SPANS.empty_table()), tail])
@@ -122,6 +122,7 @@ def _report(
     log: OpenLog, source: Source, every: pa.Table, lost: tuple[Lost, ...], wanted: Wanted
 ) -> Iterator[PartitionReport]:
     if not len(every):
+        yield from _empty(source, log.next_offset(source), lost)
         return
     every = every.sort_by("first")
     hours = tuple(hour for hour in _hours(every) if _within(hour, wanted))
@@ -147,6 +148,17 @@ def _report(
         head=heads[-1].as_py() if len(heads) else None,
         hours=hours,
     )
+
+
+def _empty(source: Source, next_offset: int, lost: tuple[Lost, ...]) -> Iterator[PartitionReport]:
+    """On a topic partition of which commits tell, but no row is there."""
+    problems = []
+    if next_offset > max((span.last + 1 for span in lost), default=0):
+        problems = [f"the next offset by the tables' commits is {next_offset}, but no table has a row of it"]
+    if next_offset:
+        none = dict.fromkeys(("first_offset", "rows", "messages", "rejected", "repeats", "proven"), 0)
+        of = {"topic": source[0], "partition": source[1], "next_offset": next_offset, "lost": lost}
+        yield PartitionReport(**none, **of, gaps=(), problems=problems, complete=False, head=None, hours=())
 
 
 def _within(hour: HourReport, wanted: Wanted) -> bool:

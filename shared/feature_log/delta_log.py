@@ -1,10 +1,13 @@
 """The log of a Delta table as it lies in its folder."""
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import pyarrow.parquet as pq
 
 LOG = "_delta_log"
 _COMMIT = re.compile(r"(\d{20})\.json")
@@ -46,6 +49,18 @@ class DeltaLog:
         base = self.base(version)
         first = base + 1 if any(entry.version == base for entry in self.checkpoints) else base
         return all(each in self._versions for each in range(first, version + 1))
+
+
+def app_ids(table: Path) -> set[str]:
+    """The app ids whose `txn` versions a table keeps."""
+    log, found = DeltaLog(table), set[str]()
+    for entry in log.since_checkpoint():
+        actions = [json.loads(line) for line in entry.path.read_text("utf-8").splitlines()]
+        found |= {action["txn"]["appId"] for action in actions if "txn" in action}
+    for entry in log.checkpoints[-1:]:
+        told = pq.ParquetFile(entry.path).read(columns=["txn"]).column("txn").to_pylist()
+        found |= {txn["appId"] for txn in told if txn}
+    return found
 
 
 def _entries(table: Path, name: re.Pattern[str]) -> Iterator[Entry]:

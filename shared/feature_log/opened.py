@@ -10,6 +10,7 @@ from deltalake import DeltaTable
 
 from shared.events import LabelsReceived, Record
 from shared.feature_log.damage import find_damage, told
+from shared.feature_log.delta_log import app_ids
 from shared.feature_log.reading import open_table
 from shared.feature_log.retired import RetiredDay, retired_days, retired_path
 from shared.feature_log.schema import (
@@ -52,6 +53,7 @@ class OpenTable:
 class OpenLog:
     """The tables with rows from Kafka, and, if they are there, `_gaps` and `_proof`. `damage`: what is broken in their
     folders; a table that can't be opened for it is left out. `retired`: the days whose rows went for good, by table.
+    `sources`: the topic partitions that commits tell of.
     """
 
     tables: Sequence[OpenTable]
@@ -59,6 +61,7 @@ class OpenLog:
     proof: DeltaTable | None
     damage: tuple[str, ...] = ()
     retired: Mapping[str, Sequence[RetiredDay]] = field(default_factory=dict)
+    sources: frozenset[Source] = frozenset()
 
     @property
     def all(self) -> list[OpenTable]:
@@ -104,4 +107,13 @@ def open_log(tables: Path) -> OpenLog:
     if (rejected := opened(rejected_path(tables))) is not None:
         found.append(OpenTable(REJECTED_NAME, None, rejected))
     gone = {} if retired_path(tables) in closed else retired_days(tables, {each.name: each.table for each in found})
-    return OpenLog(found, opened(gaps_path(tables)), proof, told(tables, damages), gone)
+    gaps, sources = opened(gaps_path(tables)), set[Source]()
+    for path in [] if damages else [*(tables / each.name for each in found), *([gaps_path(tables)] if gaps else [])]:
+        sources |= set(filter(None, map(_source, app_ids(path))))
+    return OpenLog(found, gaps, proof, told(tables, damages), gone, frozenset(sources))
+
+
+def _source(app: str) -> Source | None:
+    """The topic partition that an app id is of."""
+    topic, _, partition = app.rpartition("/")
+    return (topic, int(partition)) if topic in TOPICS.values() else None

@@ -235,6 +235,23 @@ def test_rows_beyond_the_chain_are_counted_as_they_are(proved: Path) -> None:
     assert "the next offset by the tables' commits is 8, their rows end before 21" in report.problems
 
 
+@pytest.mark.parametrize("checkpoint", [False, True])
+async def test_a_partition_of_which_all_rows_are_gone_before_a_link_was_made_is_missing(
+    tmp_path: Path, checkpoint: bool
+) -> None:
+    worker = intake(tmp_path)
+    for partition in (0, 3):
+        await worker.handle(prediction_message(0, partition))
+    await worker.flush()
+    remove("flights/predictions", "source_partition = 3")(tmp_path)
+    if checkpoint:
+        DeltaTable(tmp_path / "flights/predictions").create_checkpoint()
+    report = completeness(open_log(tmp_path))
+    assert [(each.partition, each.complete) for each in report.partitions] == [(0, True), (3, False)]
+    assert "the next offset by the tables' commits is 1, but no table has a row" in report.partitions[1].problems[0]
+    assert not report.complete
+
+
 def test_rows_removed_from_proven_hours_are_noticed_without_reading_them(proved: Path) -> None:
     remove("flights/predictions", "source_offset = 3")(proved)
     report = completeness(open_log(proved))

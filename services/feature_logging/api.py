@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import date
 from functools import partial
 from http import HTTPStatus
+from pathlib import Path
 from typing import Annotated, TypeVar
 
 from deltalake.exceptions import DeltaError
@@ -20,10 +21,12 @@ from services.feature_logging.store.keystore import KeyStore
 from services.feature_logging.store.log import FeatureLog
 from services.feature_logging.store.quality import HourOfRows, Quality
 from services.feature_logging.store.table import Fenced
+from shared.errors import InvalidInput
 from shared.events.base import ModelName, UtcTime
 from shared.feature_log.completeness import completeness
-from shared.feature_log.opened import open_log
+from shared.feature_log.opened import TOPICS, open_log
 from shared.feature_log.proof.reports import Completeness, Wanted
+from shared.feature_log.reading import check_model
 from shared.http import Health, create_app, require
 from shared.tokens import Identity
 
@@ -44,6 +47,9 @@ def _wanted(
     start: Annotated[UtcTime | None, Query(alias="from", description="Hours of Kafka's clock from here")] = None,
     end: Annotated[UtcTime | None, Query(alias="to", description="and before this time")] = None,
 ) -> Wanted:
+    if topic is not None and topic not in TOPICS.values():
+        known = " or ".join(sorted(set(TOPICS.values())))
+        raise _not_found("query.topic", f"{known}: the log holds no other topic")
     return Wanted(topic, partition, start, end)
 
 
@@ -65,15 +71,26 @@ def build_app(settings: Settings, feature_log: FeatureLog, health: Health) -> Fa
     quality, coverage, one_at_a_time = Quality(settings.tables), Coverage(settings.tables), asyncio.Lock()
     app = create_app("feature logging", settings, health, description="Every prediction and label, once, in Delta.")
 
-    @app.get("/completeness", responses={503: {"description": "The disk refuses the commit under way"}})
+    @app.get(
+        "/completeness",
+        responses={
+            404: {"description": "No such topic"},
+            503: {"description": "The disk refuses the commit under way"},
+        },
+    )
     async def report(_: Viewer, wanted: Part) -> Completeness:
         """Per topic partition and hour: which offsets are in the tables, with gaps and repeats, if there are any."""
         tables = await _between_commits(feature_log, partial(open_log, settings.tables))
         return await asyncio.to_thread(completeness, tables, wanted)
 
-    @app.post("/v1/forget", responses={503: {"description": "Tables or keys can't be written now"}})
+    @app.post(
+        "/v1/forget",
+        responses={404: {"description": "No such model"}, 503: {"description": "Tables or keys can't be written now"}},
+    )
     async def forget(who: Admin, whom: Whom) -> Forgotten:
         """Remove an entity's data from the tables, files of older versions included, and its keys."""
+        if whom.model is not None:
+            _there(settings.tables, whom.model)
         async with one_at_a_time, _writable():
             order = await asyncio.to_thread(forgetting.order, whom.entity, whom.model, who.subject)
             done = await asyncio.to_thread(forgetting.carry_out, order, whom.entity)
@@ -92,6 +109,17 @@ def build_app(settings: Settings, feature_log: FeatureLog, health: Health) -> Fa
         return await asyncio.to_thread(coverage.days, model, start, end)
 
     return app
+
+
+def _there(tables: Path, model: str) -> None:
+    try:
+        check_model(tables, model)
+    except InvalidInput as error:
+        raise _not_found(error.field, error.expected) from error
+
+
+def _not_found(field: str, expected: str) -> HTTPException:
+    return HTTPException(HTTPStatus.NOT_FOUND, {"field": field, "expected": expected})
 
 
 @asynccontextmanager

@@ -152,9 +152,9 @@ def _report(
 
 def _empty(source: Source, next_offset: int, lost: tuple[Lost, ...]) -> Iterator[PartitionReport]:
     """On a topic partition of which commits tell, but no row is there."""
-    problems = []
+    problems: tuple[str, ...] = ()
     if next_offset > max((span.last + 1 for span in lost), default=0):
-        problems = [f"the next offset by the tables' commits is {next_offset}, but no table has a row of it"]
+        problems = (f"the next offset by the tables' commits is {next_offset}, but no table has a row of it",)
     if next_offset:
         none = dict.fromkeys(("first_offset", "rows", "messages", "rejected", "repeats", "proven"), 0)
         of = {"topic": source[0], "partition": source[1], "next_offset": next_offset, "lost": lost}

@@ -3,6 +3,7 @@
 import argparse
 import csv
 import json
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
@@ -71,7 +72,16 @@ def _text(value: object) -> str:
 
 
 def _as_json(_: Sequence[str], rows: Rows) -> None:
-    print(json.dumps(rows, indent=2, default=str))  # noqa: T201  # a command's answer
+    print(json.dumps(_finite(rows), indent=2, default=str))  # noqa: T201  # a command's answer
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN and no infinity: null."""
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _as_csv(names: Sequence[str], rows: Rows) -> None:

@@ -1,9 +1,10 @@
 """SQL over the tables, read only."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
@@ -13,12 +14,16 @@ from deltalake.exceptions import DeltaError
 from services.feature_logging.domain.views import Moment, views
 from shared.definition import NAME
 from shared.errors import InvalidInput
+from shared.feature_log.forgotten import SCHEMA as FORGOTTEN
+from shared.feature_log.proof.restated import SCHEMA as RESTATED
 from shared.feature_log.reading import check_model, open_table
+from shared.feature_log.schema import GAPS, PROOF, REJECTED
 
 # What begins a query. DataFusion also knows COPY, which writes files, CREATE EXTERNAL TABLE, which reads any, and
 # EXPLAIN ANALYZE, which does what it explains. It takes one statement at a time.
 _QUERY = re.compile(r"(?:\s|--[^\n]*\n|/\*(?:[^*]|\*(?!/))*\*/|\()*(?:SELECT|WITH|VALUES|DESCRIBE)\b", re.IGNORECASE)
 _RENAMED = {"rejected": "dead_letters"}
+_OWN = {"dead_letters": REJECTED, "forgotten": FORGOTTEN, "gaps": GAPS, "proof": PROOF, "restated": RESTATED}
 
 
 @dataclass(frozen=True)
@@ -44,12 +49,13 @@ def run_query(tables: Path, sql: str, view: View) -> pa.RecordBatchReader:
     if not _QUERY.match(sql):
         raise InvalidInput("SQL", "one statement that only reads is needed: SELECT, WITH, VALUES or DESCRIBE")
     builder = QueryBuilder()
-    known = list(_register(builder, tables, sql, view))
-    try:
-        return pa.RecordBatchReader.from_stream(builder.execute(sql))
-    except DeltaError as error:
-        there = ", ".join(sorted(known)) or "none"
-        raise InvalidInput("SQL", f"{_line(error)} (tables and views: {there})") from error
+    with TemporaryDirectory() as empty:
+        known = list(_register(builder, tables, sql, view))
+        known += _register_empty(builder, Path(empty), sql, known)
+        try:
+            return pa.RecordBatchReader.from_stream(builder.execute(sql))
+        except DeltaError as error:
+            raise InvalidInput("SQL", f"{_line(error)} (tables and views: {', '.join(sorted(known))})") from error
 
 
 def rows_of(reader: pa.RecordBatchReader) -> Iterator[dict[str, Any]]:
@@ -79,6 +85,15 @@ def _register(builder: QueryBuilder, tables: Path, sql: str, view: View) -> Iter
     for folder in sorted(tables.glob("[a-z]*")):
         if re.match(NAME, folder.name) and (folder.name == view.model or folder.name in sql):
             yield from _register_model(builder, folder, view)
+
+
+def _register_empty(builder: QueryBuilder, folder: Path, sql: str, known: Collection[str]) -> Iterator[str]:
+    """The log's own tables that it has not made yet."""
+    for name, schema in _OWN.items():
+        if name not in known:
+            if name in sql:
+                builder.register(name, DeltaTable.create(str(folder / name), schema))
+            yield name
 
 
 def _register_model(builder: QueryBuilder, folder: Path, view: View) -> Iterator[str]:

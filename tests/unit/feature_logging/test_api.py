@@ -131,6 +131,9 @@ async def test_completeness_is_answered_for_a_part_of_the_log(client: httpx.Asyn
     assert await hours(partition=1) == []
     assert await hours(**{"from": "2013-03-02T00:00:00Z", "to": "2013-03-02T01:00:00Z"}) == [1]
     assert await hours(to="2013-03-02T00:00:00Z") == [0]
+    none = await client.get("/completeness", params={"topic": "orders"}, headers=token(tmp_path, "viewer"))
+    assert (none.status_code, none.json()["error"]["field"]) == (404, "query.topic")
+    assert "driftline.labels or driftline.predictions" in none.json()["error"]["expected"]
     wrong = await client.get("/completeness", params={"from": "noon"}, headers=token(tmp_path, "viewer"))
     assert (wrong.status_code, wrong.json()["error"]["field"]) == (422, "query.from")
 
@@ -182,6 +185,7 @@ async def test_an_entity_is_forgotten_by_order_of_an_admin(client: httpx.AsyncCl
         ("admin", {"entity": "N1", "modell": MODEL}, 422),
         ("admin", {"entity": "N1", "model": "../wine"}, 422),
         ("admin", {}, 422),
+        ("admin", {"entity": "N1", "model": "wine"}, 404),
     ],
 )
 async def test_nothing_is_forgotten_by_others_or_by_mistake(

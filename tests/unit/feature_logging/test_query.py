@@ -104,7 +104,7 @@ def test_csv_and_table_say_the_same_and_a_limit_is_told(log: Log, capsys: pytest
         ("WITH x AS (SELECT 1) INSERT INTO flights.predictions SELECT * FROM flights.predictions", "not implemented"),
         ("DELETE FROM flights.predictions", "one statement that only reads"),
         ("SELECT nothing FROM flights.predictions", "No field named nothing"),
-        ("SELECT * FROM flights.rumours", "(tables and views: flights.business, flights.joined,"),
+        ("SELECT * FROM flights.rumours", "(tables and views: dead_letters, flights.business, flights.joined,"),
         ("SELECT 1/0 FROM flights.predictions", "Divide by zero"),
     ],
 )
@@ -122,3 +122,15 @@ def test_what_is_no_query_is_refused_in_one_line_and_changes_nothing(
 def test_a_model_without_tables_is_said(log: Log, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["query", "SELECT 1", "--state", str(log.tables.parent), "--model", "wine"]) == 1
     assert "model: the log has no tables of wine" in capsys.readouterr().err
+
+
+def test_what_json_cannot_hold_is_null(log: Log, capsys: pytest.CaptureFixture[str]) -> None:
+    sql = "SELECT 0.0 / 0.0 AS a, 1.0 / 0.0 AS b, make_array(-1.0 / 0.0, 2.5) AS c"
+    assert asked(log, capsys, sql) == [{"a": None, "b": None, "c": [None, 2.5]}]
+
+
+@pytest.mark.parametrize("name", ["dead_letters", "forgotten", "gaps", "proof", "restated"])
+def test_the_logs_own_tables_are_empty_while_it_has_not_made_them(
+    log: Log, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    assert asked(log, capsys, f"SELECT * FROM {name}") == []

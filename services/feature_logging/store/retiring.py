@@ -89,7 +89,9 @@ def _retire(book: Book, name: str, day: date, keep_days: int) -> Retired:
     if topic is not None and proof is not None:
         parts, counted = ChainOf(proof, name, topic, table.delta, _offsets(files)).without(book, day, going)
     said = {"before": before, "table": name, "day": day, "keep_days": keep_days}
-    number = persistently(partial(_write_down, book.tables, said | {"rows": rows, "counted": counted, "content": content}))
+    number = persistently(
+        partial(_write_down, book.tables, said | {"rows": rows, "counted": counted, "content": content})
+    )
     book.write(f"{number} of _retired", parts)
     actions = [action for file in files for action in _actions(table, file, ends)]
     table.apply(actions, {REWRITING: after, APP_ID: number})

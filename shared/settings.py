@@ -1,14 +1,22 @@
 """What every service is told by its environment; a service adds its own in its settings module."""
 
+import re
 from pathlib import Path
 from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.storage import place_at
+
+_STORE = re.compile(r"s3://[a-z0-9][a-z0-9.-]+(/.*)?")
+
 
 class ServiceSettings(BaseSettings):
     """Read once, at start. Folders default to places below `state`.
+
+    `tables_at` says where the feature log lies, if not below `state`: a folder, or `s3://bucket/prefix`, to which the
+    variables AWS_* lead (DRIFTLINE_TABLES).
 
     `privacy_keys` holds the keys behind what is sensitive in the feature log, if that is not the folder of the signing
     keys: feature_logging writes there, retrain_trigger reads.
@@ -27,6 +35,7 @@ class ServiceSettings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=1, le=65535)
     connections: int = Field(default=2_048, ge=1)
+    tables_at: str | None = Field(default=None, validation_alias="DRIFTLINE_TABLES")
     privacy_keys: Path | None = None
     log_level: str = "INFO"
     tls_certificate: Path | None = None
@@ -49,6 +58,14 @@ class ServiceSettings(BaseSettings):
             raise ValueError("expected a folder, it is empty")
         return state
 
+    @field_validator("tables_at")
+    @classmethod
+    def _some_place(cls, place: str | None) -> str | None:
+        # A store that was meant must not become a folder of that name.
+        if place is not None and ":" in place.split("/")[0] and not _STORE.fullmatch(place):
+            raise ValueError("expected a folder, or s3://bucket/prefix")
+        return place
+
     @property
     def bundles(self) -> Path:
         """The bundle store: one folder per model bundle, named by its digest."""
@@ -57,7 +74,7 @@ class ServiceSettings(BaseSettings):
     @property
     def tables(self) -> Path:
         """The feature log: Delta tables in `<model>/predictions` and `<model>/labels`."""
-        return self.state / "tables"
+        return place_at(self.tables_at) if self.tables_at else self.state / "tables"
 
     @property
     def keys(self) -> Path:

@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from shared.feature_log.delta_log import DeltaLog, Entry, tables_below
-from shared.feature_log.reading import live_files
-from shared.files import sync
+from shared.feature_log.reading import live_files, read_table
+from shared.storage import replace, sizes_of, sync
 
 _MARK = "driftline"
 
@@ -68,21 +69,20 @@ def _damage(table: Path) -> Damage:
     if not log.commits:
         return Damage(table)
     checkpoints = tuple(entry.path for entry in log.checkpoints[-1:] if not _whole_parquet(entry.path))
-    entries = tuple(entry for entry in log.since_checkpoint() if not _whole(entry.path))
+    entries = tuple(entry for entry in log.since_checkpoint() if not _whole(entry))
     if checkpoints:
         return Damage(table, checkpoints, entries)
     try:
-        return Damage(table, entries=entries, files=tuple(lost_files(DeltaTable(table))))
+        return Damage(table, entries=entries, files=tuple(lost_files(table, read_table(table))))
     except (DeltaError, OSError) as error:
         return Damage(table, entries=entries, unreadable=None if entries else str(error).splitlines()[0])
 
 
-def lost_files(table: DeltaTable) -> Iterator[LostFile]:
-    """The live data files that are gone or have another size."""
-    root = Path(table.table_uri.removeprefix("file://"))
-    for action in live_files(table).to_pylist():
-        path = root / action["path"]
-        size = path.stat().st_size if path.exists() else None
+def lost_files(path: Path, table: DeltaTable) -> Iterator[LostFile]:
+    """The live data files of a table in a folder that are gone or have another size."""
+    actions = live_files(table).to_pylist()
+    sizes = sizes_of(path, [action["path"] for action in actions])
+    for action, size in zip(actions, sizes, strict=True):
         if size != action["size_bytes"]:
             why = "is gone" if size is None else f"has {size} bytes instead of {action['size_bytes']}"
             yield LostFile(action, why)
@@ -106,16 +106,14 @@ def settle(entry: Entry) -> None:
 
 
 def _write(path: Path, state: str) -> None:
-    new = path.with_name(f"_{state}_{path.name}.tmp")
-    new.write_text(json.dumps({"commitInfo": {"operation": "REPAIR", _MARK: state}}) + "\n")
-    sync(new)
-    os.replace(new, path)
-    sync(path.parent)
+    replace(path, json.dumps({"commitInfo": {"operation": "REPAIR", _MARK: state}}) + "\n")
 
 
-def _whole(entry: Path) -> bool:
+# An entry is written once, so one of this time and size was looked at before.
+@lru_cache(100_000)
+def _whole(entry: Entry) -> bool:
     try:
-        actions = [json.loads(line) for line in entry.read_text().splitlines()]
+        actions = [json.loads(line) for line in entry.path.read_text().splitlines()]
     except ValueError:
         return False
     return bool(actions) and not any(action.get("commitInfo", {}).get(_MARK) == "lost" for action in actions)

@@ -3,11 +3,10 @@
 import json
 import re
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow.parquet as pq
+from shared.storage import files_in, folders_in, open_parquet
 
 LOG = "_delta_log"
 _COMMIT = re.compile(r"(\d{20})\.json")
@@ -20,6 +19,7 @@ class Entry:
 
     version: int
     path: Path
+    size: int
     time: float
 
 
@@ -58,19 +58,18 @@ def app_ids(table: Path) -> set[str]:
         actions = [json.loads(line) for line in entry.path.read_text("utf-8").splitlines()]
         found |= {action["txn"]["appId"] for action in actions if "txn" in action}
     for entry in log.checkpoints[-1:]:
-        told = pq.ParquetFile(entry.path).read(columns=["txn"]).column("txn").to_pylist()
+        told = open_parquet(entry.path).read(columns=["txn"]).column("txn").to_pylist()
         found |= {txn["appId"] for txn in told if txn}
     return found
 
 
 def _entries(table: Path, name: re.Pattern[str]) -> Iterator[Entry]:
-    for path in (table / LOG).iterdir():
+    for path, size, time in files_in(table / LOG):
         if found := name.fullmatch(path.name):
-            with suppress(FileNotFoundError):  # it is being removed
-                yield Entry(int(found[1]), path, path.stat().st_mtime)
+            yield Entry(int(found[1]), path, size, time)
 
 
 def tables_below(tables: Path) -> Iterator[Path]:
     """Every Delta table in the folder of the log: `<model>/<kind>` and those of the log's own, such as `_rejected`."""
-    for depth in ("*", "*/*"):
-        yield from (found.parent for found in sorted(tables.glob(f"{depth}/{LOG}")))
+    for folder in folders_in(tables):
+        yield from (each for each in (folder, *folders_in(folder)) if (each / LOG).is_dir())

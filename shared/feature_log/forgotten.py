@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from shared.events import SnapshotPin
+from shared.feature_log.delta_log import DeltaLog
 from shared.feature_log.reading import dataset, open_table
 from shared.feature_log.schema import TIME
 
@@ -49,10 +50,8 @@ def ids_path(tables: Path) -> Path:
 
 def last_change(tables: Path) -> int:
     """A number that is another one after each order and each record of what was done; 0 where there is none."""
-    try:
-        return (forgotten_path(tables) / "_delta_log").stat().st_mtime_ns
-    except FileNotFoundError:
-        return 0
+    commits = DeltaLog(forgotten_path(tables)).commits
+    return commits[-1].version + 1 if commits else 0
 
 
 class Order(NamedTuple):

@@ -11,7 +11,7 @@ from deltalake import DeltaTable
 from shared.events import LabelsReceived, Record
 from shared.feature_log.damage import find_damage, told
 from shared.feature_log.delta_log import app_ids
-from shared.feature_log.reading import open_table
+from shared.feature_log.reading import models_in, open_table
 from shared.feature_log.retired import RetiredDay, retired_days, retired_path
 from shared.feature_log.schema import (
     REJECTED_NAME,
@@ -97,7 +97,7 @@ def open_log(tables: Path) -> OpenLog:
         return None if path in closed else open_table(path)
 
     proof = opened(proof_path(tables))
-    models = [path.name for path in sorted(tables.glob("[a-z]*")) if path.is_dir()]
+    models = models_in(tables)
     found = [
         OpenTable(f"{model}/{kind}", topic, table)
         for model in models

@@ -9,11 +9,27 @@ from deltalake import DeltaTable
 
 from shared.definition import NAME
 from shared.errors import InvalidInput
+from shared.storage import folders_in
 
 
 def open_table(path: Path, version: int | None = None) -> DeltaTable | None:
     """The Delta table at `path`, newest or at `version`; None where there is none yet."""
-    return DeltaTable(path, version=version) if DeltaTable.is_deltatable(str(path)) else None
+    return read_table(path, version) if is_table(path) else None
+
+
+def is_table(path: Path) -> bool:
+    """Is there a Delta table at `path`?"""
+    return bool(DeltaTable.is_deltatable(str(path)))
+
+
+def read_table(path: Path, version: int | None = None) -> DeltaTable:
+    """As `open_table`, where there must be one; raises DeltaError."""
+    return DeltaTable(str(path), version=version)
+
+
+def models_in(tables: Path) -> list[str]:
+    """The models that the log has tables of, by name."""
+    return [folder.name for folder in folders_in(tables) if re.match(NAME, folder.name)]
 
 
 def check_model(tables: Path, model: str) -> None:

@@ -97,13 +97,13 @@ async def paired(kafka: str) -> Counter[Row]:
     return found
 
 
-def logged(state: Path) -> Sent:
+def logged(tables: Path) -> Sent:
     """Rows by place, as plain deltalake reads them; each row of a message must be there once."""
     found: Sent = Counter()
     for model in MODELS:
         for kind in ("predictions", "labels"):
             columns = ["source_partition", "source_offset", "source_row"]
-            rows = DeltaTable(state / "tables" / model / kind).to_pyarrow_table(columns=columns).to_pylist()
+            rows = DeltaTable(str(tables / model / kind)).to_pyarrow_table(columns=columns).to_pylist()
             assert len({tuple(row.values()) for row in rows}) == len(rows), f"a row of {model}/{kind} is there twice"
             found.update((model, kind, row["source_partition"], row["source_offset"]) for row in rows)
     return found

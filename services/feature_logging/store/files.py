@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from deltalake.transaction import AddAction, RemoveAction
 
 from services.feature_logging.store.sync import make_folder, sync, sync_all
+from shared import storage
 from shared.feature_log.schema import INDEXED, PARTITION
+from shared.storage import open_parquet
 
 GROUP_ROWS = 16_384
 
@@ -57,7 +58,7 @@ def _write(table: Path, day: date | None, rows: pa.Table, begun: list[Path]) -> 
     write_parquet(rows, path)
     sync(path)
     return AddAction(
-        path=str(path.relative_to(table)),
+        path=path.relative_to(table).as_posix(),
         size=path.stat().st_size,
         partition_values={} if day is None else {PARTITION: day.isoformat()},
         modification_time=time.time_ns() // 1_000_000,
@@ -80,12 +81,12 @@ def write_parquet(rows: pa.Table, path: Path) -> None:
     others = [field.name for field in rows.schema if not pa.types.is_floating(field.type)]
     texts = [name for name in others if pa.types.is_string(rows.schema.field(name).type)]
     options: dict[str, Any] = {"use_dictionary": texts, "write_statistics": others}
-    pq.write_table(rows, path, compression="zstd", row_group_size=GROUP_ROWS, **options)
+    storage.write_parquet(rows, path, compression="zstd", row_group_size=GROUP_ROWS, **options)
 
 
 def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """The rows of a file; text and bytes in their plain form: with that of delta-rs's files pyarrow can't do much."""
-    rows = pq.ParquetFile(path).read(columns=None if columns is None else list(columns))
+    rows = open_parquet(path).read(columns=None if columns is None else list(columns))
     plain = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
     fields = [field.with_type(plain.get(field.type, field.type)) for field in rows.schema]
     return rows.cast(pa.schema(fields))

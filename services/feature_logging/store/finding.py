@@ -16,8 +16,9 @@ from structlog import get_logger
 
 from services.feature_logging.domain.evolution import conform
 from services.feature_logging.domain.told import Int64, Span
-from shared.feature_log.reading import live_files
+from shared.feature_log.reading import live_files, read_table
 from shared.feature_log.schema import PARTITION, TIME
+from shared.storage import open_parquet
 
 log = get_logger()
 UNREADABLE = Counter("driftline_feature_log_unreadable_files_total", "Files that labels were looked for in, in vain")
@@ -45,7 +46,7 @@ def find(source: Source, wanted: Wanted) -> pa.Table:
         try:
             found = [part for path in _files(source, spans) for part in _of_file(source, path, ids, spans)]
         except Moved:
-            source = source._replace(delta=DeltaTable(source.path))
+            source = source._replace(delta=read_table(source.path))
         else:
             return pa.concat_tables(found) if found else source.schema.empty_table()
 
@@ -74,7 +75,7 @@ def passing_over(table: Path, file: str) -> Iterator[None]:
     try:
         yield
     except (OSError, pa.ArrowException) as error:
-        if f"{table}/{file}" not in DeltaTable(table).file_uris():
+        if f"{table}/{file}" not in read_table(table).file_uris():
             raise Moved from error
         log.warning("a file of the feature log can't be read", table=str(table), file=file, why=str(error))
         UNREADABLE.inc()
@@ -136,7 +137,7 @@ def _files(source: Source, spans: _Spans) -> list[str]:
 def _of_file(source: Source, path: str, ids: _Ids, spans: _Spans) -> list[pa.Table]:
     found: list[pa.Table] = []
     with passing_over(source.path, path):
-        file = pq.ParquetFile(source.path / path)
+        file = open_parquet(source.path / path)
         columns = [name for name in source.schema.names if name in file.schema_arrow.names]
         for group in _groups(file.metadata, spans):
             places = ids.places(_ids_of(file, group))

@@ -8,7 +8,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
@@ -16,6 +15,7 @@ from services.feature_logging.store.finding import Moved, passing_over
 from services.feature_logging.store.table import FRESH
 from shared.feature_log.reading import live_files, open_table
 from shared.feature_log.schema import app_id
+from shared.storage import open_parquet
 
 # Not a row that was forgotten.
 KNOWN = ds.field("request_id").is_valid()
@@ -124,7 +124,7 @@ def _read(table: Path, paths: list[str], columns: list[str], most: int, chosen: 
     for path in paths:
         if sum(map(len, parts)) < most:
             with passing_over(table, path):
-                parts.append(pq.ParquetFile(table / path).read(columns=columns).filter(chosen))
+                parts.append(open_parquet(table / path).read(columns=columns).filter(chosen))
     return parts
 
 

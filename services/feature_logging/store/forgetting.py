@@ -16,7 +16,7 @@ from services.feature_logging.store.rewriting import Find, delete_old, found_row
 from services.feature_logging.store.table import LogTable, Place
 from shared.events import Record
 from shared.feature_log.forgotten import SCHEMA, Order, forgotten_path
-from shared.feature_log.reading import live_files, open_table
+from shared.feature_log.reading import live_files, models_in, open_table
 from shared.feature_log.sealing import entity_hash, key_id
 
 _APP = "driftline/forgotten"
@@ -118,7 +118,7 @@ class Forgetting:
         yield Concealed(model=model, table=kind, rows=rows, version=version, old_files=old)
 
     def _models(self) -> list[str]:
-        return [path.name for path in sorted(self._tables.glob("[a-z]*")) if path.is_dir()]
+        return models_in(self._tables)
 
     def _now(self, model: str | None) -> datetime:
         """By Kafka's clock as well, which may be before ours: not before anything that the tables hold."""

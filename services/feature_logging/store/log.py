@@ -22,6 +22,7 @@ from services.feature_logging.store.table import Fenced, LogTable, NotDurable, P
 from shared.errors import Unreadable
 from shared.feature_log.opened import Source
 from shared.feature_log.schema import app_id, rejected_path
+from shared.storage import local
 
 log = get_logger()
 T = TypeVar("T")
@@ -93,11 +94,16 @@ class FeatureLog:
         """The skip rule: are this message's rows in the table, or waiting for its next commit?"""
         app = app_id(origin.topic, origin.partition)
         waiting = self._pending[place.path].versions.get(app, 0) if place.path in self._pending else 0
-        there = (await self.table(place)).version_of(app) if self.there(place) else 0
-        held = origin.offset < max(there, waiting)
+        held = origin.offset < max(await self._version(place, app), waiting)
         if held:
             SKIPPED.labels(self._name(place.path)).inc()
         return held
+
+    async def _version(self, place: Place, app: str) -> int:
+        if place.path not in self._tables and not await self.read(place.exists):
+            return 0
+        table = await self.table(place)
+        return table.version_of(app) if table.knows(app) else await self.read(partial(table.version_of, app))
 
     async def add(self, place: Place, rows: pa.Table | Unmade, origin: Origin) -> None:
         """Take the rows of a message that the table does not hold; commits when enough are waiting.
@@ -181,6 +187,12 @@ class FeatureLog:
         async with self._committing, self._whole():
             await self._persist.until_done(partial(self._write, table, make))
 
+    async def read(self, look: Callable[[], T]) -> T:
+        """What `look` reads of the tables, in a thread. A store may be away for a while, and is waited for; a folder
+        that can't be read is damaged, which is mended at the next start.
+        """
+        return await (asyncio.to_thread(look) if local(self.tables) else self._persist.until_done(look, "read"))
+
     async def between_commits(self, read: Callable[[], T]) -> T:
         """What `read` gives while no commit is under way; it runs in a thread of its own."""
         async with self._committing:
@@ -221,10 +233,6 @@ class FeatureLog:
             table.commit(pending)
         ROWS.labels(name).inc(len(pending))
         self._compactor.committed(table.place, name)
-
-    def there(self, place: Place) -> bool:
-        """Is there a table at a place?"""
-        return place.path in self._tables or place.exists()
 
     def _name(self, path: Path) -> str:
         return str(path.relative_to(self.tables))

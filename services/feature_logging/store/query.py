@@ -12,12 +12,12 @@ from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import DeltaError
 
 from services.feature_logging.domain.views import Moment, views
-from shared.definition import NAME
 from shared.errors import InvalidInput
 from shared.feature_log.forgotten import SCHEMA as FORGOTTEN
 from shared.feature_log.proof.restated import SCHEMA as RESTATED
-from shared.feature_log.reading import check_model, open_table
+from shared.feature_log.reading import check_model, models_in, open_table
 from shared.feature_log.schema import GAPS, PROOF, REJECTED
+from shared.storage import folders_in
 
 # What begins a query. DataFusion also knows COPY, which writes files, CREATE EXTERNAL TABLE, which reads any, and
 # EXPLAIN ANALYZE, which does what it explains. It takes one statement at a time.
@@ -77,14 +77,14 @@ def _line(error: Exception) -> str:
 
 def _register(builder: QueryBuilder, tables: Path, sql: str, view: View) -> Iterator[str]:
     """Make the tables and views known; their names."""
-    for path in sorted(tables.glob("_[a-z]*")):
-        if table := open_table(path):
+    for path in folders_in(tables):
+        if path.name.startswith("_") and (table := open_table(path)):
             name = path.name.removeprefix("_")
             builder.register(_RENAMED.get(name, name), table)
             yield _RENAMED.get(name, name)
-    for folder in sorted(tables.glob("[a-z]*")):
-        if re.match(NAME, folder.name) and (folder.name == view.model or folder.name in sql):
-            yield from _register_model(builder, folder, view)
+    for model in models_in(tables):
+        if model == view.model or model in sql:
+            yield from _register_model(builder, tables / model, view)
 
 
 def _register_empty(builder: QueryBuilder, folder: Path, sql: str, known: Collection[str]) -> Iterator[str]:
@@ -97,7 +97,7 @@ def _register_empty(builder: QueryBuilder, folder: Path, sql: str, known: Collec
 
 
 def _register_model(builder: QueryBuilder, folder: Path, view: View) -> Iterator[str]:
-    opened = {path.name: table for path in sorted(folder.iterdir()) if (table := open_table(path))}
+    opened = {path.name: table for path in folders_in(folder) if (table := open_table(path))}
     _do(builder, f"CREATE SCHEMA {folder.name}")
     for name, table in opened.items():
         builder.register(f"{folder.name}.{name}", table)

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from services.feature_logging.domain.origin import Origin
 from services.feature_logging.store.files import removal
@@ -18,6 +17,7 @@ from services.feature_logging.store.table import LogTable, Place
 from shared.feature_log.damage import LostFile, lost_files
 from shared.feature_log.reading import live_files
 from shared.feature_log.schema import app_id
+from shared.storage import open_parquet
 
 APP_ID = "driftline/repair"
 ROWS = 100_000  # in one commit
@@ -104,10 +104,10 @@ def lacking(rows: pa.Table, table: LogTable) -> pa.Table:
 
 def _held(table: LogTable, key: Sequence[str], first: int, last: int) -> pa.Table:
     """The places of the rows that lie in whole files and may be of these offsets."""
-    gone = {file.action["path"] for file in lost_files(table.delta)}
+    gone = {file.action["path"] for file in lost_files(table.path, table.delta)}
     files = live_files(table.delta).to_pylist()
     parts = [
-        pq.ParquetFile(table.path / file["path"]).read(columns=list(key))
+        open_parquet(table.path / file["path"]).read(columns=list(key))
         for file in files
         if file["path"] not in gone and file[f"min.{key[1]}"] <= last and file[f"max.{key[1]}"] >= first
     ]

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
-from deltalake import DeltaTable
 
 from services.feature_logging.store.keystore import KeyStore
 from services.feature_logging.store.pending import Pending
@@ -20,7 +19,7 @@ from shared.feature_log.proof.links import Link, Part, from_table, parts_there
 from shared.feature_log.proof.messages import Held, held
 from shared.feature_log.proof.reading import read_held
 from shared.feature_log.proof.restated import APP_ID, SCHEMA, PartKey, Restatement, restated, restated_path
-from shared.feature_log.reading import open_table
+from shared.feature_log.reading import open_table, read_table
 from shared.feature_log.schema import proof_path
 
 _PLACE = ("source_partition", "source_offset")
@@ -76,7 +75,7 @@ class Restating:
         return new and any(partition == link.partition and offset in offsets for partition, offset in self._places)
 
     def _held(self, link: Link) -> Held | None:
-        table = OpenTable(self._name, self._topic, DeltaTable(self._tables / self._name))
+        table = OpenTable(self._name, self._topic, read_table(self._tables / self._name))
         found = read_held(OpenLog([table], None, None), (link.topic, link.partition), link.span.first, link.span.last)
         return found[0] if found else None
 

@@ -10,7 +10,7 @@ from structlog import get_logger
 from services.feature_logging.store.restating import Book
 from services.feature_logging.store.retiring import days_of, retire
 from services.feature_logging.store.table import Fenced
-from shared.feature_log.reading import open_table
+from shared.feature_log.reading import models_in, open_table
 
 log = get_logger()
 ROWS = Counter("driftline_feature_log_retired_rows_total", "Rows taken out since their day is over", ["table"])
@@ -38,7 +38,7 @@ class Retention:
 
     def retire_all(self) -> None:
         """Once; what can't be done is told, and left for the next time. Raises NotDurable: see LogTable."""
-        for model in [path.name for path in sorted(self._tables.glob("[a-z]*")) if path.is_dir()]:
+        for model in models_in(self._tables):
             for kind in _KINDS:
                 try:
                     self._retire_old(model, kind)

@@ -30,7 +30,7 @@ from services.feature_logging.store.table import LogTable, Place
 from shared.feature_log.opened import TOPICS
 from shared.feature_log.proof.content import digest
 from shared.feature_log.proof.links import Link, Part
-from shared.feature_log.reading import dataset, live_files, open_table
+from shared.feature_log.reading import dataset, live_files, open_table, read_table
 from shared.feature_log.retired import APP_ID, SCHEMA, retired_path
 from shared.feature_log.schema import PARTITION, TIME, app_id, proof_path
 
@@ -75,7 +75,7 @@ def retire(book: Book, name: str, day: date, keep_days: int) -> Retired:
 def _retire(book: Book, name: str, day: date, keep_days: int) -> Retired:
     path = book.tables / name
     proof = open_table(proof_path(book.tables))  # before the table: whatever is in the chain is in the table as well
-    table = LogTable(Place(path, pa.schema(DeltaTable(path).schema())))
+    table = LogTable(Place(path, pa.schema(read_table(path).schema())))
     # Before the files are listed: to ask later might read the log anew.
     after, before = table.version_of(REWRITING) + 1, table.version_of(APP_ID)
     files = days_of(table.delta).get(day, [])

@@ -13,7 +13,6 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import DeltaTable
 from deltalake.transaction import AddAction, RemoveAction
 
 from services.feature_logging.domain.evolution import conform
@@ -21,7 +20,7 @@ from services.feature_logging.store.compaction import APP_ID, File, read_file
 from services.feature_logging.store.files import read_parquet, removal, write_files
 from services.feature_logging.store.table import Fenced, LogTable, Place
 from shared.feature_log.delta_log import DeltaLog
-from shared.feature_log.reading import live_files, live_paths, open_table
+from shared.feature_log.reading import live_files, live_paths, open_table, read_table
 from shared.feature_log.schema import PARTITION
 
 T = TypeVar("T")
@@ -55,7 +54,7 @@ def persistently(work: Callable[[], T]) -> T:
 def _rewrite(
     path: Path, columns: Sequence[str], find: Find, change: Change, before: Callable[[], None]
 ) -> tuple[int, int]:
-    table = LogTable(Place(path, pa.schema(DeltaTable(path).schema())))
+    table = LogTable(Place(path, pa.schema(read_table(path).schema())))
     after = table.version_of(APP_ID) + 1  # before the files are listed: to ask later might read the log anew
     before()
     count, actions = 0, list[AddAction | RemoveAction]()
@@ -96,7 +95,7 @@ def delete_old(path: Path, columns: Sequence[str], find: Find) -> int:
     """Delete the files of older versions, pinned ones as well, that hold such rows; how many. Files that no version
     ever named may wait for their commit, and stay.
     """
-    live = set(live_paths(DeltaTable(path)))
+    live = set(live_paths(read_table(path)))
     count = 0
     for name in sorted(set(_named(path)) - live):
         file = path / name
@@ -114,4 +113,4 @@ def _named(path: Path) -> Iterator[str]:
             if "add" in action:
                 yield unquote(action["add"]["path"])
     for entry in log.checkpoints:
-        yield from live_paths(DeltaTable(path, version=entry.version))
+        yield from live_paths(read_table(path, entry.version))

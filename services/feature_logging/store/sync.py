@@ -5,15 +5,16 @@ from pathlib import Path
 
 from prometheus_client import Counter
 
-from shared import files
+from shared import storage
 
 FSYNCS = Counter("driftline_feature_log_fsyncs_total", "Files and folders of the feature log put on disk")
 
 
 def sync(path: Path) -> None:
-    """As `shared.files.sync`, counted."""
-    files.sync(path)
-    FSYNCS.inc()
+    """As `shared.storage.sync`, counted."""
+    if storage.local(path):
+        storage.sync(path)
+        FSYNCS.inc()
 
 
 def sync_all(paths: Iterable[Path]) -> None:
@@ -23,8 +24,8 @@ def sync_all(paths: Iterable[Path]) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and those above it, each entry on disk."""
-    if not path.is_dir():
+    """Make a folder and those above it, each entry on disk; a store has none to be made."""
+    if storage.local(path) and not path.is_dir():
         make_folder(path.parent)
         path.mkdir(exist_ok=True)
         sync(path.parent)

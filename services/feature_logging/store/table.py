@@ -1,6 +1,5 @@
 """One Delta table with a fence: of two writers for the same app id, one is refused."""
 
-import os
 import secrets
 import time
 from collections.abc import Iterable
@@ -17,7 +16,9 @@ from services.feature_logging.store.files import write_files
 from services.feature_logging.store.pending import Pending
 from services.feature_logging.store.sync import make_folder, sync, sync_all
 from shared.errors import DriftlineError
+from shared.feature_log.reading import is_table, read_table
 from shared.feature_log.schema import INDEXED, PARTITION
+from shared.storage import local, renew, sizes_of
 
 # Checkpoints are made beside compaction: one that fails inside a commit would make a commit that stands look failed.
 # Versions stay readable for the snapshots that are pinned to them.
@@ -63,7 +64,7 @@ class Place:
 
     def exists(self) -> bool:
         """Is the table there?"""
-        return bool(DeltaTable.is_deltatable(str(self.path)))
+        return is_table(self.path)
 
 
 class LogTable:
@@ -78,6 +79,10 @@ class LogTable:
         self.path = place.path
         self.refresh()
         self._sync_log(max(0, self.delta.version() - UNSYNCED))
+
+    def knows(self, app: str) -> bool:
+        """Whether `version_of` need not read the log."""
+        return app in self._versions and not self._is_old()
 
     def version_of(self, app: str) -> int:
         """The txn version of an app id: the next offset of its topic partition. 0 where there is none."""
@@ -159,7 +164,7 @@ class LogTable:
         actions, before = list(actions), self.delta.version()
         for action in actions:
             if isinstance(action, AddAction):
-                os.utime(self.path / action.path)
+                renew(self.path / action.path)
         transactions = [Transaction(app, version) for app, version in versions.items()]
         try:
             self.delta.create_write_transaction(
@@ -172,7 +177,7 @@ class LogTable:
             )
         except CommitFailedError as error:
             raise Fenced(f"{self.path}: {error}") from error
-        self._settle(before)
+        self._settle(before, versions)
 
     def refresh(self) -> None:
         """See what others have committed; rows that wait must be judged by the app ids again."""
@@ -180,11 +185,14 @@ class LogTable:
         self._seen()
 
     def _freshen(self) -> None:
-        if time.monotonic() - self._read > FRESH:
+        if self._is_old():
             self.refresh()
 
+    def _is_old(self) -> bool:
+        return time.monotonic() - self._read > FRESH
+
     def _there(self, files: Iterable[AddAction]) -> bool:
-        return all((self.path / file.path).exists() for file in files)
+        return None not in sizes_of(self.path, [file.path for file in files])
 
     def _seen(self) -> None:
         self.schema = _arrow(self.delta)
@@ -192,13 +200,16 @@ class LogTable:
         self._versions: dict[str, int] = {}
         self._read = time.monotonic()
 
-    def _settle(self, before: int) -> None:
+    def _settle(self, before: int, versions: dict[str, int]) -> None:
+        known = self._versions | versions
         try:
             self.delta.update_incremental()
             self._sync_log(before + 1)
         except (OSError, DeltaError) as error:
             raise NotDurable(f"{self.path}: {error}") from error
         self._seen()
+        if self.delta.version() == before + 1:  # nobody else has committed meanwhile
+            self._versions = known
 
     def _add_columns(self, wanted: pa.Schema) -> None:
         missing = new_columns(self.schema, wanted)
@@ -211,9 +222,11 @@ class LogTable:
             )
         except CommitFailedError as error:
             raise Fenced(f"{self.path}: {error}") from error
-        self._settle(before)
+        self._settle(before, {})
 
     def _sync_log(self, first: int) -> None:
+        if not local(self.path):
+            return
         log = self.path / "_delta_log"
         entries = [log / f"{version:020}.json" for version in range(first, self.delta.version() + 1)]
         sync_all([*(entry for entry in entries if entry.exists()), log])  # old ones may be gone, which is their right
@@ -224,13 +237,14 @@ def _arrow(delta: DeltaTable) -> pa.Schema:
 
 
 def _open(place: Place) -> DeltaTable:
-    path = str(place.path)
     if not place.exists():
         make_folder(place.path)
         try:
-            DeltaTable.create(path, place.schema, partition_by=place.partition_by, configuration=place.configuration)
+            DeltaTable.create(
+                str(place.path), place.schema, partition_by=place.partition_by, configuration=place.configuration
+            )
         except DeltaError:
             if not place.exists():  # else another worker was first
                 raise
         sync(place.path)
-    return DeltaTable(path)
+    return read_table(place.path)

@@ -4,16 +4,14 @@ A version must stay readable if it is pinned, or was the newest at any time with
 knows no pinned versions, and its vacuum judges files that wait for their commit by the time when they were written.
 """
 
-import math
 import time
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from deltalake import DeltaTable
-
 from shared.feature_log.delta_log import LOG, DeltaLog
-from shared.feature_log.reading import live_paths
+from shared.feature_log.reading import live_paths, read_table
+from shared.storage import files_in
 
 
 @dataclass(frozen=True)
@@ -44,18 +42,12 @@ def clean(table: Path, pinned: Collection[int], age: float) -> Removed:
 
 
 def _unused(table: Path, versions: Collection[int], cutoff: float) -> list[Path]:
-    old = [path for path in table.rglob("*.parquet") if LOG not in path.parts and _time(path) < cutoff]
+    found = files_in(table, deep=True)
+    old = [path for path, _, time in found if path.suffix == ".parquet" and LOG not in path.parts and time < cutoff]
     if not old:
         return []
-    needed = {path for version in (*versions, None) for path in live_paths(DeltaTable(table, version=version))}
-    return [path for path in old if str(path.relative_to(table)) not in needed]
-
-
-def _time(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except FileNotFoundError:  # another worker was first
-        return math.inf
+    needed = {path for version in (*versions, None) for path in live_paths(read_table(table, version))}
+    return [path for path in old if path.relative_to(table).as_posix() not in needed]
 
 
 def _outdated(log: DeltaLog, kept: Collection[int], oldest: int) -> Iterator[Path]:

@@ -47,8 +47,8 @@ async def consume(settings: Settings, feature_log: FeatureLog, intake: Intake, h
     producer = Producer(settings.kafka_bootstrap, SERVICE)
     await _once_reached(producer.start)
     try:
-        await asyncio.to_thread(make_readable, feature_log.tables)
-        tables = await asyncio.to_thread(open_log, feature_log.tables)
+        await feature_log.read(partial(make_readable, feature_log.tables))
+        tables = await feature_log.read(partial(open_log, feature_log.tables))
         check_offsets(tables.all, await _once_reached(partial(_end_offsets, settings.kafka_bootstrap)))
         while True:
             try:

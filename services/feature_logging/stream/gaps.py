@@ -1,9 +1,9 @@
 """Noticing what Kafka's retention deleted before it was read: each such span becomes a row of `_gaps`."""
 
-import asyncio
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 
 from prometheus_client import Counter
 from structlog import get_logger
@@ -36,7 +36,7 @@ class Gaps:
 
         Gives the next offset of each by the tables, 0 where they hold nothing of it.
         """
-        held = await asyncio.to_thread(self._held, list(earliest))
+        held = await self._log.read(partial(self._held, list(earliest)))
         self._next = {source: offset for source, offset in held.items() if offset}
         for source, offset in earliest.items():
             await self._goes_on(source, offset)

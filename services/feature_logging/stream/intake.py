@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -138,7 +139,7 @@ class Intake:
     async def _known_rejections(self) -> Rejections:
         if self._rejections is None:
             table = await self._log.table(self._rejected)
-            self._rejections = await asyncio.to_thread(recent_rejections, table.delta)
+            self._rejections = await self._log.read(partial(recent_rejections, table.delta))
         return self._rejections
 
     async def _predictions(self, message: InMessage, origin: Origin) -> None:

@@ -1,6 +1,5 @@
 """Collecting what came, and saying what met once it is in the tables: each pair once, or bit for bit again."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
@@ -71,8 +70,8 @@ class Outcomes:
         """Those that the messages make, or made before they were read again."""
         place = outcomes_place(self._log.tables, model)
         matcher = self._matchers.setdefault(model, Matcher(self._log.tables, model, self._bounds))
-        versions = await asyncio.to_thread(matcher.matched, set(map(_app, came.triggers)))
-        meetings = await asyncio.to_thread(matcher.meetings, came.since(versions))
+        versions = await self._log.read(partial(matcher.matched, set(map(_app, came.triggers))))
+        meetings = await self._log.read(partial(matcher.meetings, came.since(versions)))
         self._tell(model, matcher)
         remembered = partial(self._concealer.meetings, model)
         pairs = NewPairs(meetings, versions, await self._judge(meetings), matcher.remembered.predicted, remembered)
@@ -81,7 +80,7 @@ class Outcomes:
         for business, kind in ((False, "label"), (True, "business")):
             PAIRS.labels(model, kind).inc(pairs.rows.column("business").to_pylist().count(business))
         again = [trigger for trigger in came.triggers if trigger.offset < versions[_app(trigger)]]
-        return pa.concat_tables([await asyncio.to_thread(matcher.made_by, again), pairs.rows])
+        return pa.concat_tables([await self._log.read(partial(matcher.made_by, again)), pairs.rows])
 
     async def _judge(self, meetings: Sequence[Meeting]) -> Callable[[Label, Row], bool]:
         """Whether a label counts: a value of its kind, not older than its prediction."""

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from deltalake import DeltaTable
 from prometheus_client import Counter
 from structlog import get_logger
 
@@ -21,7 +20,7 @@ from services.feature_logging.stream.intake import SERVICE, Intake
 from shared.errors import DriftlineError, Unreadable
 from shared.feature_log.damage import Damage, find_damage, mark, remove_checkpoint, restart, settle
 from shared.feature_log.opened import TOPICS
-from shared.feature_log.reading import open_table
+from shared.feature_log.reading import open_table, read_table
 from shared.feature_log.schema import GAPS, app_id, gaps_path, proof_path, rejected_path
 from shared.kafka.message import InMessage
 from shared.kafka.reading import Reader, from_record
@@ -117,7 +116,7 @@ def _spans(tables: Path, damage: Damage, committed: Committed) -> Iterator[Span]
             for partition in range(low[0], high[0] + 1):
                 yield Span(TopicPartition(topic, partition), low[1], high[1] + 1)
         for entry in damage.entries:
-            before = DeltaTable(damage.table, version=entry.version - 1)
+            before = read_table(damage.table, entry.version - 1)
             for place, end in committed.items():
                 if place.topic == topic:
                     yield Span(place, before.transaction_version(app_id(topic, place.partition)) or 0, end)

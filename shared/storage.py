@@ -1,0 +1,126 @@
+"""Where tables lie: in a folder, or below a prefix of an S3-compatible store. Both have the methods of `Path`.
+
+What is written to a store is on its disks when the call returns, and an object is there whole or not at all; so only a
+folder needs what `local` guards: syncing, renaming, making.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from stat import S_ISREG
+from typing import Any, NamedTuple, cast
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+from upath import UPath
+
+from shared import files
+
+# By its name, for only services that keep or read tables have what it imports.
+fsspec.register_implementation("s3", "shared.s3.Store", clobber=True)
+
+
+class Stored(NamedTuple):
+    """A file or an object: its bytes, and when it was written, in seconds since 1970."""
+
+    path: Path
+    size: int
+    time: float
+
+
+def place_at(where: str) -> Path:
+    """A folder, or what `s3://bucket/prefix` names; how to reach it stands in the variables AWS_*."""
+    if not where.startswith("s3://"):
+        return Path(where)
+    # It has the methods of Path without being one. Others write there, too, so no listing is remembered.
+    return cast(Path, UPath(where.rstrip("/"), use_listings_cache=False))
+
+
+def local(path: Path) -> bool:
+    """Whether it lies in a folder of this machine."""
+    return isinstance(path, Path)
+
+
+def files_in(folder: Path, *, deep: bool = False) -> Iterator[Stored]:
+    """The files of a folder, if it is there, `deep`: and of those below it. What goes away meanwhile is left out."""
+    if not local(folder):
+        yield from _objects(folder, deep=deep)
+        return
+    with suppress(FileNotFoundError):
+        for path in folder.rglob("*") if deep else folder.iterdir():
+            with suppress(FileNotFoundError):
+                found = path.stat()
+                if S_ISREG(found.st_mode):
+                    yield Stored(path, found.st_size, found.st_mtime)
+
+
+def _objects(folder: Path, *, deep: bool) -> Iterator[Stored]:
+    place = cast(UPath, folder)
+    found: Any = place.fs.find(place.path, maxdepth=None if deep else 1, detail=True)
+    for name, told in found.items():
+        key = name.removeprefix(place.path).lstrip("/")
+        yield Stored(folder / key, told["size"], told["LastModified"].timestamp())
+
+
+def sizes_of(folder: Path, names: Sequence[str]) -> list[int | None]:
+    """The sizes of files below a folder; None for those that are not there."""
+    if local(folder):
+        return [_size(folder / name) for name in names]
+    # One listing instead of a question for each.
+    found = {path: size for path, size, _ in files_in(folder, deep=True)} if names else {}
+    return [found.get(folder / name) for name in names]
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return None
+
+
+def folders_in(folder: Path) -> list[Path]:
+    """The folders in a folder, by name; none if it is not there."""
+    return sorted((path for path in folder.iterdir() if path.is_dir()), key=str) if folder.is_dir() else []
+
+
+def open_parquet(path: Path) -> pq.ParquetFile:
+    """To read from; raises OSError."""
+    where, filesystem = _for_arrow(path)
+    return pq.ParquetFile(where, filesystem=filesystem)
+
+
+def write_parquet(rows: pa.Table, path: Path, **options: Any) -> None:
+    """As pyarrow's `write_table`; raises OSError."""
+    where, filesystem = _for_arrow(path)
+    pq.write_table(rows, where, filesystem=filesystem, **options)
+
+
+def _for_arrow(path: Path) -> tuple[Any, Any]:
+    return (path, None) if local(path) else (cast(UPath, path).path, cast(UPath, path).fs)
+
+
+def sync(path: Path) -> None:
+    """Put a file's content, or a folder's entries, on disk; raises OSError."""
+    if local(path):
+        files.sync(path)
+
+
+def replace(path: Path, text: str) -> None:
+    """Give a file another content, or its first: whole, and on disk when this returns; raises OSError."""
+    if not local(path):
+        path.write_text(text)
+        return
+    new = path.with_name(f"_{path.name}.tmp")
+    new.write_text(text)
+    sync(new)
+    new.replace(path)
+    sync(path.parent)
+
+
+def renew(path: Path) -> None:
+    """Let a file count as written now; raises OSError."""
+    if local(path):
+        path.touch()
+    else:
+        path.write_bytes(path.read_bytes())

@@ -1,0 +1,158 @@
+"""The feature log in an S3-compatible store: as exact as in a folder."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from deltalake import DeltaTable
+
+from services.feature_logging.store.compaction import checkpoint, compact
+from services.feature_logging.store.forgetting import Forgetting
+from services.feature_logging.store.keystore import KeyStore
+from services.feature_logging.store.query import View, rows_of, run_query
+from services.feature_logging.store.table import Fenced, LogTable
+from services.feature_logging.store.vacuum import clean
+from services.feature_logging.stream.intake import Intake
+from shared.feature_log.completeness import completeness
+from shared.feature_log.damage import find_damage
+from shared.feature_log.forgotten import restated
+from shared.feature_log.opened import open_log
+from shared.feature_log.proof.verify import verify
+from shared.feature_log.snapshot import Bounds, pin_snapshot, read_snapshot
+from shared.storage import place_at
+from tests.integration.feature_log_service import ROOT, Service, kafka_of_its_own, make_bundle, until_all_is_committed
+from tests.integration.log_stream import MODELS, Stream, logged, paired, producing
+from tests.integration.object_store import AWAY, BACK, BUCKET, ObjectStore, running_store
+from tests.unit.feature_logging.samples import (
+    DIGEST,
+    MODEL,
+    START,
+    FakeBundles,
+    definition,
+    feature_log,
+    label_message,
+    place,
+    prediction_message,
+)
+from tests.unit.feature_logging.test_compaction import P0, commit
+
+BOUNDS = Bounds(START - timedelta(days=1), START + timedelta(days=9), START + timedelta(days=9), "binary", "left")
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[ObjectStore]:
+    with running_store() as server:
+        yield server
+
+
+@pytest.fixture
+def tables(store: ObjectStore, request: pytest.FixtureRequest) -> Path:  # it runs
+    return place_at(f"s3://{BUCKET}/{request.node.name}/tables")
+
+
+async def log_some(tables: Path, offsets: Sequence[int]) -> None:
+    log = feature_log(tables)
+    intake = Intake(log, FakeBundles({DIGEST: definition()}).get)
+    for offset in offsets:
+        await intake.handle(prediction_message(offset))
+        await intake.handle(label_message(offset))
+        await intake.flush()
+    await log.prove()
+
+
+async def test_rows_snapshots_and_the_proof_are_those_of_a_folder(tables: Path, tmp_path: Path) -> None:
+    for where in (tables, tmp_path):
+        await log_some(where, range(3))
+    ours, theirs = (pin_snapshot(where, MODEL, BOUNDS) for where in (tables, tmp_path))
+    assert len(ours) == 9
+    assert ours.table.equals(theirs.table)
+    assert ours.pin.row_hash == theirs.pin.row_hash
+    log = open_log(tables)
+    proved = verify(log, completeness(log), (), restated(tables))
+    assert (proved.complete, proved.links > 0) == (True, True)
+    counted = rows_of(run_query(tables, "SELECT count(*) AS rows FROM predictions", View(MODEL, None, 60)))
+    assert list(counted) == [{"rows": 9}]
+
+
+def test_of_two_writers_for_one_partition_one_is_refused(tables: Path) -> None:
+    first, second = LogTable(place(tables)), LogTable(place(tables))
+    commit(first, 0)
+    with pytest.raises(Fenced):
+        commit(second, 0)
+    assert LogTable(place(tables)).delta.to_pyarrow_table().num_rows == 2
+
+
+def test_compaction_and_cleaning_leave_what_is_pinned(tables: Path) -> None:
+    table = LogTable(place(tables))
+    for offset in range(3):
+        commit(table, offset)
+    pinned, pin = table.delta.version(), pin_snapshot(tables, MODEL, BOUNDS).pin
+    assert compact(table) > 1
+    for offset in range(3, 6):
+        commit(table, offset)
+    assert compact(table) > 1
+    checkpoint(table)
+    removed = clean(table.path, (pinned,), age=-3600)
+    assert removed.data_files > 0
+    assert removed.log_files > 0
+    assert read_snapshot(tables, MODEL, pin).pin == pin
+    assert LogTable(place(tables)).version_of(P0) == 6
+
+
+async def test_a_lost_object_is_found_and_an_entity_forgotten(tables: Path, tmp_path: Path) -> None:
+    await log_some(tables, range(2))
+    forgetting = Forgetting(tables, KeyStore(tmp_path))
+    forgotten = forgetting.carry_out(forgetting.order("N1", MODEL, "someone"))
+    assert {each.table: each.rows for each in forgotten.tables if each.rows} == {"predictions": 1}
+    path = place(tables).path
+    lost = DeltaTable(str(path)).file_uris()[0].rpartition("/tables/flights/predictions/")[2]
+    (path / lost).unlink()
+    assert [said for damage in find_damage(tables) for said in damage.told()] == [f"data file {lost} is gone"]
+
+
+@pytest.fixture
+async def kafka(tmp_path: Path) -> AsyncIterator[str]:
+    async with kafka_of_its_own(tmp_path) as address:
+        yield address
+
+
+def answer(state: Path, *words: str) -> str:
+    command = (sys.executable, "-m", "services.feature_logging", *words, "--state", str(state))
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout
+
+
+async def test_killed_and_without_its_store_for_a_while_the_service_logs_each_row_once(
+    store: ObjectStore, tables: Path, tmp_path: Path, kafka: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DRIFTLINE_TABLES", str(tables))
+    stream = Stream({model: make_bundle(tmp_path, model) for model in MODELS})
+    service = Service(tmp_path, kafka, DRIFTLINE_INSTANCE="one", DRIFTLINE_COMMIT_SECONDS="1")
+    async with producing(kafka) as producer:
+        async with service.running():
+            await stream.send(producer, 40)
+            await asyncio.sleep(1.5)
+            await service.end(signal.SIGKILL)
+        async with service.running():
+            await until_all_is_committed(kafka)
+            store.be(AWAY)
+            await stream.send(producer, 20)
+            await until_it_says(service, "the feature log can't be written")
+            store.be(BACK)
+            await until_all_is_committed(kafka)
+            assert await service.end() == 0
+        assert await paired(kafka) == stream.pairs
+    assert logged(tables) == stream.sent
+    assert "complete, as it was logged" in answer(tmp_path, "verify")
+
+
+async def until_it_says(service: Service, words: str) -> None:
+    for _ in range(600):
+        if words in service.said():
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError(service.said())

@@ -107,7 +107,7 @@ def test_compaction_and_cleaning_leave_what_is_pinned(tables: Path) -> None:
 async def test_a_lost_object_is_found_and_an_entity_forgotten(tables: Path, tmp_path: Path) -> None:
     await log_some(tables, range(2))
     forgetting = Forgetting(tables, KeyStore(tmp_path))
-    forgotten = forgetting.carry_out(forgetting.order("N1", MODEL, "someone"))
+    forgotten = forgetting.carry_out(forgetting.order("N1", MODEL, "someone"), "N1")
     assert {each.table: each.rows for each in forgotten.tables if each.rows} == {"predictions": 1}
     path = place(tables).path
     lost = DeltaTable(str(path)).file_uris()[0].rpartition("/tables/flights/predictions/")[2]

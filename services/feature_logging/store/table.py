@@ -28,6 +28,8 @@ UNSYNCED = 8
 # After so many seconds without a commit the table is read anew before one: the log's entry after an old version is
 # removed some day, and a writer that still stood there would write it again, unseen by all.
 FRESH = 60
+# Seconds from a file to its commit that do not matter to cleaning: far less than a tenth of the shortest KEEP_HOURS.
+WAITED = 5
 # The property of a table that each order to forget changes before it looks for rows: see `LogTable.fence`.
 MARK = "driftline.forgotten"
 
@@ -148,7 +150,7 @@ class LogTable:
             )
         except CommitFailedError as error:
             raise Fenced(f"{self.path}: {error}") from error
-        self._settle(before)
+        self._settle(before, {})
 
     def append(self, rows: pa.Table, app: str) -> None:
         """Commit rows that are not Kafka's; an app id of their own stands one higher then. Raises as `commit`."""
@@ -159,11 +161,11 @@ class LogTable:
     def apply(self, actions: Iterable[AddAction | RemoveAction], versions: dict[str, int]) -> None:
         """Commit actions whose files are on disk, with the app ids' versions; raises as `commit` does.
 
-        The files get the time of their commit, by which it is judged when they can go.
+        Files that waited get the time of their commit, by which it is judged when they can go.
         """
         actions, before = list(actions), self.delta.version()
         for action in actions:
-            if isinstance(action, AddAction):
+            if isinstance(action, AddAction) and time.time() - action.modification_time / 1_000 > WAITED:
                 renew(self.path / action.path)
         transactions = [Transaction(app, version) for app, version in versions.items()]
         try:

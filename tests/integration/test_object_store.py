@@ -20,8 +20,8 @@ from services.feature_logging.store.vacuum import clean
 from services.feature_logging.stream.intake import Intake
 from shared.feature_log.completeness import completeness
 from shared.feature_log.damage import find_damage
-from shared.feature_log.forgotten import restated
 from shared.feature_log.opened import open_log
+from shared.feature_log.proof.restated import restated
 from shared.feature_log.proof.verify import verify
 from shared.feature_log.snapshot import Bounds, pin_snapshot, read_snapshot
 from shared.storage import place_at
@@ -73,7 +73,7 @@ async def test_rows_snapshots_and_the_proof_are_those_of_a_folder(tables: Path, 
     assert ours.table.equals(theirs.table)
     assert ours.pin.row_hash == theirs.pin.row_hash
     log = open_log(tables)
-    proved = verify(log, completeness(log), (), restated(tables))
+    proved = verify(log, completeness(log), (), restated(tables, None))
     assert (proved.complete, proved.links > 0) == (True, True)
     counted = rows_of(run_query(tables, "SELECT count(*) AS rows FROM predictions", View(MODEL, None, 60)))
     assert list(counted) == [{"rows": 9}]

@@ -24,6 +24,10 @@ guaranteed, C the calibrated one. A window is a pane of n rows, R the rows of th
 What the bets on features do not name may show in the scores or the labels: of the fault of the wind's unit, and of
 that of the temperatures' beside it, the table says what the score's own bets, the estimate without labels and the bet
 on risk make of six days, and what the fault costs. Where none of them finds it, nothing does in that time.
+
+Canary and shadow are compared with the champion by subjects, as rows of one hang together: a row's entity, or its
+request if it has none. Outcomes tell no entity, so losses are grouped by request alone; as rows of one entity may come
+in many requests, the bands of the loss are at least as much widened as those of the score, which knows the entities.
 """
 
 

@@ -85,11 +85,7 @@ def build_app(settings: Settings, health: Health, watching: Watching, known: Inc
     )
     async def explain_incident(_: Viewer, incident_id: str) -> Explanation:
         """Which features changed how, since when, and in which slices of the rows. Any worker explains any incident."""
-        found = await _now(known.find(incident_id))
-        if found is None:
-            told = {"field": "incident_id", "expected": "an incident that /v1/incidents shows"}
-            raise HTTPException(HTTPStatus.NOT_FOUND, told)
-        return await _explained(settings, bundles, *found)
+        return await _explained(settings, bundles, await _now(known.find(incident_id)))
 
     return app
 
@@ -103,8 +99,12 @@ async def _now(asked: Awaitable[T]) -> T:
         raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, told, {"Retry-After": "2"}) from error
 
 
-async def _explained(settings: Settings, bundles: Bundles, model: str, incident: Incident) -> Explanation:
-    """In a thread: it reads files, and the stream must go on."""
+async def _explained(settings: Settings, bundles: Bundles, found: tuple[str, Incident] | None) -> Explanation:
+    """In a thread: it reads files, and the stream must go on. Raises HTTPException 404 if there is no incident."""
+    if found is None:
+        told = {"field": "incident_id", "expected": "an incident that /v1/incidents shows"}
+        raise HTTPException(HTTPStatus.NOT_FOUND, told)
+    model, incident = found
     try:
         watched = await bundles.get(incident.digest)
     except Unreadable as error:

@@ -19,7 +19,9 @@ class MetricCompared(Record):
     absolute error up to a bound, of panes whose labels are settled. `rows` that the metric is known of, on each side.
     `champion` and `version` are averaged as the difference is; they and it are None where nothing is known, the band is
     None as well where too few subjects or windows were seen to give one. `dispersion` says how many times more a mean
-    varies than that of independent rows. `margin` as the definition states it, None if the verdict does not ask.
+    varies than that of independent rows: as a row's subject counts its entity, or its request if it has none, and of
+    the loss always the request, since outcomes tell no entity; so that of the loss is never less than that of the
+    score. `margin` as the definition states it, None if the verdict does not ask.
     """
 
     name: Metric

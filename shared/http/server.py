@@ -4,7 +4,7 @@ import asyncio
 import signal
 import socket
 import ssl
-from collections.abc import Coroutine, Generator, Iterator
+from collections.abc import Coroutine, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -92,9 +92,15 @@ async def serve(
         raise
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, server.stop)
+    log.info("started", host=settings.host, port=settings.port)
+    await _run(server, listener, tasks)
+    log.info("stopped")
+
+
+async def _run(server: _Server, listener: socket.socket, tasks: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Until the server is stopped, or one of them ends."""
     background = [asyncio.create_task(task, name=getattr(task, "__qualname__", "task")) for task in tasks]
     serving = asyncio.create_task(server.serve([listener]))
-    log.info("started", host=settings.host, port=settings.port)
     try:
         await asyncio.wait([serving, *background], return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -104,7 +110,6 @@ async def serve(
         await _end(background)
     if ended:
         raise RuntimeError(f"{', '.join(ended)} ended by itself")
-    log.info("stopped")
 
 
 def _config(app: FastAPI, settings: ServiceSettings, protocol: Any) -> uvicorn.Config:

@@ -14,7 +14,7 @@ from shared.reference.calibration import Calibration
 from shared.reference.clumps import find_clumps
 from shared.reference.columns import Rhythm, level_profile, numeric_profile, score_profile
 from shared.reference.panes import microseconds
-from shared.reference.profiles import CategoricalProfile, NumericProfile
+from shared.reference.profiles import CategoricalProfile
 from shared.reference.reference import Reference
 from shared.reference.segments import LEAST_ROWS, levels
 from shared.reference.volume import find_volume
@@ -40,24 +40,30 @@ def build_reference(  # noqa: PLR0913  # the last is an option
             score that its kind does not allow.
     """
     _check(rows, event_time, scores, definition)
-    if labels is not None and len(labels) != len(rows):
-        raise InvalidInput("labels", f"{len(rows)} entries, one per row, not {len(labels)}")
     rhythm = Rhythm(microseconds(event_time), scores[:, :1], definition.monitoring)
+    whole = _whole(rows, scores, definition, categories, rhythm)
+    if labels is not None:
+        whole = whole.model_copy(update={"calibration": _calibration(labels, scores, whole, definition.label.kind)})
+    return _with_segments(whole, rows, scores, rhythm)
+
+
+def _whole(
+    rows: Rows, scores: Float32, definition: ModelDefinition, categories: Mapping[str, Sequence[str]], rhythm: Rhythm
+) -> Reference:
+    """Of all rows, without calibration and segments."""
+    monitoring, named = definition.monitoring, _named(scores)
     numeric = zip(definition.numeric, rows.numeric.T, strict=True)
-    profiles = tuple(score_profile(name, column, rhythm) for name, column in _named(scores))
-    whole = Reference(
+    return Reference(
         size=len(rows),
-        pane_seconds=definition.monitoring.pane_seconds,
-        time_zone=definition.monitoring.time_zone,
-        season=definition.monitoring.season,
+        pane_seconds=monitoring.pane_seconds,
+        time_zone=monitoring.time_zone,
+        season=monitoring.season,
         numeric=tuple(numeric_profile(name, column, rhythm) for name, column in numeric),
         categorical=_categoricals(rows, definition, categories, rhythm),
-        scores=profiles,
-        volume=find_volume(rhythm.times, definition.monitoring.time_zone, definition.monitoring.pane_seconds),
-        clumps=find_clumps(rows, dict(_named(scores)), rhythm.times, definition),
-        calibration=None if labels is None else _calibration(labels, scores, profiles, definition.label.kind),
+        scores=tuple(score_profile(name, column, rhythm) for name, column in named),
+        volume=find_volume(rhythm.times, monitoring.time_zone, monitoring.pane_seconds),
+        clumps=find_clumps(rows, dict(named), rhythm.times, definition),
     )
-    return _with_segments(whole, rows, scores, rhythm)
 
 
 def _with_segments(whole: Reference, rows: Rows, scores: Float32, rhythm: Rhythm) -> Reference:
@@ -108,12 +114,12 @@ def _named(scores: Float32) -> list[tuple[str, Float32]]:
     return [("score" if count == 1 else f"score_{number}", scores[:, number]) for number in range(count)]
 
 
-def _calibration(
-    labels: NDArray[np.float64], scores: Float32, profiles: Sequence[NumericProfile], kind: LabelKind
-) -> Calibration | None:
-    if len(profiles) != 1:
+def _calibration(labels: NDArray[np.float64], scores: Float32, whole: Reference, kind: LabelKind) -> Calibration | None:
+    if len(labels) != whole.size:
+        raise InvalidInput("labels", f"{whole.size} entries, one per row, not {len(labels)}")
+    if len(whole.scores) != 1:
         return None
-    return calibrate(kind, Labelled(labels, scores[:, 0], bins_of(scores[:, 0], profiles[0].edges)))
+    return calibrate(kind, Labelled(labels, scores[:, 0], bins_of(scores[:, 0], whole.scores[0].edges)))
 
 
 def _categoricals(

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from services.drift_detection.domain.beside import Beside
 from services.drift_detection.domain.clock import watermark
+from services.drift_detection.domain.ending import ends_by, reaches, take_over
 from services.drift_detection.domain.known_rows import KnownRows
 from services.drift_detection.domain.panes import Panes
 from services.drift_detection.domain.parts import Partial, Source, Tally, WindowKey
@@ -162,7 +163,7 @@ class Merging:
         at_end = {number for number, head in self.heads.items() if head.at_end}
         watch.move_watermark(watermark(self._clocks(watch.model), at_end))
         scales = self.scales_of(watch.model)
-        due = sorted(key for key in panes.fresh if self._ends_by(key, watch.watermark))
+        due = sorted(key for key in panes.fresh if ends_by(key, watch.watermark, self._catalogue))
         for key in due[:most]:
             panes.fresh.discard(key)
             window = merge(key, self.parts[key].values(), self._catalogue[key.digest])
@@ -171,7 +172,7 @@ class Merging:
             if key.segment == ALL:
                 self._note(watch, panes, window)
             scales.touch(key)
-        before = min((key.start for key in panes.fresh if self._ends_by(key, watch.watermark)), default=None)
+        before = min((key.start for key in panes.fresh if ends_by(key, watch.watermark, self._catalogue)), default=None)
         watch.judge(before)
         watch.compare(before)
         if before is None:
@@ -194,25 +195,22 @@ class Merging:
             told = Arrivals(max(highest), appended, newest, watch.watermark, panes.last("champion"))
             watch.listen(self._catalogue, told)
 
-    def _ends_by(self, key: WindowKey, time: int | None) -> bool:
-        watched = self._catalogue.get(key.digest)
-        return watched is not None and time is not None and key.start + watched.pane <= time
-
     def finish(self, most: int, *, rest: bool = True) -> Ended:
         """Once `advance` left nothing: let go of the windows that no row can change, at most so many a model. Without
         `rest` only those that all partitions' own clocks have passed.
         """
         over = Ended([], [])
-        reaches = self._reaches()
+        reach = reaches(self.models, self._catalogue)
         for model, watch in self._watches():
             if (slowest := slowest_clock(self.heads.values(), model, rest=rest)) is not None:
-                self._finish(watch, slowest, reaches.get(model, 0), most, over)
+                self._finish(watch, slowest, reach.get(model, 0), most, over)
         return over
 
     def _finish(self, watch: ModelWatch, slowest: int, reach: int, most: int, over: Ended) -> None:
         scales = self.scales_of(watch.model)
         watch.fold(slowest)
-        ended = self._ended(watch.model, slowest, reach, most)
+        panes = self._panes.setdefault(watch.model, Panes())
+        ended = take_over(panes, slowest, reach, most, self._catalogue)
         if ended:
             scales.finish(ended)
             watch.resting.keep(ended, self.parts, self.heads, self._catalogue)
@@ -220,26 +218,6 @@ class Merging:
             over.parts.extend((key, source) for key in ended for source in self.parts.pop(key))
         if len(ended) < most:
             over.scales.extend(scales.settle(slowest))
-
-    def _ended(self, model: str, slowest: int, reach: int, most: int) -> list[WindowKey]:
-        panes = self._panes.setdefault(model, Panes())
-        candidates = panes.started_by(slowest - reach)
-        ended = [key for key in candidates if key not in panes.fresh and self._is_over(key, slowest)][:most]
-        panes.put_back(set(candidates).difference(ended))
-        return ended
-
-    def _reaches(self) -> dict[str, int]:
-        """How long after its start a window of each model can end at the earliest."""
-        found: dict[str, int] = {}
-        for digest, model in self.models.items():
-            if (bundle := self._catalogue.get(digest)) is not None:
-                reach = bundle.pane + bundle.lateness
-                found[model] = min(reach, found.get(model, reach))
-        return found
-
-    def _is_over(self, key: WindowKey, slowest: int) -> bool:
-        watched = self._catalogue.get(key.digest)
-        return watched is not None and self._ends_by(key, slowest - watched.lateness)
 
     def tallies(self) -> dict[Source, Tally]:
         """Rows read, over all source partitions."""

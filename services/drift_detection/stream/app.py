@@ -24,9 +24,24 @@ def build(settings: Settings, worker: Worker, sources: int, outcomes: int, homes
     keeps its state.
 
     At least once, never exactly_once: offsets lie in the state, so that a message is applied once whatever is read
-    again. Faust's windows and its own web server are not used.
+    again.
     """
-    app = faust.App(
+    app = _app(settings)
+    use_careful_transport(app)
+    for topic, partitions in zip(TOPICS, (sources, outcomes, homes), strict=True):
+        _take(app, worker, topic, partitions)
+    tables = Tables(
+        add_table(app, "sources", sources, "Partial sketches, clocks and offset of each source partition."),
+        add_table(app, "outcomes", outcomes, "How far the labels of each partition of the outcomes were told."),
+        add_table(app, "models", homes, "What all source partitions told of each model; its windows, incidents."),
+    )
+    _follow_assignments(app, worker, tables)
+    return app
+
+
+def _app(settings: Settings) -> faust.App:
+    """One that reads and keeps nothing yet. Faust's windows and its own web server are not used."""
+    return faust.App(
         APP_ID,
         broker=f"kafka://{settings.kafka_bootstrap}",
         store="memory://",
@@ -45,16 +60,6 @@ def build(settings: Settings, worker: Worker, sources: int, outcomes: int, homes
         stream_wait_empty=False,  # else a rebalance waits for offsets that only a cycle releases, and that for it
         agent_supervisor=CrashingSupervisor,
     )
-    use_careful_transport(app)
-    for topic, partitions in zip(TOPICS, (sources, outcomes, homes), strict=True):
-        _take(app, worker, topic, partitions)
-    tables = Tables(
-        add_table(app, "sources", sources, "Partial sketches, clocks and offset of each source partition."),
-        add_table(app, "outcomes", outcomes, "How far the labels of each partition of the outcomes were told."),
-        add_table(app, "models", homes, "What all source partitions told of each model; its windows, incidents."),
-    )
-    _follow_assignments(app, worker, tables)
-    return app
 
 
 def _take(app: faust.App, worker: Worker, name: str, partitions: int) -> None:

@@ -66,7 +66,11 @@ class Holding:
         sources = Sources(read_partitions(tables.sources.entries(), held[PREDICTIONS]), self._catalogue, self._homes)
         for digest in sorted(sources.digests()):
             await self._load(digest)
-        outcomes = LabelSources(read_sources(tables.outcomes.entries(), held[OUTCOMES]), self._homes)
+        self._connect(sources, LabelSources(read_sources(tables.outcomes.entries(), held[OUTCOMES]), self._homes))
+
+    def _connect(self, sources: Sources, outcomes: LabelSources) -> None:
+        """What takes events into this state, and what stores and tells it."""
+        tables = self._tables
         self._batches = BatchIntake(sources, self._bundles)
         self._outcomes = LabelIntake(outcomes, self._bundles)
         self._words = WordIntake(self.mergings, self._catalogue, self._bundles)

@@ -1,5 +1,7 @@
 """The report on a window."""
 
+from typing import Any
+
 from services.drift_detection.domain.quality.arrival import Before, arrival
 from services.drift_detection.domain.quality.counts import Counts
 from services.drift_detection.domain.quality.facts import Facts
@@ -16,24 +18,10 @@ def report(
 
     `facts` of its rows; `before` is the last window that had rows, None if there was none.
     """
-    key, watched, sketch = window.key, window.watched, window.sketch
-    counts, inspector = Counts(sketch, facts), watched.inspector
-    identity = window_id(key, watched.pane)
-    expected = inspector.expected(key.start, share)
+    counts, inspector = Counts(window.sketch, facts), window.watched.inspector
+    expected = inspector.expected(window.key.start, share)
     return DataQualityReported(
-        id=stable_id(identity, DataQualityReported.__name__, revision),
-        time=moment(window.end),
-        model=watched.model,
-        window_id=identity,
-        revision=revision,
-        digest=key.digest,
-        reference_digest=watched.reference.digest,
-        role="champion",
-        start=moment(key.start),
-        end=moment(window.end),
-        rows=sketch.rows,
-        repeats=window.repeats,
-        late_rows=window.late_rows,
+        **_about(window, revision),
         expected_rows=None if expected is None else expected.rows,
         low_rows=None if expected is None else expected.low,
         high_rows=None if expected is None else expected.high,
@@ -45,3 +33,24 @@ def report(
         not_assessed=inspector.not_assessed,
         findings=tuple(inspector.find(counts, expected, before)),
     )
+
+
+def _about(window: Merged, revision: int) -> dict[str, Any]:
+    """Which window, and how many rows it has."""
+    key, watched = window.key, window.watched
+    identity = window_id(key, watched.pane)
+    return {
+        "id": stable_id(identity, DataQualityReported.__name__, revision),
+        "time": moment(window.end),
+        "model": watched.model,
+        "window_id": identity,
+        "revision": revision,
+        "digest": key.digest,
+        "reference_digest": watched.reference.digest,
+        "role": "champion",
+        "start": moment(key.start),
+        "end": moment(window.end),
+        "rows": window.sketch.rows,
+        "repeats": window.repeats,
+        "late_rows": window.late_rows,
+    }

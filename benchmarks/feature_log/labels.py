@@ -90,7 +90,7 @@ def labels(rows: int, first_day: int, last_day: int, span: int = DAY) -> list[La
         chosen = chance.choice(len(of_day), LABELS_AT_ONCE // (last_day - first_day) + 1, replace=False)
         found += [of_day[place].tobytes() for place in chosen]
     late = (START + 2 * DAYS * DAY) * 1_000
-    return [Label(key, 0, False, 1.0, late, None, 0, 0, place) for place, key in enumerate(found[:LABELS_AT_ONCE])]
+    return [Label(key, 0, False, 1.0, late, None, 0, 0, 0, place) for place, key in enumerate(found[:LABELS_AT_ONCE])]
 
 
 def match(tables: Path, came: list[Label]) -> tuple[float, float]:

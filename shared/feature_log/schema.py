@@ -26,6 +26,7 @@ INDEXED = (
 )
 
 ENCRYPTED = b"driftline.encrypted"
+HASHED = b"driftline.hashed"
 
 # A row's place in Kafka: (source_partition, source_offset, source_row) is unique in its table. source_row counts the
 # rows of one message, since a message may hold the same (request_id, row) twice: a client's repeat.
@@ -90,6 +91,7 @@ OUTCOMES = pa.schema(
         ("business", pa.bool_()),
         ("label", pa.float64()),
         ("label_time", TIME),
+        ("label_log_time", TIME),
         ("replaced", pa.float64()),
         ("label_partition", pa.int32()),
         ("label_offset", pa.int64()),
@@ -183,13 +185,23 @@ def plain_field(feature: Feature) -> pa.Field:
 
 
 def kept_field(feature: Feature) -> pa.Field:
-    """The column as tables have it: a hash is text; what is encrypted is bytes, and ENCRYPTED says of what type."""
+    """The column as tables have it: a hash is text, marked as HASHED; what is encrypted is bytes, and ENCRYPTED says of
+    what type.
+    """
     plain = plain_field(feature)
     if feature.sensitive == "hash":
-        return pa.field(feature.name, pa.string())
+        return pa.field(feature.name, pa.string(), metadata={HASHED: "yes"})
     if feature.sensitive == "encrypt":
         return pa.field(feature.name, pa.binary(), metadata={ENCRYPTED: str(plain.type)})
     return plain
+
+
+def form_of(field: pa.Field) -> str:
+    """What a column holds, in words: its type, and whether that is hashed or encrypted."""
+    marks = field.metadata or {}
+    if ENCRYPTED in marks:
+        return f"encrypted {marks[ENCRYPTED].decode()}"
+    return "hashed" if HASHED in marks else str(field.type)
 
 
 def plain_features(own: pa.Schema, definition: ModelDefinition) -> pa.Schema:

@@ -2,14 +2,19 @@
 
 import pyarrow as pa
 
+from shared.feature_log.schema import form_of
+
 
 def changed_type(table: pa.Schema, rows: pa.Schema) -> tuple[str, str] | None:
-    """(name, what was expected) of the first column that `rows` have in another type than the table; None if none."""
-    known = {field.name: field.type for field in table}
+    """(name, what was expected) of the first column that `rows` have in another type than the table, or hashed or
+    encrypted where that is not; None if none.
+    """
+    known = {field.name: form_of(field) for field in table}
     for field in rows:
-        type_there = known.get(field.name, field.type)
-        if type_there != field.type:
-            return field.name, f"is {type_there} in the log and can't become {field.type}; give the feature a new name"
+        needed = form_of(field)
+        there = known.get(field.name, needed)
+        if there != needed:
+            return field.name, f"is {there} in the log and can't become {needed}; give the feature a new name"
     return None
 
 

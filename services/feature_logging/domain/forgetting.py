@@ -15,7 +15,7 @@ from shared.feature_log.sealing import entity_hash
 # What says where a row stood and when, and which version answered: of nobody, without all the rest.
 KEPT = frozenset(
     {
-        *("row", "event_time", "event_day", "log_time", "label_time", "repeat", "business"),
+        *("row", "event_time", "event_day", "log_time", "label_time", "label_log_time", "repeat", "business"),
         *("bundle_digest", "definition_digest", "producer", "sequence", "rows_so_far"),
         *("source_partition", "source_offset", "source_row", "label_partition", "label_offset", "label_row"),
         *("trigger_topic", "trigger_partition", "trigger_offset", "number"),

@@ -16,7 +16,7 @@ from shared.feature_log.schema import LABELS
 
 LabelTable = Literal["labels", "business"]
 # What a Label is made of.
-LABEL_COLUMNS = ["request_id", "row", "value", "event_time", "prediction_time"]
+LABEL_COLUMNS = ["request_id", "row", "value", "event_time", "prediction_time", "log_time"]
 LABEL_COLUMNS += ["source_partition", "source_offset", "source_row"]
 
 

@@ -8,6 +8,9 @@ from services.feature_logging.domain.origin import Origin
 # A row of the log by column name, times in microseconds since 1970.
 Row = Mapping[str, Any]
 RowKey = tuple[bytes, int]
+# Of a row's labels the one of the highest counts: the latest or, where times are equal, the one that was logged first.
+# Training's snapshots (`shared.feature_log.selection`) and the view `joined` go by the same rule.
+Rank = tuple[int, int, int, int, int]
 # request_id, row, business, role, bundle_digest
 PairKey = tuple[bytes, int, bool, str, str]
 PREDICTED = (
@@ -26,8 +29,8 @@ PREDICTED = (
 
 
 class Label(NamedTuple):
-    """A label as it was logged. `time` and `told`, the prediction's time by whom sent it, in microseconds since 1970;
-    `partition`, `offset` and `position` are its place in driftline.labels.
+    """A label as it was logged. `time`, `told`, the prediction's time by whom sent it, and `logged`, by Kafka's clock,
+    in microseconds since 1970; `partition`, `offset` and `position` are its place in driftline.labels.
     """
 
     request_id: bytes
@@ -36,6 +39,7 @@ class Label(NamedTuple):
     value: float
     time: int
     told: int | None
+    logged: int
     partition: int
     offset: int
     position: int
@@ -44,6 +48,11 @@ class Label(NamedTuple):
     def key(self) -> RowKey:
         """Of its prediction."""
         return self.request_id, self.row
+
+    @property
+    def rank(self) -> Rank:
+        """See `Rank`."""
+        return self.time, -self.logged, -self.partition, -self.offset, -self.position
 
 
 class Meeting(NamedTuple):
@@ -79,9 +88,20 @@ def in_force(pairs: Iterable[Row]) -> dict[PairKey, Row]:
     found: dict[PairKey, Row] = {}
     for pair in pairs:
         known = found.get(pair_key(pair))
-        if known is None or known["label_time"] < pair["label_time"]:
+        if known is None or _rank(known) < _rank(pair):
             found[pair_key(pair)] = pair
     return found
+
+
+def _rank(pair: Row) -> Rank:
+    places = (pair[name] for name in ("label_log_time", "label_partition", "label_offset", "label_row"))
+    logged, partition, offset, position = places
+    return pair["label_time"], -logged, -partition, -offset, -position
+
+
+def _counts_more(label: Label, last: Row) -> bool:
+    """Than the label in force; what only says the same again does not."""
+    return label.rank > _rank(last) and (label.time, label.value) != (last["label_time"], last["label"])
 
 
 def new_pairs(
@@ -89,14 +109,14 @@ def new_pairs(
 ) -> list[dict[str, Any]]:
     """The pairs that meetings make in their order, as rows of the table `outcomes` without `number` and `event_day`.
 
-    `before` are the pairs in force. A label that is not later than the one in force makes none: it is a repeat, or came
+    `before` are the pairs in force. A label of no higher rank than the one in force makes none: it is a repeat, or came
     too late; neither does one that does not count.
     """
     known, made = dict(before), []
     for trigger, label, prediction in meetings:
         key = (*label.key, label.business, prediction["role"], prediction["bundle_digest"])
         last = known.get(key)
-        if (last and label.time <= last["label_time"]) or not counts(label, prediction):
+        if (last and not _counts_more(label, last)) or not counts(label, prediction):
             continue
         pair = _pair(trigger, label, last or prediction)  # what is taken back was of that answer
         pair["replaced"] = last["label"] if last else None
@@ -111,6 +131,7 @@ def _pair(trigger: Origin, label: Label, prediction: Row) -> dict[str, Any]:
         "business": label.business,
         "label": label.value,
         "label_time": label.time,
+        "label_log_time": label.logged,
         "label_partition": label.partition,
         "label_offset": label.offset,
         "label_row": label.position,

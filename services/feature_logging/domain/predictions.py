@@ -1,6 +1,6 @@
 """Prediction batches as rows of the table `predictions`, those of many messages at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple, TypeVar
 
@@ -22,10 +22,13 @@ Categories = Mapping[str, Sequence[str]]
 
 
 class Message(NamedTuple):
-    """A batch and where it came from."""
+    """A batch and where it came from. `again`: `_rejected` has told its producer's number already, so that its rows do
+    not, and it is counted once.
+    """
 
     batch: PredictionBatch
     origin: Origin
+    again: bool = False
 
 
 def check_batch(batch: PredictionBatch, definition: ModelDefinition, categories: Categories) -> None:
@@ -68,7 +71,9 @@ def prediction_rows(messages: Sequence[Message], definition: ModelDefinition, ca
     """
     messages = sorted(messages, key=lambda message: (message.origin.partition, message.origin.offset))
     batches = [message.batch for message in messages]
-    columns = _own(batches) | source_columns([message.origin for message in messages], list(map(len, batches)))
+    columns = _own(batches, {at for at, message in enumerate(messages) if message.again}) | source_columns(
+        [message.origin for message in messages], list(map(len, batches))
+    )
     numeric = _turned([batch.rows.numeric for batch in batches])
     codes = _turned([batch.rows.categorical for batch in batches])
     for name, values in zip(definition.numeric, numeric, strict=True):
@@ -90,7 +95,7 @@ def _turned(blocks: Sequence[NDArray[Number]]) -> NDArray[Number]:
     return turned
 
 
-def _own(batches: Sequence[PredictionBatch]) -> dict[str, pa.Array]:
+def _own(batches: Sequence[PredictionBatch], again: Collection[int]) -> dict[str, pa.Array]:
     def each(name: str) -> NDArray[Any]:
         return np.concatenate([getattr(batch, name) for batch in batches])
 
@@ -98,6 +103,10 @@ def _own(batches: Sequence[PredictionBatch]) -> dict[str, pa.Array]:
 
     def of_message(name: str, kind: pa.DataType) -> pa.Array:
         return pa.array([getattr(batch.meta, name) for batch in batches], kind).take(message)
+
+    def of_sent(name: str, kind: pa.DataType) -> pa.Array:
+        told = [None if at in again else getattr(batch.meta, name) for at, batch in enumerate(batches)]
+        return pa.array(told, kind).take(message)
 
     time = each("event_time")
     return {
@@ -114,9 +123,9 @@ def _own(batches: Sequence[PredictionBatch]) -> dict[str, pa.Array]:
         "champion_scores": _lists([batch.champion_scores for batch in batches], list(map(len, batches))),
         "latency_us": pa.array(each("latency_us")),
         "traceparent": _traces(batches),
-        "producer": of_message("producer", pa.string()),
-        "sequence": of_message("sequence", pa.int64()),
-        "rows_so_far": of_message("rows_so_far", pa.int64()),
+        "producer": of_sent("producer", pa.string()),
+        "sequence": of_sent("sequence", pa.int64()),
+        "rows_so_far": of_sent("rows_so_far", pa.int64()),
     }
 
 

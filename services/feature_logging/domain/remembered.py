@@ -61,7 +61,7 @@ class RememberedLabels:
     def of(self, key: RowKey) -> list[Label]:
         """The labels of a row in the order in which they came true."""
         found = (*self._waiting.rows.get(key, ()), *self._met.rows.get(key, ()))
-        return sorted(found, key=lambda label: label.time)
+        return sorted(found, key=lambda label: (label.time, label.logged, *label[-3:]))
 
     def predicted(self, key: RowKey) -> frozenset[int]:
         """When the predictions were made that a row's labels met, in microseconds since 1970."""

@@ -18,7 +18,7 @@ from services.feature_logging.models import Known
 from services.feature_logging.store.log import FeatureLog
 from services.feature_logging.store.matcher import DEFAULT_BOUNDS, Bounds
 from services.feature_logging.store.pending import Unmade
-from services.feature_logging.store.rejections import Rejections, recent_rejections
+from services.feature_logging.store.rejections import Rejections, recent_rejections, told_before
 from services.feature_logging.store.table import Place
 from services.feature_logging.stream.gaps import Gaps
 from services.feature_logging.stream.outcomes import Outcomes
@@ -32,7 +32,7 @@ from shared.feature_log.schema import LABELS, PREDICTIONS, REJECTED, rejected_pa
 from shared.kafka.admin import PREDICTIONS as PREDICTIONS_TOPIC
 from shared.kafka.dead_letters import short_reason
 from shared.kafka.message import InMessage, OutMessage
-from shared.kafka.replays import concerns
+from shared.kafka.replays import concerns, replayed_letters
 
 log = get_logger()
 SERVICE = "feature_logging"
@@ -90,7 +90,9 @@ class Intake:
 
     async def reject(self, message: InMessage, reason: str) -> None:
         """Write down that a message was unreadable, so that its offset is no gap."""
-        await self._set_aside(_origin(message), reason, _readable(message))
+        batch = _readable(message)
+        again = batch is not None and await self._told_before(message, batch)
+        await self._set_aside(_origin(message), reason, None if again else batch)
 
     async def _set_aside(self, origin: Origin, reason: str, batch: PredictionBatch | None = None) -> None:
         await self._gaps.passed(origin)
@@ -152,9 +154,15 @@ class Intake:
             known = await self._bundle(batch.meta.digest)
             known.check(batch)
             days = frozenset(np.unique(batch.event_time.astype("datetime64[D]").astype(int)).tolist())
-            rows = Unmade(known.schema, len(batch), len(value), days, Message(batch, origin), known.rows)
+            taken = Message(batch, origin, await self._told_before(message, batch))
+            rows = Unmade(known.schema, len(batch), len(value), days, taken, known.rows)
             await self._log.add(place, rows, origin)
         self._outcomes.predictions_came(origin, batch)
+
+    async def _told_before(self, message: InMessage, batch: PredictionBatch) -> bool:
+        """Is it a replay of what was rejected with its producer's number?"""
+        replayed = bool(replayed_letters(message))
+        return replayed and await asyncio.to_thread(told_before, self._log.tables, batch.meta)
 
     async def _bundle(self, digest: str) -> Known:
         if digest not in self._bundles:

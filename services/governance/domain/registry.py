@@ -11,7 +11,7 @@ from shared.definition import Feature, ModelDefinition
 from shared.errors import InvalidInput
 from shared.events import CanaryShare, ChallengerEvaluated
 from shared.events.base import Digest, EventId, ModelName, Record, UtcTime
-from shared.feature_log.schema import kept_field
+from shared.feature_log.schema import form_of, kept_field
 from shared.lineage import Lineage
 
 RETRAINER = "service:retrain_trigger"
@@ -128,15 +128,16 @@ class Deployment(Record):
 
 def refuse_retyped(new: ModelDefinition, earlier: Iterable[Feature]) -> None:
     """Raises InvalidInput if a feature needs a column of another type than the feature log made for an earlier
-    version: it would refuse every row of this one.
+    version, or one that is hashed or encrypted where that is not: it would refuse every row of this one.
     """
-    columns = {feature.name: kept_field(feature).type for feature in earlier if feature.sensitive != "leave_out"}
+    known = {feature.name: feature for feature in earlier if feature.sensitive != "leave_out"}
     for position, feature in enumerate(new.features):
-        needed = kept_field(feature).type
-        logged = columns.get(feature.name, needed)
+        before = known.get(feature.name, feature)
+        logged, needed = form_of(kept_field(before)), form_of(kept_field(feature))
         if logged != needed and feature.sensitive != "leave_out":
             said = f"{feature.name} is {logged} in the feature log and can't become {needed}: give it a new name"
-            raise InvalidInput(f"features.{position}.kind", said)
+            part = "sensitive" if before.kind == feature.kind else "kind"
+            raise InvalidInput(f"features.{position}.{part}", said)
 
 
 def refuse_if_serving(version: Version, current: Deployment | None) -> None:

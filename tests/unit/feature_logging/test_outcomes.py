@@ -13,6 +13,7 @@ from services.feature_logging.stream.publication import PART_BYTES
 from shared.cloudevents import decode
 from shared.events import LabelsReceived
 from shared.feature_log.schema import app_id
+from shared.feature_log.snapshot import Bounds, pin_snapshot
 from shared.kafka.message import InMessage
 from tests.unit.feature_logging.pairing import L, Worker, at, batches, labelled, predicted, uuid7
 from tests.unit.feature_logging.samples import MODEL, origin, rows_of
@@ -53,6 +54,20 @@ async def test_corrections_that_wait_for_their_prediction_are_told_in_the_order_
     worker = Worker(tmp_path)
     assert await worker.read(labelled(0, L(A, 0, 70)), labelled(1, L(A, 1, 60))) == []
     assert await worker.read(predicted(0, A)) == [(A, 0, "champion", 0.0, 1.0, "label"), FIRST]
+
+
+@pytest.mark.parametrize("partitions", [(0, 1), (1, 0)])
+async def test_of_two_labels_of_one_time_that_which_was_logged_first_counts_wherever_it_is_read_first(
+    tmp_path: Path, partitions: tuple[int, int]
+) -> None:
+    labels = {0: labelled(0, L(A, 1, 60), partition=0), 1: labelled(5, L(A, 0, 60), partition=1)}
+    worker = Worker(tmp_path)
+    told = await worker.read(predicted(0, A), labels[partitions[0]])
+    told += await worker.read(labels[partitions[1]], labelled(9, L(A, 1, 60), partition=2))
+    corrected = [(A, 0, "champion", 0.0, None, "label"), (A, 0, "champion", 1.0, 0.0, "label")]
+    assert told == ([FIRST] if partitions[0] == 0 else corrected)
+    snapshot = pin_snapshot(tmp_path, MODEL, Bounds(at(0), at(60), at(90), "binary"))
+    assert snapshot.table["label"].to_pylist() == [1.0]
 
 
 async def test_what_does_not_count_is_no_outcome_and_hides_none(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What producers say of their messages is held against the log: what never came is named, and nothing else is."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,22 @@ async def test_a_message_that_was_rejected_did_come(tmp_path: Path) -> None:
     await logged(tmp_path, sent(0), sent(1, digest="e" * 64), sent(2))
     found = reports(tmp_path)["one"]
     assert (found.missing_messages, found.missing_rows, found.last_sequence) == (0, 0, 2)
+
+
+async def test_a_message_that_was_rejected_and_replayed_is_counted_once(tmp_path: Path) -> None:
+    bad = sent(1)
+    rejecting = Intake(feature_log(tmp_path), FakeBundles({}).get)
+    await rejecting.reject(bad, "bundle: there is none")
+    await rejecting.flush()
+    headers = (("driftline-replay-of", b"0/1"), ("driftline-replay-for", b"feature_logging"))
+    await logged(tmp_path, sent(0), replace(bad, offset=1, headers=headers), sent(2))
+    found = reports(tmp_path)["one"]
+    assert (found.messages, found.rows, found.repeated_messages, found.missing_messages) == (3, 9, 0, 0)
+    assert completeness(open_log(tmp_path)).partitions[1].rows == 3
+    twice = replace(bad, offset=2, headers=headers)
+    await rejecting.reject(twice, "still none")
+    await rejecting.flush()
+    assert completeness(open_log(tmp_path)).producers[0].messages == 3
 
 
 async def test_a_running_count_that_does_not_follow_is_said(tmp_path: Path) -> None:

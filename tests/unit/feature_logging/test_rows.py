@@ -72,7 +72,7 @@ def test_messages_become_the_same_rows_together_as_one_by_one() -> None:
     ]
     for some in (batches, [decode_batch(encode_batch(each)) for each in batches]):
         messages = [Message(each, origin(9 + number, 2)) for number, each in enumerate(some)]
-        alone = [prediction_rows(each, definition(), CATEGORIES, at) for each, at in messages]
+        alone = [prediction_rows(each, definition(), CATEGORIES, at) for each, at, _ in messages]
         together = predictions.prediction_rows(messages, definition(), CATEGORIES)
         assert together.to_pylist() == pa.concat_tables(alone).to_pylist()
         assert together.column("role").to_pylist() == ["champion"] * 4 + ["shadow"] * 2

@@ -7,9 +7,11 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
+from services.feature_logging.domain.evolution import changed_type
 from services.feature_logging.models import Known
 from services.feature_logging.store.compaction import compact
 from services.feature_logging.store.table import Fenced, LogTable, Place
@@ -21,7 +23,7 @@ from shared.errors import Unreadable
 from shared.events import LabelItem, LabelsReceived, stable_id
 from shared.feature_log.completeness import completeness
 from shared.feature_log.opened import open_log
-from shared.feature_log.schema import PREDICTIONS, table_path
+from shared.feature_log.schema import PREDICTIONS, table_path, with_features
 from shared.feature_log.snapshot import Bounds, pin_snapshot, read_snapshot
 from shared.features import UNSEEN, Rows
 from shared.kafka.message import InMessage
@@ -42,6 +44,12 @@ FEATURES = {
     OTHER: ([WIND, ORIGIN, SPEED.replace("numeric", "categorical")], ALL),
 }
 ROWS = 4
+FORMS = {
+    "categorical plain": "string",
+    "categorical hash": "hashed",
+    "categorical encrypt": "encrypted string",
+    "numeric encrypt": "encrypted float",
+}
 
 
 def definition(version: str) -> ModelDefinition:
@@ -199,3 +207,23 @@ async def test_of_two_workers_that_add_a_feature_in_two_types_the_second_is_refu
     assert second.fenced == 1
     assert second.dead == {1: "wind_speed: is float in the log and can't become string; give the feature a new name"}
     assert completeness(open_log(tmp_path)).complete
+
+
+@pytest.mark.parametrize("before", FORMS)
+@pytest.mark.parametrize("after", FORMS)
+def test_a_feature_that_becomes_hashed_or_encrypted_is_refused_as_one_of_another_type_is(
+    tmp_path: Path, before: str, after: str
+) -> None:
+    place = Place(table_path(tmp_path, MODEL, "predictions"), schema_of(before))
+    refused = changed_type(LogTable(place).schema, schema_of(after))  # as the table has it on disk
+    said = f"is {FORMS[before]} in the log and can't become {FORMS[after]}; give the feature a new name"
+    assert refused == (None if before == after else ("origin", said))
+
+
+def schema_of(form: str) -> pa.Schema:
+    kind, sensitive = form.split()
+    kept = "" if sensitive == "plain" else f', sensitive = "{sensitive}"'
+    origin = f'{{ name = "origin", kind = "{kind}"{kept} }}'
+    text = f'name = "{MODEL}"\nowner = "ops"\nfeatures = [{WIND}, {origin}]\n'
+    known = parse_definition(text + 'label = { name = "late", kind = "binary", expected_delay_hours = 1 }')
+    return with_features(PREDICTIONS, known)

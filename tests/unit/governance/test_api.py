@@ -176,6 +176,9 @@ async def test_a_version_may_add_and_drop_features_but_not_give_one_another_type
     error = answer.json()["error"]
     assert (answer.status_code, error["field"]) == (422, "features.2.kind")
     assert "carrier is string in the feature log and can't become float" in error["expected"]
+    hashed = definition_text().replace('kind = "categorical"', 'kind = "categorical"\nsensitive = "hash"')
+    error = (await people.post("/v1/models", made(hashed), *OPERATOR)).json()["error"]
+    assert (error["field"], "can't become hashed" in error["expected"]) == ("features.2.sensitive", True)
 
 
 def test_every_route_is_described_with_its_answers_and_errors(app: FastAPI) -> None:

@@ -37,7 +37,7 @@ SCHEMA = pa.schema(
 
 
 class RetiredDay(NamedTuple):
-    """A row of SCHEMA."""
+    """A row of SCHEMA; `_restated` names it as the reason by `reason(number)`."""
 
     number: int
     before: int
@@ -60,6 +60,11 @@ class RetiredReport(Record):
     last_day: date
     last_time: datetime
     keep_days: int
+
+
+def reason(number: int) -> str:
+    """How a record is named where it is the reason."""
+    return f"{number} of _retired"
 
 
 def retired_path(tables: Path) -> Path:

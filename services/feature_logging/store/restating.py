@@ -4,7 +4,7 @@ It is written down before the rows are changed, and only of links that held: wha
 a fault.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from shared.feature_log.opened import TOPICS, OpenLog, OpenTable
 from shared.feature_log.proof.links import Link, Part, from_table, parts_there
 from shared.feature_log.proof.messages import Held, held
 from shared.feature_log.proof.reading import read_held
-from shared.feature_log.proof.restated import APP_ID, SCHEMA, PartKey, Restatement, restated, restated_path
+from shared.feature_log.proof.restated import APP_ID, SCHEMA, Restated, Restatement, restated, restated_path
 from shared.feature_log.reading import open_table, read_table
 from shared.feature_log.schema import proof_path
 
@@ -52,7 +52,7 @@ class Restating:
         self._book.write(self._record, list(self._parts(change, sound=sound)))
 
     def _parts(self, change: Callable[[pa.Table], pa.Table], *, sound: bool) -> Iterator[tuple[Link, Part]]:
-        lawful = self._book.parts()
+        lawful = self._book.read().parts
         for link in self._links():
             self._seen.add((link.partition, link.span.first))
             now = self._held(link)
@@ -96,9 +96,9 @@ class Book:
         self.tables = tables
         self._keys = keys
 
-    def parts(self) -> Mapping[PartKey, Collection[Part]]:
-        """What parts of links may be, by all records that hold."""
-        return restated(self.tables, self._keys.secret).parts
+    def read(self) -> Restated:
+        """All that is written there."""
+        return restated(self.tables, self._keys.secret)
 
     def write(self, record: str, parts: Sequence[tuple[Link, Part]]) -> None:
         """These parts of links will be so; `record` says why."""

@@ -2,15 +2,20 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
+import pyarrow as pa
 from deltalake.exceptions import DeltaError
 from prometheus_client import Counter
 from structlog import get_logger
 
+from services.feature_logging.store.compaction import checkpoint, compact
 from services.feature_logging.store.restating import Book
 from services.feature_logging.store.retiring import days_of, retire
-from services.feature_logging.store.table import Fenced
-from shared.feature_log.reading import models_in, open_table
+from services.feature_logging.store.table import Fenced, LogTable, Place
+from shared.feature_log.proof.restated import restated_path
+from shared.feature_log.reading import live_paths, models_in, open_table
+from shared.feature_log.retired import retired_path
 
 log = get_logger()
 ROWS = Counter("driftline_feature_log_retired_rows_total", "Rows taken out since their day is over", ["table"])
@@ -19,10 +24,20 @@ FILES = Counter("driftline_feature_log_retired_files_total", "Files that were li
 _KINDS = ("predictions", "outcomes", "labels", "business")
 # Pairs are published after they were committed, and after a crash once more.
 _PUBLISHED = 3_600.0  # seconds
+MOST_FILES = 50
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _tidy(path: Path) -> None:
+    """Records are few in a file: compact those of a table when there are many files."""
+    found = open_table(path)
+    if found is not None and len(live_paths(found)) >= MOST_FILES:
+        table = LogTable(Place(path, pa.schema(found.schema())))
+        compact(table)
+        checkpoint(table)
 
 
 class Retention:
@@ -44,6 +59,11 @@ class Retention:
                     self._retire_old(model, kind)
                 except (Fenced, OSError, DeltaError) as error:
                     log.warning("can't retire rows; it is tried again later", table=f"{model}/{kind}", why=str(error))
+        for path in (retired_path(self._tables), restated_path(self._tables)):
+            try:
+                _tidy(path)
+            except (Fenced, OSError, DeltaError) as error:
+                log.warning("can't compact a table; it is tried again later", table=str(path), why=str(error))
 
     def _retire_old(self, model: str, kind: str) -> None:
         name = f"{model}/{kind}"

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -17,10 +18,17 @@ from shared.feature_log.proof.messages import Held, held
 from shared.feature_log.proof.reading import read_held
 from shared.feature_log.proof.restated import PartKey
 from shared.feature_log.reading import dataset
+from shared.feature_log.retired import reason, retired_days
 from shared.feature_log.schema import PARTITION
 
-Lawful = Mapping[PartKey, Collection[Part]]
 PLACE = ["source_partition", "source_offset"]
+
+
+class Known(NamedTuple):
+    """What parts of links may be, and how many rows those count of which some were retired."""
+
+    parts: Mapping[PartKey, Collection[Part]]
+    rows: Mapping[PartKey, int]
 
 
 @dataclass(frozen=True)
@@ -37,29 +45,37 @@ class ChainOf:
 
     def without(self, book: Book, day: date, going: ds.Expression) -> tuple[list[tuple[Link, Part]], int]:
         """What its links hold without the rows of a day, which are `going`, as it is to be written down; and how many
-        of these rows the chain counted in until now. Links that do not hold are left out: they stay at fault.
+        rows they count less than until now. Links that do not hold are left out: they stay at fault.
         """
-        lawful, parts, counted = book.parts(), list[tuple[Link, Part]](), 0
+        known, parts, counted = self._known(book), list[tuple[Link, Part]](), 0
         log = OpenLog([OpenTable(self.name, self.topic, self.table)], None, None)
         for group in self._concerned(going):
             source = (self.topic, group[0].partition)
             for rows in read_held(log, source, group[0].span.first, group[-1].span.last):
                 for link in group:
-                    part, gone = self._left(link, rows, day, lawful)
+                    part, less = self._left(link, rows, day, known)
                     parts += [(link, part)] if part else []
-                    counted += gone
+                    counted += less
         return parts, counted
 
-    def _left(self, link: Link, rows: Held, day: date, lawful: Lawful) -> tuple[Part | None, int]:
+    def _known(self, book: Book) -> Known:
+        done = retired_days(book.tables, {self.name: self.table}).get(self.name, ())
+        written = book.read()
+        return Known(written.parts, written.rows_by({reason(record.number) for record in done}))
+
+    def _left(self, link: Link, rows: Held, day: date, known: Known) -> tuple[Part | None, int]:
         """What is to be written down of a link, if anything, and how many rows it counts less then."""
         now = rows.span(link.span.first, link.span.last)
         rest = held(self.name, now.rows.filter(ds.field(PARTITION) != pa.scalar(day, pa.date32())))
         before, after = self._part(link, now), self._part(link, rest)
-        said = {part for part in link.parts if part.table == self.name}
-        allowed = said | {*lawful.get((link.topic, link.partition, link.span.first, self.name), ())}
-        if after in allowed:  # written down before; rows that a repair brought back were counted out then
-            return None, len(now.rows) - len(rest.rows) if before in allowed else 0
-        return after if before in allowed else None, len(now.rows) - len(rest.rows)
+        said, key = (
+            next((part for part in link.parts if part.table == self.name), no_rows(self.name)),
+            (link.topic, link.partition, link.span.first, self.name),
+        )
+        if not {before, after} & {said, *known.parts.get(key, ())}:
+            return None, len(now.rows) - len(rest.rows)
+        # Not what is there: rows that went before may have come again, when the table was mended.
+        return after, known.rows.get(key, said.rows) - after.rows
 
     def _part(self, link: Link, rows: Held) -> Part:
         return next(iter(parts_there(link, [rows])), no_rows(self.name))

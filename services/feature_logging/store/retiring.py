@@ -31,7 +31,7 @@ from shared.feature_log.opened import TOPICS
 from shared.feature_log.proof.content import digest
 from shared.feature_log.proof.links import Link, Part
 from shared.feature_log.reading import dataset, live_files, open_table, read_table
-from shared.feature_log.retired import APP_ID, SCHEMA, retired_path
+from shared.feature_log.retired import APP_ID, SCHEMA, reason, retired_path
 from shared.feature_log.schema import PARTITION, TIME, app_id, proof_path
 
 FORMAT = b"driftline retired 1\n"
@@ -92,7 +92,7 @@ def _retire(book: Book, name: str, day: date, keep_days: int) -> Retired:
     number = persistently(
         partial(_write_down, book.tables, said | {"rows": rows, "counted": counted, "content": content})
     )
-    book.write(f"{number} of _retired", parts)
+    book.write(reason(number), parts)
     actions = [action for file in files for action in _actions(table, file, ends)]
     table.apply(actions, {REWRITING: after, APP_ID: number})
     return Retired(rows, sum(isinstance(action, RemoveAction) for action in actions))

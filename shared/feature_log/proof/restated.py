@@ -93,6 +93,10 @@ class Restated:
             found.setdefault(each.key, set()).add(Part(each.table, each.rows, each.content))
         return found
 
+    def rows_by(self, why: Collection[str]) -> Mapping[PartKey, int]:
+        """How many rows parts of links have by the last of the records that hold and have one of these reasons."""
+        return {each.key: each.rows for each in self.records if each.record in why and self._holds(each)}
+
     def faults(self) -> Iterator[str]:
         """What is wrong with the records, in words."""
         before, expected = BEGINNING, 0

@@ -35,6 +35,7 @@ from shared.feature_log.opened import open_log
 from shared.feature_log.proof.content import digest
 from shared.feature_log.proof.restated import restated
 from shared.feature_log.proof.verify import Verified, verify
+from shared.feature_log.reading import live_paths
 from shared.feature_log.retired import retired_path
 from shared.feature_log.schema import INDEXED, OUTCOMES
 from shared.feature_log.snapshot import Bounds, pin_snapshot, read_snapshot
@@ -167,7 +168,10 @@ async def test_days_that_are_over_go_with_a_record_and_the_log_stays_provable(ta
     assert (mine["day"], mine["rows"], mine["keep_days"], mine["content"]) == (FIRST, 7, KEEP, content)
 
 
-async def test_late_rows_of_a_retired_day_are_logged_and_go_when_they_are_in_the_chain(tables: Path) -> None:
+async def test_late_rows_of_a_retired_day_are_logged_and_go_when_they_are_in_the_chain(
+    tables: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.feature_logging.store.retention.MOST_FILES", 2)
     pass_days(tables, 1)
     await log_messages(tables, message_of(3, (0, 0, 0)))
     pass_days(tables, 1)
@@ -177,6 +181,7 @@ async def test_late_rows_of_a_retired_day_are_logged_and_go_when_they_are_in_the
     compact(LogTable(place(tables)))  # a file with rows that may go, and others that are in no link yet
     pass_days(tables, 1)
     assert (rows_by_day(tables), retired(tables)[1]) == ([(0, 2), (1, 3)], (NAME, 1, 10))
+    assert len(live_paths(DeltaTable(retired_path(tables)))) == 1
     await prove(tables)
     assert verified(tables).complete
 
@@ -224,6 +229,18 @@ def test_what_a_crash_left_undone_is_done_the_next_time(tables: Path, monkeypatc
     pass_days(tables, 1)
     assert rows_by_day(tables) == [(1, 2)]
     assert (verified(tables).complete, retired(tables)[1]) == (True, (NAME, 1, 7))
+
+
+def test_rows_that_came_again_when_a_table_was_mended_go_again_and_count_once(tables: Path) -> None:
+    rows = rows_of(place(tables)).filter(pc.field("event_day") == FIRST)
+    pass_days(tables, 1)
+    for again in (rows, rows.filter(pc.field("source_offset") == 0)):  # all of a link's, and some
+        LogTable(place(tables)).append(again, "driftline/repair")
+        assert not verified(tables).complete
+        pass_days(tables, 1)
+        assert (rows_by_day(tables), verified(tables).complete) == ([(1, 2)], True)
+    pass_days(tables, 2)
+    assert (rows_by_day(tables), verified(tables).complete) == ([], True)
 
 
 def test_rows_that_are_lost_beside_them_are_a_fault(tables: Path) -> None:

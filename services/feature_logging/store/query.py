@@ -16,6 +16,7 @@ from shared.errors import InvalidInput
 from shared.feature_log.forgotten import SCHEMA as FORGOTTEN
 from shared.feature_log.proof.restated import SCHEMA as RESTATED
 from shared.feature_log.reading import check_model, models_in, open_table
+from shared.feature_log.retired import SCHEMA as RETIRED
 from shared.feature_log.schema import GAPS, PROOF, REJECTED
 from shared.storage import folders_in
 
@@ -24,6 +25,7 @@ from shared.storage import folders_in
 _QUERY = re.compile(r"(?:\s|--[^\n]*\n|/\*(?:[^*]|\*(?!/))*\*/|\()*(?:SELECT|WITH|VALUES|DESCRIBE)\b", re.IGNORECASE)
 _RENAMED = {"rejected": "dead_letters"}
 _OWN = {"dead_letters": REJECTED, "forgotten": FORGOTTEN, "gaps": GAPS, "proof": PROOF, "restated": RESTATED}
+_OWN |= {"retired": RETIRED}
 
 
 @dataclass(frozen=True)

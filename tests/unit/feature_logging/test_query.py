@@ -129,7 +129,7 @@ def test_what_json_cannot_hold_is_null(log: Log, capsys: pytest.CaptureFixture[s
     assert asked(log, capsys, sql) == [{"a": None, "b": None, "c": [None, 2.5]}]
 
 
-@pytest.mark.parametrize("name", ["dead_letters", "forgotten", "gaps", "proof", "restated"])
+@pytest.mark.parametrize("name", ["dead_letters", "forgotten", "gaps", "proof", "restated", "retired"])
 def test_the_logs_own_tables_are_empty_while_it_has_not_made_them(
     log: Log, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:

@@ -77,6 +77,7 @@ class Service:
 
     async def get(self, path: str, role: str = "viewer") -> httpx.Response:
         """GET with the token of a role; none if empty."""
+        assert self.process.returncode is None, f"it has ended with {self.process.returncode}: {self.said()[-6_000:]}"
         headers = {"Authorization": f"Bearer {(self.state / 'tokens' / f'{role}.jwt').read_text()}"} if role else {}
         async with httpx.AsyncClient(headers=headers) as http:
             return await http.get(f"http://127.0.0.1:{self.port}{path}", timeout=30)

@@ -20,7 +20,8 @@ from services.feature_logging.domain.origin import Origin
 from services.feature_logging.domain.pairs import Label
 from services.feature_logging.store.matcher import DEFAULT_BOUNDS, Arrived, Matcher
 from services.feature_logging.store.pending import Pending
-from services.feature_logging.store.table import LogTable, Place
+from services.feature_logging.store.place import Place
+from services.feature_logging.store.table import LogTable
 from shared.feature_log.schema import PREDICTIONS, table_path
 from shared.kafka.admin import LABELS
 

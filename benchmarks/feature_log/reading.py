@@ -17,8 +17,9 @@ from benchmarks.feature_log.growth import ROWS_A_DAY
 from benchmarks.feature_log.throughput import SIZE
 from benchmarks.rows import Row, at_least
 from services.feature_logging.store.pending import Pending
+from services.feature_logging.store.place import Place
 from services.feature_logging.store.query import View, run_query
-from services.feature_logging.store.table import LogTable, Place
+from services.feature_logging.store.table import LogTable
 from shared.feature_log.reading import dataset
 from shared.feature_log.schema import LABELS, table_path
 

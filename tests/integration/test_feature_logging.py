@@ -13,7 +13,8 @@ from services.feature_logging.models import Bundles
 from services.feature_logging.settings import Settings
 from services.feature_logging.store.log import FeatureLog, Limits
 from services.feature_logging.store.pending import Pending
-from services.feature_logging.store.table import LogTable, Place
+from services.feature_logging.store.place import Place
+from services.feature_logging.store.table import LogTable
 from services.feature_logging.stream.consume import OtherKafka, consume
 from services.feature_logging.stream.intake import Intake
 from shared.feature_log.schema import REJECTED, app_id, rejected_path

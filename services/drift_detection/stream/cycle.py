@@ -1,10 +1,8 @@
 """The cycle: store the state, then let offsets be committed, then speak. What is published is always stored before."""
 
-import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Any, Protocol
 
-from aiokafka.errors import KafkaError
 from structlog import get_logger
 
 from services.drift_detection.domain.watch import ModelWatch
@@ -14,13 +12,9 @@ from services.drift_detection.store import sources as parts
 from services.drift_detection.store.entries import Entry
 from services.drift_detection.store.wire import encode_word
 from services.drift_detection.stream.incidents import IncidentNews
-from services.drift_detection.stream.intake import SERVICE, BatchIntake, WordIntake
-from services.drift_detection.stream.metrics import EVENTS, OPEN, UNSENT, count_after_end
-from shared.cloudevents import encode
-from shared.events import DriftDetected, DriftResolved, DriftRetracted, Event
-from shared.kafka.message import OutMessage
-from shared.kafka.producer import TOO_LARGE, Producer
-from shared.signing import Signer
+from services.drift_detection.stream.intake import BatchIntake, WordIntake
+from services.drift_detection.stream.metrics import OPEN, count_after_end
+from services.drift_detection.stream.voice import Voice
 
 log = get_logger()
 MOST_WINDOWS = 16  # of a model in one record: what is stored must stay below the broker's limit on a message
@@ -32,48 +26,6 @@ class Storage(Protocol):
 
     async def write(self, entries: Collection[Entry]) -> None: ...
     async def remove(self, keys: Collection[bytes]) -> None: ...
-
-
-class Voice:
-    """Sends; `alive` raises when this process may have been replaced, and what it has to say is no longer true."""
-
-    def __init__(self, producer: Producer, signer: Signer, alive: Callable[[], None]) -> None:
-        self._producer = producer
-        self._signer = signer
-        self.alive = alive
-
-    async def send(self, messages: list[OutMessage]) -> None:
-        """Send until it is acknowledged: a broker that is away for a while must not end the service. What the broker
-        will never take is counted and left out, or nothing else would ever be said.
-        """
-        while messages:
-            self.alive()
-            try:
-                await self._producer.send(messages)
-                messages = []
-            except TOO_LARGE as error:
-                await self._send_singly(messages, error)
-                messages = []
-            except KafkaError as error:
-                log.warning("send failed, trying again", error=str(error))
-                await asyncio.sleep(1)
-
-    async def _send_singly(self, messages: list[OutMessage], error: KafkaError) -> None:
-        if len(messages) > 1:
-            for message in messages:
-                await self.send([message])
-            return
-        [message] = messages
-        UNSENT.labels(message.topic).inc()
-        log.error(
-            "the broker will never take this", topic=message.topic, bytes=len(message.value or b""), why=str(error)
-        )
-
-    async def say(self, events: Collection[Event]) -> None:
-        """Publish events, signed."""
-        await self.send([encode(event, SERVICE, self._signer) for event in events])
-        for event in events:
-            _tell(event)
 
 
 class Quiet:
@@ -239,13 +191,3 @@ def release(handled: Collection[Any]) -> None:
     """Let the offsets of these events be committed."""
     for event in handled:
         event.ack()
-
-
-def _tell(event: Event) -> None:
-    EVENTS.labels(event.type).inc()
-    if isinstance(event, DriftDetected):
-        names = [feature.name for feature in event.features]
-        moved = [feature.name for feature in event.also_moved]
-        log.warning("drift", model=event.model, features=names, also_moved=moved, severity=event.severity)
-    elif isinstance(event, DriftResolved | DriftRetracted):
-        log.info(event.type, model=event.model, incident=event.incident_id)

@@ -15,9 +15,10 @@ from services.drift_detection.store.labels import read_sources
 from services.drift_detection.store.merging import read_mergings
 from services.drift_detection.store.sources import read_partitions
 from services.drift_detection.store.table import StateTable
-from services.drift_detection.stream.cycle import ModelCycle, SourceCycle, Voice
+from services.drift_detection.stream.cycle import ModelCycle, SourceCycle
 from services.drift_detection.stream.intake import BatchIntake, WordIntake
 from services.drift_detection.stream.labels import LabelCycle, LabelIntake
+from services.drift_detection.stream.voice import Voice
 from shared.errors import Unreadable
 from shared.events import DeploymentChanged
 from shared.kafka.admin import OUTCOMES, PARTIALS, PREDICTIONS

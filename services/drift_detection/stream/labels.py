@@ -7,9 +7,10 @@ from services.drift_detection.domain.performance.label_sources import LabelSourc
 from services.drift_detection.domain.sources import Place
 from services.drift_detection.models import Bundles
 from services.drift_detection.store.labels import encode_label_word, source_entry
-from services.drift_detection.stream.cycle import Quiet, Storage, Voice, release
+from services.drift_detection.stream.cycle import Quiet, Storage, release
 from services.drift_detection.stream.intake import Intake, from_event
 from services.drift_detection.stream.metrics import LABELS, count_message
+from services.drift_detection.stream.voice import Voice
 from shared.errors import Unreadable
 from shared.kafka.message import InMessage
 from shared.outcomes import decode_outcomes

@@ -14,10 +14,10 @@ from structlog import get_logger
 
 from services.drift_detection.domain.progress import Progress, progress
 from services.drift_detection.models import Bundles
-from services.drift_detection.stream.cycle import Voice
 from services.drift_detection.stream.following import Following
 from services.drift_detection.stream.holding import TOPICS, Holding, Tables
 from services.drift_detection.stream.metrics import show_age
+from services.drift_detection.stream.voice import Voice
 from shared.deployments import Newest
 from shared.errors import DriftlineError
 from shared.events import DeploymentChanged

@@ -10,7 +10,8 @@ from prometheus_client import Gauge
 from structlog import get_logger
 
 from services.feature_logging.store.compaction import checkpoint, compact
-from services.feature_logging.store.table import Fenced, LogTable, NotDurable, Place
+from services.feature_logging.store.place import Place
+from services.feature_logging.store.table import Fenced, LogTable, NotDurable
 
 log = get_logger()
 FILES = Gauge("driftline_feature_log_live_files", "Live data files after the last compaction", ["table"])

@@ -11,9 +11,10 @@ import pyarrow as pa
 from services.feature_logging.domain.forgetting import Key, conceal, keys_of, logged_of, of_entities, of_keys, without
 from services.feature_logging.store.forgotten_ids import ForgottenIds
 from services.feature_logging.store.keystore import KeyStore
+from services.feature_logging.store.place import Place
 from services.feature_logging.store.restating import Book, Restating
 from services.feature_logging.store.rewriting import Find, delete_old, found_rows, persistently, rewrite
-from services.feature_logging.store.table import LogTable, Place
+from services.feature_logging.store.table import LogTable
 from shared.events import Record
 from shared.feature_log.forgotten import SCHEMA, Order, forgotten_path
 from shared.feature_log.reading import live_files, models_in, open_table

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from services.feature_logging.domain.forgetting import Key
 from services.feature_logging.store.following import Reader
 from services.feature_logging.store.keystore import KeyStore
+from services.feature_logging.store.place import Place
 from services.feature_logging.store.rewriting import persistently
-from services.feature_logging.store.table import LogTable, Place
+from services.feature_logging.store.table import LogTable
 from shared.feature_log.forgotten import IDS, ids_path
 from shared.feature_log.reading import dataset
 from shared.feature_log.sealing import request_hash

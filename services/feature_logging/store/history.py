@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 from services.feature_logging.domain.evolution import changed_type
 from services.feature_logging.domain.history import history_rows
 from services.feature_logging.domain.privacy import Secrets, keyed_ids, protect
-from services.feature_logging.store.table import LogTable, Place
+from services.feature_logging.store.place import Place
+from services.feature_logging.store.table import LogTable
 from shared.definition import ModelDefinition
 from shared.errors import InvalidInput
 from shared.feature_log.reading import open_table

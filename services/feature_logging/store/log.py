@@ -17,8 +17,9 @@ from services.feature_logging.domain.origin import Origin
 from services.feature_logging.store.compactor import Compactor
 from services.feature_logging.store.pending import Pending, Unmade
 from services.feature_logging.store.persist import Persist
+from services.feature_logging.store.place import Place
 from services.feature_logging.store.proof import Prover
-from services.feature_logging.store.table import Fenced, LogTable, NotDurable, Place
+from services.feature_logging.store.table import Fenced, LogTable, NotDurable
 from shared.errors import Unreadable
 from shared.feature_log.opened import Source
 from shared.feature_log.schema import app_id, rejected_path

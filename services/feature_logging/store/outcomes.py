@@ -13,7 +13,8 @@ from services.feature_logging.domain.pairs import Label, Meeting, Row, RowKey, i
 from services.feature_logging.domain.told import DAY, Span
 from services.feature_logging.store.finding import Source, find, rows_of
 from services.feature_logging.store.pending import Pending
-from services.feature_logging.store.table import Fenced, LogTable, Place
+from services.feature_logging.store.place import Place
+from services.feature_logging.store.table import Fenced, LogTable
 from shared.feature_log.reading import dataset
 from shared.feature_log.schema import OUTCOMES, TIME, app_id, table_path
 

@@ -10,7 +10,8 @@ import pyarrow.dataset as ds
 from deltalake import DeltaTable
 
 from services.feature_logging.store.pending import Pending
-from services.feature_logging.store.table import LogTable, Place
+from services.feature_logging.store.place import Place
+from services.feature_logging.store.table import LogTable
 from shared.feature_log.forgotten import last_change
 from shared.feature_log.opened import TOPICS, OpenLog, Source, open_log
 from shared.feature_log.proof.links import MOST_ROWS, Unit, beginning, chain, to_table, units

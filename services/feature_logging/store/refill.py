@@ -13,7 +13,8 @@ from services.feature_logging.domain.origin import Origin
 from services.feature_logging.store.files import removal
 from services.feature_logging.store.log import FeatureLog, Limits
 from services.feature_logging.store.pending import Pending, Unmade
-from services.feature_logging.store.table import LogTable, Place
+from services.feature_logging.store.place import Place
+from services.feature_logging.store.table import LogTable
 from shared.feature_log.damage import LostFile, lost_files
 from shared.feature_log.reading import live_files
 from shared.feature_log.schema import app_id

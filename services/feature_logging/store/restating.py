@@ -12,8 +12,9 @@ import pyarrow as pa
 
 from services.feature_logging.store.keystore import KeyStore
 from services.feature_logging.store.pending import Pending
+from services.feature_logging.store.place import Place
 from services.feature_logging.store.rewriting import Change, Find, found_rows, persistently
-from services.feature_logging.store.table import LogTable, Place
+from services.feature_logging.store.table import LogTable
 from shared.feature_log.opened import TOPICS, OpenLog, OpenTable
 from shared.feature_log.proof.links import Link, Part, from_table, parts_there
 from shared.feature_log.proof.messages import Held, held

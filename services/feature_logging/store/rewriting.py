@@ -18,7 +18,8 @@ from deltalake.transaction import AddAction, RemoveAction
 from services.feature_logging.domain.evolution import conform
 from services.feature_logging.store.compaction import APP_ID, File, read_file
 from services.feature_logging.store.files import read_parquet, removal, write_files
-from services.feature_logging.store.table import Fenced, LogTable, Place
+from services.feature_logging.store.place import Place
+from services.feature_logging.store.table import Fenced, LogTable
 from shared.feature_log.delta_log import DeltaLog
 from shared.feature_log.reading import live_files, live_paths, open_table, read_table
 from shared.feature_log.schema import PARTITION

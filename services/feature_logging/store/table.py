@@ -3,8 +3,6 @@
 import secrets
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema, Transaction
@@ -14,10 +12,9 @@ from deltalake.transaction import AddAction, RemoveAction
 from services.feature_logging.domain.evolution import conform, new_columns
 from services.feature_logging.store.files import write_files
 from services.feature_logging.store.pending import Pending
-from services.feature_logging.store.sync import make_folder, sync, sync_all
+from services.feature_logging.store.place import Place
+from services.feature_logging.store.sync import sync_all
 from shared.errors import DriftlineError
-from shared.feature_log.reading import is_table, read_table
-from shared.feature_log.schema import INDEXED, PARTITION
 from shared.storage import local, renew, sizes_of
 
 # Checkpoints are made beside compaction: one that fails inside a commit would make a commit that stands look failed.
@@ -44,29 +41,6 @@ class Damaged(Fenced):
 
 class NotDurable(DriftlineError):
     """A commit stands but could not be put on disk. The process must end: a second fsync would only pretend."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a table lies, and its schema when it is new."""
-
-    path: Path
-    schema: pa.Schema
-
-    @property
-    def partition_by(self) -> list[str]:
-        """The partition columns."""
-        return [PARTITION] if PARTITION in self.schema.names else []
-
-    @property
-    def configuration(self) -> dict[str, str]:
-        """The table's properties: logs are kept, and which columns files have statistics of."""
-        indexed = [name for name in INDEXED if name in self.schema.names]
-        return {"delta.enableExpiredLogCleanup": "false", "delta.dataSkippingStatsColumns": ",".join(indexed)}
-
-    def exists(self) -> bool:
-        """Is the table there?"""
-        return is_table(self.path)
 
 
 class LogTable:
@@ -183,7 +157,7 @@ class LogTable:
 
     def refresh(self) -> None:
         """See what others have committed; rows that wait must be judged by the app ids again."""
-        self.delta = _open(self.place)
+        self.delta = self.place.open()
         self._seen()
 
     def _freshen(self) -> None:
@@ -236,17 +210,3 @@ class LogTable:
 
 def _arrow(delta: DeltaTable) -> pa.Schema:
     return pa.schema(delta.schema())
-
-
-def _open(place: Place) -> DeltaTable:
-    if not place.exists():
-        make_folder(place.path)
-        try:
-            DeltaTable.create(
-                str(place.path), place.schema, partition_by=place.partition_by, configuration=place.configuration
-            )
-        except DeltaError:
-            if not place.exists():  # else another worker was first
-                raise
-        sync(place.path)
-    return read_table(place.path)

@@ -11,7 +11,7 @@ from structlog import get_logger
 from services.feature_logging.domain.gaps import gap_row
 from services.feature_logging.domain.origin import Origin
 from services.feature_logging.store.log import FeatureLog
-from services.feature_logging.store.table import Place
+from services.feature_logging.store.place import Place
 from shared.feature_log.opened import Source, open_log
 from shared.feature_log.schema import GAPS, gaps_path
 

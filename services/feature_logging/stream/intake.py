@@ -18,8 +18,8 @@ from services.feature_logging.models import Known
 from services.feature_logging.store.log import FeatureLog
 from services.feature_logging.store.matcher import DEFAULT_BOUNDS, Bounds
 from services.feature_logging.store.pending import Unmade
+from services.feature_logging.store.place import Place
 from services.feature_logging.store.rejections import Rejections, recent_rejections, told_before
-from services.feature_logging.store.table import Place
 from services.feature_logging.stream.gaps import Gaps
 from services.feature_logging.stream.outcomes import Outcomes
 from shared.batch import PredictionBatch, decode_batch

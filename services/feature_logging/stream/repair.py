@@ -13,9 +13,10 @@ from prometheus_client import Counter
 from structlog import get_logger
 
 from services.feature_logging.domain.gaps import gap_row
+from services.feature_logging.store.place import Place
 from services.feature_logging.store.refill import APP_ID, Refill
 from services.feature_logging.store.rejections import Rejections, recent_rejections
-from services.feature_logging.store.table import LogTable, Place
+from services.feature_logging.store.table import LogTable
 from services.feature_logging.stream.intake import SERVICE, Intake
 from shared.errors import DriftlineError, Unreadable
 from shared.feature_log.damage import Damage, find_damage, mark, remove_checkpoint, restart, settle

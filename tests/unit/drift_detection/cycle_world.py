@@ -15,8 +15,9 @@ from services.drift_detection.store.entries import Entry, version_of
 from services.drift_detection.store.incidents import Told, decode_incidents
 from services.drift_detection.store.merging import read_mergings
 from services.drift_detection.store.sources import read_partitions
-from services.drift_detection.stream.cycle import ModelCycle, SourceCycle, Voice
+from services.drift_detection.stream.cycle import ModelCycle, SourceCycle
 from services.drift_detection.stream.intake import BatchIntake, WordIntake
+from services.drift_detection.stream.voice import Voice
 from shared.batch import encode_batch
 from shared.cloudevents import decode
 from shared.errors import Unreadable

@@ -19,7 +19,7 @@ from services.drift_detection.domain.sources import Place, Sources
 from services.drift_detection.domain.words import PartWord
 from services.drift_detection.replay.after_end import AfterEnd
 from services.drift_detection.replay.recompute import Span, Word, recompute
-from services.drift_detection.stream.cycle import Voice
+from services.drift_detection.stream.voice import Voice
 from shared.errors import Unreadable
 from shared.events import DriftedFeature
 from shared.kafka.message import OutMessage

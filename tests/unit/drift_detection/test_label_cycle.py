@@ -8,9 +8,10 @@ from services.drift_detection.domain.watched import Watched
 from services.drift_detection.domain.words import HeadWord
 from services.drift_detection.store.labels import decode_label_word, read_sources
 from services.drift_detection.store.merging import read_mergings
-from services.drift_detection.stream.cycle import ModelCycle, Voice
+from services.drift_detection.stream.cycle import ModelCycle
 from services.drift_detection.stream.intake import WordIntake
 from services.drift_detection.stream.labels import LabelCycle, LabelIntake
+from services.drift_detection.stream.voice import Voice
 from shared.errors import Unreadable
 from shared.events import PerformanceMeasured
 from shared.kafka.admin import DEAD_LETTERS, OUTCOMES, PARTIALS

@@ -14,7 +14,8 @@ from services.feature_logging.domain.origin import Origin
 from services.feature_logging.domain.predictions import check_batch
 from services.feature_logging.models import Known
 from services.feature_logging.store.log import FeatureLog, Limits
-from services.feature_logging.store.table import LogTable, Place
+from services.feature_logging.store.place import Place
+from services.feature_logging.store.table import LogTable
 from shared.batch import Meta, PredictionBatch, encode_batch
 from shared.cloudevents import encode
 from shared.definition import ModelDefinition, parse_definition

@@ -8,7 +8,8 @@ from deltalake import DeltaTable
 
 from services.feature_logging.store.compaction import compact
 from services.feature_logging.store.pending import Pending
-from services.feature_logging.store.table import Fenced, LogTable, Place
+from services.feature_logging.store.place import Place
+from services.feature_logging.store.table import Fenced, LogTable
 from shared.feature_log.schema import REJECTED, app_id, rejected_path
 from tests.unit.feature_logging.samples import (
     CATEGORIES,

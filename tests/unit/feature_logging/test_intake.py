@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from services.feature_logging.store.log import FeatureLog
-from services.feature_logging.store.table import Fenced, Place
+from services.feature_logging.store.place import Place
+from services.feature_logging.store.table import Fenced
 from services.feature_logging.stream.intake import Intake
 from shared.batch import encode_batch
 from shared.errors import Unreadable

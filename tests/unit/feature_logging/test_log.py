@@ -14,7 +14,8 @@ from structlog.testing import capture_logs
 
 from services.feature_logging.domain.labels import label_rows
 from services.feature_logging.store.log import FeatureLog, Limits
-from services.feature_logging.store.table import Fenced, LogTable, NotDurable, Place
+from services.feature_logging.store.place import Place
+from services.feature_logging.store.table import Fenced, LogTable, NotDurable
 from shared.cloudevents import decode
 from shared.errors import Unreadable
 from shared.events import LabelsReceived

@@ -13,7 +13,8 @@ from deltalake import DeltaTable, write_deltalake
 from services.feature_logging.domain.predictions import Message, prediction_rows
 from services.feature_logging.store.compaction import compact
 from services.feature_logging.store.pending import Pending
-from services.feature_logging.store.table import LogTable, Place
+from services.feature_logging.store.place import Place
+from services.feature_logging.store.table import LogTable
 from services.feature_logging.stream.intake import Intake
 from shared.feature_log.completeness import completeness
 from shared.feature_log.opened import open_log

@@ -22,10 +22,11 @@ from services.feature_logging.store.compaction import compact
 from services.feature_logging.store.forgetting import Forgetting
 from services.feature_logging.store.keystore import KeyStore
 from services.feature_logging.store.pending import Pending
+from services.feature_logging.store.place import Place
 from services.feature_logging.store.restating import Book
 from services.feature_logging.store.retention import Retention
 from services.feature_logging.store.retiring import FORMAT, Retired, retire
-from services.feature_logging.store.table import LogTable, Place
+from services.feature_logging.store.table import LogTable
 from services.feature_logging.store.upkeep import Kept, Upkeep
 from services.feature_logging.stream.intake import Intake
 from shared.batch import encode_batch

@@ -14,7 +14,8 @@ from deltalake import DeltaTable
 from services.feature_logging.domain.evolution import changed_type
 from services.feature_logging.models import Known
 from services.feature_logging.store.compaction import compact
-from services.feature_logging.store.table import Fenced, LogTable, Place
+from services.feature_logging.store.place import Place
+from services.feature_logging.store.table import Fenced, LogTable
 from services.feature_logging.stream.intake import Intake
 from shared.batch import Meta, encode_batch
 from shared.cloudevents import encode

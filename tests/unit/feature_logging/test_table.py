@@ -10,8 +10,9 @@ import pytest
 from deltalake import DeltaTable
 
 from services.feature_logging.store.pending import Pending
+from services.feature_logging.store.place import Place
 from services.feature_logging.store.sync import FSYNCS
-from services.feature_logging.store.table import Fenced, LogTable, NotDurable, Place
+from services.feature_logging.store.table import Fenced, LogTable, NotDurable
 from shared.feature_log.reading import live_files
 from shared.feature_log.schema import REJECTED, app_id, rejected_path
 from tests.unit.feature_logging.samples import (

@@ -1,6 +1,5 @@
 """An entity is forgotten everywhere, the log stays complete, and whoever pinned its rows is told why they are gone."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,7 +7,6 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
-from deltalake.transaction import AddAction, RemoveAction
 
 from services.feature_logging.models import Known
 from services.feature_logging.store.compaction import compact
@@ -23,6 +21,7 @@ from shared.feature_log.forgotten import forgotten_path
 from shared.feature_log.opened import open_log
 from shared.feature_log.schema import table_path
 from shared.feature_log.snapshot import Bounds, SnapshotChanged, pin_snapshot, read_snapshot
+from tests.unit.feature_logging.aged_log import meanwhile
 from tests.unit.feature_logging.samples import (
     CATEGORIES,
     MODEL,
@@ -212,40 +211,20 @@ def test_a_compaction_under_way_brings_nothing_back(log: Log, monkeypatch: pytes
     path = table_path(log.tables, MODEL, "predictions")
     log.predict(5, hours(5), entity="Ann")  # a second file of the day
     other = LogTable(place(log.tables))
-    before: Callable[..., object] = LogTable.apply
-    calls = []
-
-    def forgotten_meanwhile(
-        table: LogTable, actions: list[AddAction | RemoveAction], versions: dict[str, int]
-    ) -> object:
-        calls.append(1)
-        if len(calls) == 1:
-            forget(log.tables, "Ann")
-        return before(table, actions, versions)
-
-    monkeypatch.setattr(LogTable, "apply", forgotten_meanwhile)
+    done = meanwhile(monkeypatch, path, lambda: forget(log.tables, "Ann"))
     with pytest.raises(Fenced):
         compact(other)
     roles = DeltaTable(path).to_pyarrow_table()["role"].to_pylist()
     assert sorted(roles) == [*["champion"] * 2, *["forgotten"] * 3]
-    assert len(calls) > 1
+    assert done == [path]
 
 
 def test_a_forgetting_goes_on_over_a_compaction(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    before: Callable[..., object] = LogTable.apply
-    calls = []
-
-    def compacted_meanwhile(
-        table: LogTable, actions: list[AddAction | RemoveAction], versions: dict[str, int]
-    ) -> object:
-        calls.append(1)
-        if len(calls) == 1:
-            compact(LogTable(table.place))
-        return before(table, actions, versions)
-
+    path = table_path(log.tables, MODEL, "predictions")
     orders = forgetting(log.tables)
     order = orders.order("Ann", None, "local-admin")
-    monkeypatch.setattr(LogTable, "apply", compacted_meanwhile)
+    done = meanwhile(monkeypatch, path, lambda: compact(LogTable(place(log.tables))))
     assert sum(told(orders.carry_out(order, "Ann")).values()) == 7
     assert "Ann" not in on_disk(log.tables)
-    assert len(DeltaTable(table_path(log.tables, MODEL, "predictions")).to_pyarrow_table()) == 4
+    assert len(DeltaTable(path).to_pyarrow_table()) == 4
+    assert done == [path]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from deltalake import DeltaTable, write_deltalake
+from deltalake import DeltaTable
 
 from services.feature_logging.domain.predictions import Message, prediction_rows
 from services.feature_logging.store.compaction import compact
@@ -39,6 +39,7 @@ from tests.unit.feature_logging.samples import (
     place,
     prediction_message,
 )
+from tests.unit.feature_logging.tampering import add, change, remove
 
 PREDICTIONS, LABELS = (TOPIC, 0), (LABELS_TOPIC, 0)
 READ = {PREDICTIONS: 99, LABELS: 99}  # by what Kafka says, or as far as the tables hold it
@@ -163,24 +164,6 @@ def test_compaction_and_new_columns_change_no_content(proved: Path) -> None:
         assert "gust" in table.schema.names
     assert compact(table) == 3
     assert faults(proved) == []
-
-
-def change(table: str, where: str, **values: str) -> Callable[[Path], object]:
-    return lambda tables: DeltaTable(tables / table).update(updates=values, predicate=where)
-
-
-def remove(table: str, where: str) -> Callable[[Path], object]:
-    return lambda tables: DeltaTable(tables / table).delete(where)
-
-
-def add(offset: int, first_row: int = 0) -> Callable[[Path], object]:
-    def write(tables: Path) -> None:
-        rows = DeltaTable(tables / "flights/predictions").to_pyarrow_table().slice(0, 1)
-        for name, value in (("source_offset", pa.array([offset])), ("source_row", pa.array([first_row], pa.int32()))):
-            rows = rows.set_column(rows.column_names.index(name), name, value)
-        write_deltalake(tables / "flights/predictions", rows, mode="append")
-
-    return write
 
 
 @pytest.mark.parametrize(

@@ -3,57 +3,57 @@
 import asyncio
 import hashlib
 import shutil
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable
-from deltalake.transaction import AddAction, RemoveAction
-from pydantic import ValidationError
 
-from services.feature_logging.settings import Settings
 from services.feature_logging.store.compaction import compact
 from services.feature_logging.store.forgetting import Forgetting
 from services.feature_logging.store.keystore import KeyStore
 from services.feature_logging.store.pending import Pending
 from services.feature_logging.store.place import Place
-from services.feature_logging.store.restating import Book
 from services.feature_logging.store.retention import Retention
 from services.feature_logging.store.retiring import FORMAT, Retired, retire
 from services.feature_logging.store.table import LogTable
 from services.feature_logging.store.upkeep import Kept, Upkeep
-from services.feature_logging.stream.intake import Intake
-from shared.batch import encode_batch
 from shared.errors import InvalidInput
-from shared.feature_log.completeness import completeness
-from shared.feature_log.opened import open_log
 from shared.feature_log.proof.content import digest
-from shared.feature_log.proof.restated import restated
-from shared.feature_log.proof.verify import Verified, verify
 from shared.feature_log.reading import live_paths
 from shared.feature_log.retired import retired_path
 from shared.feature_log.schema import INDEXED, OUTCOMES
 from shared.feature_log.snapshot import Bounds, pin_snapshot, read_snapshot
-from shared.kafka.admin import LABELS as LABELS_TOPIC
-from shared.kafka.message import InMessage
+from tests.unit.feature_logging.aged_log import (
+    FAR,
+    FIRST,
+    KEEP,
+    NAME,
+    SOURCES,
+    book,
+    intake,
+    log_messages,
+    log_two_days,
+    meanwhile,
+    message_of,
+    pass_days,
+    prove,
+    retired,
+    rows_by_day,
+    verified,
+)
 from tests.unit.feature_logging.samples import (
     CATEGORIES,
-    DIGEST,
     MODEL,
     START,
     TOPIC,
-    FakeBundles,
     batch,
     definition,
-    feature_log,
     label_message,
-    message,
     origin,
     place,
     prediction_rows,
@@ -61,51 +61,11 @@ from tests.unit.feature_logging.samples import (
 )
 from tests.unit.feature_logging.test_upkeep import data_files, label, snapshot, train_on, years_pass
 
-SOURCES = {(TOPIC, 0): 0, (LABELS_TOPIC, 0): 0}
-FIRST, KEEP = date(2013, 3, 1), 3
-FAR = datetime(2100, 1, 1, tzinfo=UTC)
-NAME = f"{MODEL}/predictions"
-
-
-def intake(tables: Path) -> Intake:
-    return Intake(feature_log(tables), FakeBundles({DIGEST: definition()}).get)
-
-
-def message_of(number: int, days: Sequence[int]) -> InMessage:
-    """The message of predictions with this sequence number and offset: a row on each of these days after START."""
-    some = batch(len(days), number * 10, sequence=number, rows_so_far=(number + 1) * len(days))
-    return message(encode_batch(replace(some, event_time=some.event_time + np.array(days, "timedelta64[D]"))), number)
-
-
-async def log_messages(tables: Path, *messages: InMessage) -> Intake:
-    """In the tables, but not in the chain."""
-    worker = intake(tables)
-    for each in messages:
-        await worker.handle(each)
-        await worker.handle(label_message(each.offset))
-    await worker.flush()
-    return worker
-
-
-async def prove(tables: Path) -> None:
-    """All is in the chain."""
-    await intake(tables).assigned(SOURCES, dict.fromkeys(SOURCES, 99))
-
 
 @pytest.fixture(scope="module")
 def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two links: messages 0 and 1 with three rows of START's day each, and 2 with one of it and two of the next. Two
-    labels of START's day for each message.
-    """
     tables = tmp_path_factory.mktemp("logged")
-
-    async def make() -> None:
-        worker = await log_messages(tables, message_of(0, (0, 0, 0)), message_of(1, (0, 0, 0)))
-        await worker.assigned(SOURCES, dict.fromkeys(SOURCES, 99))
-        await log_messages(tables, message_of(2, (0, 1, 1)))
-        await prove(tables)
-
-    asyncio.run(make())
+    asyncio.run(log_two_days(tables))
     return tables
 
 
@@ -113,44 +73,6 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tables(made_once: Path, tmp_path: Path) -> Path:
     """A copy of it."""
     return Path(shutil.copytree(made_once, tmp_path / "tables"))
-
-
-def book(tables: Path) -> Book:
-    return Book(tables, KeyStore(tables.parent / "keys"))
-
-
-def pass_days(tables: Path, days: int) -> None:
-    """Retention as it is when so many days have become too old."""
-    Retention(book(tables), KEEP, now=lambda: START + timedelta(days=KEEP + days)).retire_all()
-
-
-def verified(tables: Path) -> Verified:
-    log = open_log(tables)
-    return verify(log, completeness(log), [], restated(tables, KeyStore(tables.parent / "keys").secret))
-
-
-def rows_by_day(tables: Path, kind: str = "predictions") -> list[tuple[int, int]]:
-    """(day after START, rows) of what a table holds."""
-    days = [(day - FIRST).days for day in rows_of(place(tables, kind)).column("event_day").to_pylist()]
-    return [(day, days.count(day)) for day in sorted(set(days))]
-
-
-def retired(tables: Path) -> list[tuple[str, int, int]]:
-    return [(each.table, each.days, each.rows) for each in completeness(open_log(tables)).retired]
-
-
-def meanwhile(monkeypatch: pytest.MonkeyPatch, table: Path, work: Callable[[], object]) -> None:
-    """Let `work` be done just before the first commit to a table that is no append."""
-    before: Callable[..., object] = LogTable.apply
-    calls: list[Path] = []
-
-    def with_work(self: LogTable, actions: Iterable[AddAction | RemoveAction], versions: dict[str, int]) -> object:
-        if self.path == table and not calls:
-            calls.append(table)
-            work()
-        return before(self, actions, versions)
-
-    monkeypatch.setattr(LogTable, "apply", with_work)
 
 
 async def test_days_that_are_over_go_with_a_record_and_the_log_stays_provable(tables: Path) -> None:
@@ -319,14 +241,3 @@ def test_pairs_go_after_their_predictions_and_when_they_are_surely_published(tab
     later = datetime.now(UTC) + timedelta(hours=2)
     Retention(book(tables), KEEP, now=lambda: later).retire_all()
     assert (len(DeltaTable(place_of).to_pyarrow_table()), verified(tables).complete) == (0, True)
-
-
-def test_a_setting_that_makes_no_sense_is_refused_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    for said in ("2", "-1", "0", "thirty", "1.5", ""):
-        monkeypatch.setenv("DRIFTLINE_KEEP_DAYS", said)
-        with pytest.raises(ValidationError, match="keep_days"):
-            Settings()
-    monkeypatch.setenv("DRIFTLINE_KEEP_DAYS", "3")
-    assert Settings().keep_days == 3
-    monkeypatch.delenv("DRIFTLINE_KEEP_DAYS")
-    assert Settings().keep_days is None

@@ -1,4 +1,5 @@
-"""Each service in an environment with its own packages alone: its image starts, and its unit tests pass.
+"""Each service in an environment with its own packages alone: its image starts, and of each file of its unit tests the
+first one passes.
 
 Names of services as arguments check only those.
 """
@@ -22,7 +23,7 @@ from scripts.trial.image import Image
 from scripts.trial.trials import bears_no_kafka, becomes_ready
 
 AT_ONCE = 2
-LONGEST = ("drift_detection", "retrain_trigger")  # by their unit tests
+LONGEST = ("drift_detection", "retrain_trigger")  # to get ready
 NOBODY = "127.0.0.1:9"  # the discard port: nothing listens there
 
 
@@ -56,7 +57,7 @@ async def _trials(service: str, scratch: Path, bootstrap: str) -> list[str]:
     done = [await becomes_ready(image)]
     done.append(await bears_no_kafka(Image(service, environment.python, folder, state, NOBODY)))
     await environment.sync(service, "test")
-    options = ("-p", "no:cacheprovider", "--tb=short", "--show-capture=no")
+    options = ("-p", "no:cacheprovider", "-p", "scripts.trial.first_tests", "--tb=short", "--show-capture=no")
     printed = await output_of(environment.python, "-m", "pytest", *options, f"tests/unit/{service}", cwd=ROOT)
     passed = re.findall(r"^\d+ passed.*", printed, flags=re.MULTILINE)
     if not passed:

@@ -13,7 +13,7 @@ SETTINGS = """
 [checks.not_a_server_error]
 expected-statuses = ["2xx", "3xx", "4xx", 503]
 """
-ASKED = 10_000 if FULL else 300
+ASKED = 10_000 if FULL else 120
 
 
 async def test_no_request_that_the_document_allows_or_forbids_is_answered_with_a_server_error(tmp_path: Path) -> None:

@@ -113,6 +113,7 @@ def play(state: Path, leave: bool, summary: Path | None) -> None:
         UserError: it could not be played to its end.
     """
     fresh(state)
+    os.environ.pop("DRIFTLINE_TABLES", None)  # its rows belong in its folder, wherever those of others lie
     plan = Plan(state, bootstrap=os.environ.get("KAFKA_BOOTSTRAP") or None)
     demo = Demo(plan, SPRING_2013, Console(), lambda figures: _keep(figures, summary))
     run_until_signal(demo.run(stay=not leave and sys.stdout.isatty()))

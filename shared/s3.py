@@ -12,6 +12,8 @@ from s3fs import S3FileSystem
 class Store(S3FileSystem):  # type: ignore[misc]  # it has no types
     """s3fs passes on what its client raises where no answer came: no connection, no credentials, no time."""
 
+    retries = 2  # of its own, over those of its client: who writes tries again anyway, and says so meanwhile
+
     async def _call_s3(self, method: str, *arguments: Any, **options: Any) -> Any:
         with _as_os_error():
             return await super()._call_s3(method, *arguments, **options)

@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.storage import place_at
 
-_STORE = re.compile(r"s3://[a-z0-9][a-z0-9.-]+(/.*)?")
+_STORE = re.compile(r"s3://[a-z0-9][a-z0-9.-]+(/[\w.=-]+)*/?", re.ASCII)
 
 
 class ServiceSettings(BaseSettings):
@@ -63,7 +63,7 @@ class ServiceSettings(BaseSettings):
     def _some_place(cls, place: str | None) -> str | None:
         # A store that was meant must not become a folder of that name.
         if place is not None and ":" in place.split("/")[0] and not _STORE.fullmatch(place):
-            raise ValueError("expected a folder, or s3://bucket/prefix")
+            raise ValueError("expected a folder, or s3://bucket/prefix of letters, digits and . _ = -")
         return place
 
     @property

@@ -20,6 +20,9 @@ from shared import files
 # By its name, for only services that keep or read tables have what it imports.
 fsspec.register_implementation("s3", "shared.s3.Store", clobber=True)
 
+# Of botocore: with its own more patient ones a store would be away for half a minute before anybody is told.
+_CLIENT = {"retries": {"max_attempts": 2}, "connect_timeout": 5, "read_timeout": 15}
+
 
 class Stored(NamedTuple):
     """A file or an object: its bytes, and when it was written, in seconds since 1970."""
@@ -34,7 +37,7 @@ def place_at(where: str) -> Path:
     if not where.startswith("s3://"):
         return Path(where)
     # It has the methods of Path without being one. Others write there, too, so no listing is remembered.
-    return cast(Path, UPath(where.rstrip("/"), use_listings_cache=False))
+    return cast(Path, UPath(where.rstrip("/"), use_listings_cache=False, config_kwargs=_CLIENT))
 
 
 def local(path: Path) -> bool:
@@ -43,7 +46,11 @@ def local(path: Path) -> bool:
 
 
 def files_in(folder: Path, *, deep: bool = False) -> Iterator[Stored]:
-    """The files of a folder, if it is there, `deep`: and of those below it. What goes away meanwhile is left out."""
+    """The files of a folder, if it is there, `deep`: and of those below it. What goes away meanwhile is left out.
+
+    Raises:
+        OSError: a store does not answer.
+    """
     if not local(folder):
         yield from _objects(folder, deep=deep)
         return
@@ -56,11 +63,35 @@ def files_in(folder: Path, *, deep: bool = False) -> Iterator[Stored]:
 
 
 def _objects(folder: Path, *, deep: bool) -> Iterator[Stored]:
+    for told in _everything_below(folder) if deep else _listed(folder):
+        if told["type"] != "directory":
+            yield Stored(_path_of(told, folder), told["size"], told["LastModified"].timestamp())
+
+
+# What UPath asks, and a shallow `find`, take a store that does not answer for an empty one.
+def _listed(folder: Path) -> list[dict[str, Any]]:
     place = cast(UPath, folder)
-    found: Any = place.fs.find(place.path, maxdepth=None if deep else 1, detail=True)
-    for name, told in found.items():
-        key = name.removeprefix(place.path).lstrip("/")
-        yield Stored(folder / key, told["size"], told["LastModified"].timestamp())
+    try:
+        found: list[dict[str, Any]] = place.fs.ls(place.path, detail=True)
+    except FileNotFoundError:
+        return []
+    return found
+
+
+def _everything_below(folder: Path) -> list[dict[str, Any]]:
+    place = cast(UPath, folder)
+    found: Any = place.fs.find(place.path, detail=True)
+    return list(found.values())
+
+
+def _path_of(told: dict[str, Any], folder: Path) -> Path:
+    name: str = told["name"]
+    return folder / name.removeprefix(cast(UPath, folder).path).strip("/")
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there, in a store: whether there is anything below it; raises OSError."""
+    return path.is_dir() if local(path) else bool(_listed(path))
 
 
 def sizes_of(folder: Path, names: Sequence[str]) -> list[int | None]:
@@ -80,8 +111,12 @@ def _size(path: Path) -> int | None:
 
 
 def folders_in(folder: Path) -> list[Path]:
-    """The folders in a folder, by name; none if it is not there."""
-    return sorted((path for path in folder.iterdir() if path.is_dir()), key=str) if folder.is_dir() else []
+    """The folders in a folder, by name; none if it is not there; raises OSError."""
+    if local(folder):
+        found = [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+    else:
+        found = [_path_of(told, folder) for told in _listed(folder) if told["type"] == "directory"]
+    return sorted(found, key=str)
 
 
 def open_parquet(path: Path) -> pq.ParquetFile:

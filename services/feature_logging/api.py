@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 from deltalake.exceptions import DeltaError
-from fastapi import Depends, FastAPI, HTTPException, Query
+from fastapi import Depends, FastAPI, HTTPException, Query, Request
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from structlog import get_logger
 
@@ -28,6 +29,7 @@ from shared.feature_log.opened import TOPICS, open_log
 from shared.feature_log.proof.reports import Completeness, Wanted
 from shared.feature_log.reading import check_model
 from shared.http import Health, create_app, require
+from shared.http.errors import error_response
 from shared.tokens import Identity
 
 log = get_logger()
@@ -70,6 +72,8 @@ def build_app(settings: Settings, feature_log: FeatureLog, health: Health) -> Fa
     forgetting = Forgetting(settings.tables, KeyStore(settings.feature_log_keys))
     quality, coverage, one_at_a_time = Quality(settings.tables), Coverage(settings.tables), asyncio.Lock()
     app = create_app("feature logging", settings, health, description="Every prediction and label, once, in Delta.")
+    for kind in (OSError, DeltaError):
+        app.add_exception_handler(kind, _unreachable)
 
     @app.get(
         "/completeness",
@@ -109,6 +113,10 @@ def build_app(settings: Settings, feature_log: FeatureLog, health: Health) -> Fa
         return await asyncio.to_thread(coverage.days, model, start, end)
 
     return app
+
+
+def _unreachable(_: Request, error: Exception) -> JSONResponse:
+    return error_response(HTTPStatus.SERVICE_UNAVAILABLE, f"the tables can't be read now: {error}")
 
 
 def _there(tables: Path, model: str) -> None:

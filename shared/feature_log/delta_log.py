@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.storage import files_in, folders_in, open_parquet
+from shared.storage import files_in, folders_in, is_folder, open_parquet
 
 LOG = "_delta_log"
 _COMMIT = re.compile(r"(\d{20})\.json")
@@ -72,4 +72,4 @@ def _entries(table: Path, name: re.Pattern[str]) -> Iterator[Entry]:
 def tables_below(tables: Path) -> Iterator[Path]:
     """Every Delta table in the folder of the log: `<model>/<kind>` and those of the log's own, such as `_rejected`."""
     for folder in folders_in(tables):
-        yield from (each for each in (folder, *folders_in(folder)) if (each / LOG).is_dir())
+        yield from (each for each in (folder, *folders_in(folder)) if is_folder(each / LOG))

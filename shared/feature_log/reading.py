@@ -6,20 +6,27 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.dataset as ds
 from deltalake import DeltaTable
+from deltalake.exceptions import TableNotFoundError
 
 from shared.definition import NAME
 from shared.errors import InvalidInput
-from shared.storage import folders_in
+from shared.storage import folders_in, is_folder, local
 
 
 def open_table(path: Path, version: int | None = None) -> DeltaTable | None:
     """The Delta table at `path`, newest or at `version`; None where there is none yet."""
-    return read_table(path, version) if is_table(path) else None
+    if local(path) and not is_table(path):
+        return None
+    try:
+        return read_table(path, version)
+    except TableNotFoundError:
+        return None
 
 
 def is_table(path: Path) -> bool:
     """Is there a Delta table at `path`?"""
-    return bool(DeltaTable.is_deltatable(str(path)))
+    # Of a store `is_deltatable` is not asked: it holds up all threads while it waits.
+    return bool(DeltaTable.is_deltatable(str(path))) if local(path) else open_table(path) is not None
 
 
 def read_table(path: Path, version: int | None = None) -> DeltaTable:
@@ -34,7 +41,7 @@ def models_in(tables: Path) -> list[str]:
 
 def check_model(tables: Path, model: str) -> None:
     """Raise InvalidInput if the log has no tables of a model, or it is no model's name."""
-    if not (re.match(NAME, model) and (tables / model).is_dir()):
+    if not (re.match(NAME, model) and is_folder(tables / model)):
         raise InvalidInput("model", f"the log has no tables of {model}")
 
 

@@ -4,12 +4,15 @@ import asyncio
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 from deltalake import DeltaTable
+from upath import UPath
 
 from services.feature_logging.store.compaction import checkpoint, compact
 from services.feature_logging.store.forgetting import Forgetting
@@ -20,11 +23,14 @@ from services.feature_logging.store.vacuum import clean
 from services.feature_logging.stream.intake import Intake
 from shared.feature_log.completeness import completeness
 from shared.feature_log.damage import find_damage
+from shared.feature_log.delta_log import tables_below
+from shared.feature_log.forgotten import last_change
 from shared.feature_log.opened import open_log
 from shared.feature_log.proof.restated import restated
 from shared.feature_log.proof.verify import verify
+from shared.feature_log.reading import models_in
 from shared.feature_log.snapshot import Bounds, pin_snapshot, read_snapshot
-from shared.storage import place_at
+from shared.storage import files_in, is_folder, place_at, sizes_of
 from tests.integration.feature_log_service import ROOT, Service, kafka_of_its_own, make_bundle, until_all_is_committed
 from tests.integration.log_stream import MODELS, Stream, logged, paired, producing
 from tests.integration.object_store import AWAY, BACK, BUCKET, ObjectStore, running_store
@@ -39,7 +45,7 @@ from tests.unit.feature_logging.samples import (
     place,
     prediction_message,
 )
-from tests.unit.feature_logging.test_compaction import P0, commit
+from tests.unit.feature_logging.test_compaction import P0, P1, commit
 
 BOUNDS = Bounds(START - timedelta(days=1), START + timedelta(days=9), START + timedelta(days=9), "binary", "left")
 
@@ -79,12 +85,53 @@ async def test_rows_snapshots_and_the_proof_are_those_of_a_folder(tables: Path, 
     assert list(counted) == [{"rows": 9}]
 
 
-def test_of_two_writers_for_one_partition_one_is_refused(tables: Path) -> None:
+def test_of_two_writers_at_one_moment_none_overwrites_the_other(tables: Path) -> None:
+    place_of_all = place(tables)
+    LogTable(place_of_all)
+
+    def write(partition: int) -> int:
+        table, refused = LogTable(place_of_all), 0
+        for offset in range(4):
+            while True:
+                try:
+                    commit(table, offset, partition)
+                    break
+                except Fenced:
+                    table.refresh()
+                    refused += 1
+        return refused
+
+    with ThreadPoolExecutor() as two:
+        list(two.map(write, (0, 1)))
+    table = LogTable(place_of_all)
+    assert (table.delta.to_pyarrow_table().num_rows, table.version_of(P0), table.version_of(P1)) == (16, 4, 4)
+
+
+def test_a_writer_that_has_lost_its_partition_is_refused(tables: Path) -> None:
     first, second = LogTable(place(tables)), LogTable(place(tables))
     commit(first, 0)
     with pytest.raises(Fenced):
         commit(second, 0)
     assert LogTable(place(tables)).delta.to_pyarrow_table().num_rows == 2
+
+
+def test_a_store_that_does_not_answer_is_not_taken_for_an_empty_one(
+    tables: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit(LogTable(place(tables)), 0)
+    monkeypatch.setattr("shared.s3.Store.retries", 1)
+    quick = {"retries": {"max_attempts": 0}, "connect_timeout": 1}
+    nobody = "http://127.0.0.1:9"  # the discard port
+    away = cast(Path, UPath(str(tables), use_listings_cache=False, endpoint_url=nobody, config_kwargs=quick))
+    asks: list[Callable[[Path], object]] = [last_change, models_in, is_folder, open_log]
+    asks += [
+        lambda at: list(tables_below(at)),
+        lambda at: list(files_in(at, deep=True)),
+        lambda at: sizes_of(at, ["x"]),
+    ]
+    for ask in asks:
+        with pytest.raises(OSError, match="connect"):
+            ask(away)
 
 
 def test_compaction_and_cleaning_leave_what_is_pinned(tables: Path) -> None:
@@ -131,7 +178,9 @@ async def test_killed_and_without_its_store_for_a_while_the_service_logs_each_ro
 ) -> None:
     monkeypatch.setenv("DRIFTLINE_TABLES", str(tables))
     stream = Stream({model: make_bundle(tmp_path, model) for model in MODELS})
-    service = Service(tmp_path, kafka, DRIFTLINE_INSTANCE="one", DRIFTLINE_COMMIT_SECONDS="1")
+    service = Service(
+        tmp_path, kafka, DRIFTLINE_INSTANCE="one", DRIFTLINE_COMMIT_SECONDS="1", DRIFTLINE_UPKEEP_SECONDS="2"
+    )
     async with producing(kafka) as producer:
         async with service.running():
             await stream.send(producer, 40)
@@ -141,7 +190,10 @@ async def test_killed_and_without_its_store_for_a_while_the_service_logs_each_ro
             await until_all_is_committed(kafka)
             store.be(AWAY)
             await stream.send(producer, 20)
-            await until_it_says(service, "the feature log can't be written")
+            await until_it_says(service, "the feature log can't be")
+            await until_it_says(service, "can't look after the tables")
+            answers = [await service.get(path, "viewer") for path in ("/ready", f"/labels?model={MODEL}")]
+            assert [answer.status_code for answer in answers] == [503, 503]
             store.be(BACK)
             await until_all_is_committed(kafka)
             assert await service.end() == 0

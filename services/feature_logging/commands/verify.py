@@ -14,6 +14,7 @@ from shared.feature_log.opened import open_log
 from shared.feature_log.proof.reports import PartitionReport
 from shared.feature_log.proof.restated import restated
 from shared.feature_log.proof.verify import Fault, Verified, verify
+from shared.storage import is_folder
 
 # A service that runs may be between the commits of one flush, which looks like a gap for a moment.
 _MORE_LOOKS, _PAUSE = 2, 1.0
@@ -31,7 +32,7 @@ def add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def show_verify(settings: Settings, options: argparse.Namespace) -> int:
     """Print what was found; raises InvalidInput, OSError."""
-    if not settings.tables.is_dir():
+    if not is_folder(settings.tables):
         raise InvalidInput("--state", f"there is no log: {settings.tables} is no folder")
     found = _verified(settings, options.head)
     if options.json is not None:

@@ -16,6 +16,7 @@ from services.feature_logging.store.sync import sync_all
 from services.feature_logging.store.table import LogTable
 from shared.feature_log.reading import live_files
 from shared.feature_log.schema import PARTITION
+from shared.storage import local
 
 APP_ID = "driftline/compaction"
 # Files from this size on are left alone, so that no row is rewritten for ever.
@@ -52,7 +53,8 @@ def checkpoint(table: LogTable) -> None:
     """
     table.delta.create_checkpoint()
     log = table.path / "_delta_log"
-    sync_all([*log.glob(f"{table.delta.version():020}.checkpoint*"), log / "_last_checkpoint", log])
+    if local(table.path):
+        sync_all([*log.glob(f"{table.delta.version():020}.checkpoint*"), log / "_last_checkpoint", log])
 
 
 def _groups(table: LogTable) -> Iterator[list[File]]:

@@ -53,7 +53,10 @@ class Upkeep:
         """For ever."""
         while True:
             await asyncio.sleep(self._every)
-            await asyncio.to_thread(self.clean_all)
+            try:
+                await asyncio.to_thread(self.clean_all)
+            except (OSError, DeltaError) as error:
+                log.warning("can't look after the tables; it is tried again later", why=str(error))
 
     def clean_all(self) -> None:
         """Once. What can't be cleaned is told, and left as it is until the next time."""

@@ -8,6 +8,7 @@ from typing import TypeVar
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
+from deltalake.exceptions import DeltaError
 from structlog import get_logger
 
 from services.feature_logging.settings import Settings
@@ -114,14 +115,14 @@ def _by_source(offsets: Mapping[TopicPartition, int]) -> dict[Source, int]:
 
 
 async def _once_reached(work: Callable[[], Awaitable[T]]) -> T:
-    """What `work` gives as soon as a broker answers, and with what it takes."""
+    """What `work` gives as soon as Kafka and the tables answer, and with what it takes."""
     said = False
     while True:
         try:
             return await work()
-        except KafkaError as error:
+        except (KafkaError, OSError, DeltaError) as error:
             if not said:
-                log.warning("Kafka does not answer as needed; trying on", why=str(error))
+                log.warning("Kafka or the tables do not answer as needed; trying on", why=str(error))
                 said = True
             await asyncio.sleep(1)
 

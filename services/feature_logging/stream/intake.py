@@ -162,7 +162,7 @@ class Intake:
     async def _told_before(self, message: InMessage, batch: PredictionBatch) -> bool:
         """Is it a replay of what was rejected with its producer's number?"""
         replayed = bool(replayed_letters(message))
-        return replayed and await asyncio.to_thread(told_before, self._log.tables, batch.meta)
+        return replayed and await self._log.read(partial(told_before, self._log.tables, batch.meta))
 
     async def _bundle(self, digest: str) -> Known:
         if digest not in self._bundles:

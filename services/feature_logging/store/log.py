@@ -211,6 +211,7 @@ class FeatureLog:
         pending = self._pending.get(path)
         if pending is None:  # a commit that was cancelled while it ran has done it
             return
+        self._prover.begin()
         self._commit_to(self._tables[path], pending)
         self._prover.take(self._name(path), pending.written)
         del self._pending[path]

@@ -29,10 +29,16 @@ class Prover:
         self._tables = tables
         self._taken: dict[str, list[Held]] = defaultdict(list)
         self._units: dict[Source, list[Unit]] = {}
+        self._ends: dict[Source, int] = {}
         self._held: dict[Source, int] = {}
         self._rows = 0
         self._proved_at = time.monotonic()
-        self._forgotten = last_change(tables)
+        self._forgotten: int | None = None
+
+    def begin(self) -> None:
+        """Rows are about to be committed: what is forgotten from here on may change those that are taken."""
+        if self._forgotten is None:
+            self._forgotten = last_change(self._tables)
 
     def take(self, table: str, rows: pa.Table) -> None:
         """These rows of a table are committed, as part of a flush."""
@@ -49,6 +55,7 @@ class Prover:
             for partition in {number for each in tables for number in each.partitions}:
                 found = units(partition, tables)
                 self._units.setdefault((topic, partition), []).extend(found)
+                self._ends[topic, partition] = found[-1].span.last + 1
                 self._rows += sum(unit.span.rows for unit in found)
         self._taken.clear()
 
@@ -77,7 +84,7 @@ class Prover:
         pending, log = Pending(PROOF), _Opened(self._tables)
         for source, end in ends.items():
             proven = proof.version_of(app_id(*source))
-            found = self._missing(log, source, range(proven, end))
+            found = self._missing(log, source, range(proven, max(end, self._ends.get(source, 0))))
             if found:
                 made = list(chain(*source, _head(proof.delta, source, proven), found))
                 pending.add(to_table(made), app_id(*source), judged=proven, version=made[-1].span.last + 1)
@@ -85,15 +92,15 @@ class Prover:
 
     def proved(self) -> None:
         """The links are committed."""
-        self._units, self._rows, self._proved_at = {}, 0, time.monotonic()
+        self._units, self._ends, self._rows, self._proved_at = {}, {}, 0, time.monotonic()
 
     def _missing(self, log: "_Opened", source: Source, unproven: range) -> list[Unit]:
         taken = self._units.get(source, [])
         whole = [unit for unit in taken if unit.span.first >= max(unproven.start, self._held.get(source, END))]
-        ends = [whole[0].span.first] if whole else [unproven.stop, *(unit.span.last + 1 for unit in taken)]
-        if max(ends) <= unproven.start:
+        end = whole[0].span.first if whole else unproven.stop
+        if end <= unproven.start:
             return whole
-        found = pieces(log.log, source, unproven.start, max(ends))
+        found = pieces(log.log, source, unproven.start, end)
         return [*(unit for tables in found for unit in units(source[1], tables)), *whole]
 
 

@@ -1,6 +1,7 @@
 """Forgetting is no fault of the hash chain; what else was changed stays one."""
 
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from services.feature_logging.models import Known
 from services.feature_logging.store.concealing import Concealer
 from services.feature_logging.store.forgetting import Forgetting
 from services.feature_logging.store.keystore import KeyStore
+from services.feature_logging.store.log import FeatureLog, Limits
 from services.feature_logging.store.restating import Book
 from services.feature_logging.stream.intake import Intake
 from shared.feature_log.completeness import completeness
@@ -35,11 +37,11 @@ ROW = "source_offset = 0 and source_row = 2"
 SOURCES = {(TOPIC, 0): 0, (LABELS_TOPIC, 0): 0}
 
 
-def intake(tables: Path) -> Intake:
+def intake(tables: Path, log: FeatureLog | None = None) -> Intake:
     keys = KeyStore(tables.parent / "keys")
     concealer = Concealer(tables, keys)
     known = Known(definition(), CATEGORIES, keys, concealer.predictions)
-    return Intake(feature_log(tables), lambda _: known, concealer)
+    return Intake(log or feature_log(tables), lambda _: known, concealer)
 
 
 def forget(tables: Path, entity: str) -> int:
@@ -76,6 +78,33 @@ async def test_the_chain_holds_after_each_of_two_entities_is_forgotten(tables: P
     await worker.flush()
     await worker.assigned(SOURCES, dict.fromkeys(SOURCES, 99))
     assert faults(tables) == []
+
+
+async def test_links_are_made_however_often_an_order_comes_between_them(tmp_path: Path) -> None:
+    tables = tmp_path / "tables"
+    worker = intake(tables, FeatureLog(tables, Limits(1_000_000, 1_000, prove_seconds=0), lambda _: None))
+    await worker.handle(prediction_message(0))
+    await worker.flush()
+    for offset in (1, 2):
+        await worker.handle(prediction_message(offset))
+        forget(tables, "N1")
+        await worker.flush()
+        assert open_log(tables).proven((TOPIC, 0)) == offset + 1
+    assert faults(tables) == []
+
+
+async def test_orders_are_looked_for_where_commits_are_made_and_not_on_the_event_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    monkeypatch.setattr(
+        "services.feature_logging.store.proof.last_change", lambda _: looked.append(threading.current_thread().name)
+    )
+    worker = intake(tmp_path / "tables")
+    assert looked == []
+    await worker.handle(prediction_message(0))
+    await worker.flush()
+    assert set(looked) == {"feature-log_0"}
 
 
 async def test_what_was_changed_before_is_a_fault_still(tables: Path) -> None:

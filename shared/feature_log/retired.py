@@ -16,7 +16,7 @@ from deltalake import DeltaTable
 
 from shared.events import Record
 from shared.feature_log.reading import dataset, open_table
-from shared.feature_log.schema import TIME, TableKind
+from shared.feature_log.schema import TIME, TableKind, table_path
 
 APP_ID = "driftline/retention"
 # `counted`: how many of the `rows` the hash chain had counted in until then. `content` is a hash of the rows that
@@ -110,6 +110,13 @@ def reports(retired: Mapping[str, Iterable[RetiredDay]]) -> Iterator[RetiredRepo
             last_time=rows[-1].time,
             keep_days=rows[-1].keep_days,
         )
+
+
+def retired_predictions(tables: Path, model: str) -> RetiredReport | None:
+    """What was retired of a model's predictions; None if nothing was."""
+    table = open_table(table_path(tables, model, "predictions"))
+    opened = {} if table is None else {f"{model}/predictions": table}
+    return next(reports(retired_days(tables, opened)), None)
 
 
 def retired_between(

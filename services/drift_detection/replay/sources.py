@@ -14,6 +14,7 @@ from services.drift_detection.store.rows import rows_of, scores_of
 from shared.batch import Meta, PredictionBatch, Role, decode_batch
 from shared.errors import Unreadable
 from shared.feature_log.answered import PLACE, all_rows, forgotten_rows
+from shared.feature_log.retired import retired_predictions
 from shared.kafka.replays import concerns
 
 Message = tuple[Place, PredictionBatch, Watched]
@@ -67,6 +68,9 @@ class LogRows:
         """
         if forgotten := forgotten_rows(self._tables, self._model):
             self.notes.append(f"{forgotten} rows were forgotten: windows that had them differ")
+        if gone := retired_predictions(self._tables, self._model):
+            days = f"{gone.first_day} to {gone.last_day}"
+            self.notes.append(f"{gone.rows} rows of {days} were retired: windows that had them differ")
         for part in _by_message(all_rows(self._tables, self._model)):
             first = {name: part.column(name)[0].as_py() for name in (*PLACE, "role", "bundle_digest")}
             watched = await self._bundles.get(first["bundle_digest"])

@@ -25,7 +25,7 @@ from services.feature_logging.store.upkeep import Kept, Upkeep
 from shared.errors import InvalidInput
 from shared.feature_log.proof.content import digest
 from shared.feature_log.reading import live_paths
-from shared.feature_log.retired import retired_path
+from shared.feature_log.retired import retired_path, retired_predictions
 from shared.feature_log.schema import INDEXED, OUTCOMES
 from shared.feature_log.snapshot import Bounds, pin_snapshot, read_snapshot
 from tests.unit.feature_logging.aged_log import (
@@ -204,6 +204,7 @@ def test_a_pinned_version_stays_as_it_was_and_files_of_others_go(tables: Path, t
 
 
 def test_who_asks_for_days_that_are_over_is_told(tables: Path) -> None:
+    assert retired_predictions(tables, MODEL) is None
     bounds = Bounds(START, FAR, FAR, None, "left")
     assert pin_snapshot(tables, MODEL, bounds).retired is None
     pass_days(tables, 1)
@@ -213,6 +214,9 @@ def test_who_asks_for_days_that_are_over_is_told(tables: Path) -> None:
     assert "KEEP_DAYS=3" in (all_there_is.retired or "")
     later = pin_snapshot(tables, MODEL, replace(bounds, start=START + timedelta(days=1)))
     assert (len(later), later.retired, later.pin.row_hash) == (2, None, all_there_is.pin.row_hash)
+    replayed = retired_predictions(tables, MODEL)
+    assert replayed is not None
+    assert (replayed.rows, replayed.first_day, replayed.last_day) == (7, FIRST, FIRST)
 
 
 def test_forgetting_and_retention_keep_each_others_account(

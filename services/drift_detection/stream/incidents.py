@@ -49,7 +49,6 @@ class IncidentFeed:
         self.caught_up = asyncio.Event()
         self._bury = bury
         self._patience = patience
-        self._asking = asyncio.Lock()
         self._told: dict[str, Told] = {}
 
     async def take(self, message: InMessage) -> None:
@@ -96,6 +95,8 @@ class IncidentFeed:
         return None
 
     async def _catch_up(self) -> None:
-        async with asyncio.timeout(self._patience), self._asking:
+        async with asyncio.timeout(self._patience):
+            # One that is under way may have begun too early. All who wait for its end share the next.
+            await self.caught_up.wait()
             self.caught_up.clear()
             await self.caught_up.wait()

@@ -45,10 +45,11 @@ class Home:
 
 @dataclass
 class Topic:
-    """What was told and not read yet; it is read once the feed asks, if it can be."""
+    """What was told and not read yet; it is read once the feed asks, if it can be. `readings` counts how often."""
 
     feed: IncidentFeed
     unread: list[OutMessage] = field(default_factory=list)
+    readings: int = 0
 
     async def follow(self) -> None:
         while True:
@@ -56,6 +57,8 @@ class Topic:
                 for message in self.unread:
                     await self.feed.take(as_read(message))
                 self.unread.clear()
+                self.readings += 1
+                await asyncio.sleep(0.001)  # what is told from here on belongs to the next
                 self.feed.caught_up.set()
             await asyncio.sleep(0)
 
@@ -87,6 +90,20 @@ async def test_any_worker_finds_the_incidents_that_others_hold_as_soon_as_they_t
             "pumps": ["one"],
             "fans": ["two", "three", "four"],
         }
+
+
+async def test_all_who_ask_while_it_is_read_share_the_next_reading() -> None:
+    async with following() as topic:
+        await topic.feed.known()
+        before = topic.readings
+        first = asyncio.create_task(topic.feed.known())
+        while topic.readings == before:  # noqa: ASYNC110  # it says so in no event
+            await asyncio.sleep(0)
+        topic.unread += Home("pumps", "one").tells()
+        late = await asyncio.gather(*(topic.feed.known() for _ in range(20)))
+        assert await first == {}
+        assert late == [{"pumps": [incident("one")]}] * 20
+        assert topic.readings == before + 2
 
 
 async def test_of_two_workers_that_tell_of_one_model_the_later_holder_is_right() -> None:

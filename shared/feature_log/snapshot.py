@@ -27,6 +27,7 @@ from shared.feature_log.retired import retired_between
 from shared.feature_log.row_hash import row_hash
 from shared.feature_log.schema import TableKind, table_path
 from shared.feature_log.selection import LeftOut, Sources, select_rows
+from shared.storage import local
 
 __all__ = ["Bounds", "LeftOut", "Snapshot", "SnapshotChanged", "pin_snapshot", "read_snapshot"]
 
@@ -69,6 +70,7 @@ def pin_snapshot(
         InvalidInput: a time has no time zone, `end` is not after `start`, a feature is numeric in one table and
             categorical in the other, or rows of a day that was asked for were retired.
         NoKeys: something is encrypted, and the keys can't be read.
+        OSError, DeltaError: the tables can't be read just now.
     """
     bounds = bounds.checked()
     sources = _open(tables, model)
@@ -95,6 +97,7 @@ def read_snapshot(tables: Path, model: str, pin: SnapshotPin, keys: KeyReader | 
         NoKeys: see `pin_snapshot`.
         SnapshotChanged: a pinned version or one of its files is gone, or its rows are not those that were pinned; if
             an entity was forgotten since, the text says so.
+        OSError: the store can't be reached just now.
     """
     try:
         sources = _open(tables, model, pin)
@@ -104,12 +107,19 @@ def read_snapshot(tables: Path, model: str, pin: SnapshotPin, keys: KeyReader | 
             raise _changed(tables, model, pin, f"data files of the pinned version are gone: {', '.join(gone)}")
         table, left_out = select_rows(sources, bounds)
     except (DeltaError, OSError, OverflowError, pa.ArrowException) as error:
+        if _away(tables, error):
+            raise
         raise _changed(tables, model, pin, f"the pinned version can't be read: {error}") from error
     found = row_hash(table)
     if (table.num_rows, found) != (pin.rows, pin.row_hash):
         pinned, now = f"{pin.rows} rows with hash {pin.row_hash}", f"{table.num_rows} with hash {found}"
         raise _changed(tables, model, pin, f"pinned were {pinned}, the tables hold {now}")
     return Snapshot(pin, reveal(table, model, keys), left_out, files)
+
+
+def _away(tables: Path, error: Exception) -> bool:
+    """Whether a store gave no answer; of an object that is gone it gives one."""
+    return not local(tables) and isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
 
 
 def _changed(tables: Path, model: str, pin: SnapshotPin, how: str) -> SnapshotChanged:

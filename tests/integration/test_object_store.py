@@ -1,6 +1,7 @@
 """The feature log in an S3-compatible store: as exact as in a folder."""
 
 import asyncio
+import json
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, write_deltalake
 from upath import UPath
 
 from services.feature_logging.store.compaction import checkpoint, compact
@@ -21,6 +22,11 @@ from services.feature_logging.store.query import View, rows_of, run_query
 from services.feature_logging.store.table import Fenced, LogTable
 from services.feature_logging.store.vacuum import clean
 from services.feature_logging.stream.intake import Intake
+from services.retrain_trigger.domain.runs import Step
+from services.retrain_trigger.pipeline.child import task_line
+from services.retrain_trigger.pipeline.job import Job, Result, Workspace
+from services.retrain_trigger.pipeline.steps import pin
+from services.retrain_trigger.settings import Settings
 from shared.feature_log.completeness import completeness
 from shared.feature_log.damage import find_damage
 from shared.feature_log.delta_log import tables_below
@@ -29,6 +35,7 @@ from shared.feature_log.opened import open_log
 from shared.feature_log.proof.restated import restated
 from shared.feature_log.proof.verify import verify
 from shared.feature_log.reading import models_in
+from shared.feature_log.schema import table_path
 from shared.feature_log.snapshot import Bounds, pin_snapshot, read_snapshot
 from shared.storage import files_in, is_folder, place_at, sizes_of
 from tests.integration.feature_log_service import ROOT, Service, kafka_of_its_own, make_bundle, until_all_is_committed
@@ -46,6 +53,8 @@ from tests.unit.feature_logging.samples import (
     prediction_message,
 )
 from tests.unit.feature_logging.test_compaction import P0, P1, commit
+from tests.unit.retrain_trigger.stand import MODEL as TURNCOAT
+from tests.unit.retrain_trigger.stand import history, job_on
 
 BOUNDS = Bounds(START - timedelta(days=1), START + timedelta(days=9), START + timedelta(days=9), "binary", "left")
 
@@ -105,6 +114,16 @@ def test_of_two_writers_at_one_moment_none_overwrites_the_other(tables: Path) ->
         list(two.map(write, (0, 1)))
     table = LogTable(place_of_all)
     assert (table.delta.to_pyarrow_table().num_rows, table.version_of(P0), table.version_of(P1)) == (16, 4, 4)
+
+
+def test_a_retraining_pins_and_reads_its_rows_there(
+    tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DRIFTLINE_TABLES", str(tables))
+    write_deltalake(str(table_path(tables, TURNCOAT, "history")), history(), partition_by=["event_day"])
+    job = Job.model_validate(json.loads(task_line(job_on(Settings(state=tmp_path)), {}))["job"])
+    done: dict[Step, Result] = {"pin": pin(Workspace(job, {}))}
+    assert len(Workspace(job, done).snapshot) == done["pin"]["pin"]["rows"] > 0
 
 
 def test_a_writer_that_has_lost_its_partition_is_refused(tables: Path) -> None:

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, TextIO
 
-from services.retrain_trigger.pipeline.job import Job, Workspace
+from services.retrain_trigger.pipeline.job import Job, LogAway, Workspace
 from shared.errors import DriftlineError
 
 
@@ -21,7 +21,7 @@ def task_line(job: Job, done: dict[Any, Any]) -> bytes:
 
 
 def main() -> int:
-    """Work until the job is done (0) or can't be done (1, with the reason in the last line)."""
+    """Work until the job is done (0) or can't be done, `failed` or for now (`away`): 1, the reason in the last line."""
     out = _own_stdout()
     task = json.loads(sys.stdin.buffer.readline())
     _end_with_parent()
@@ -31,7 +31,8 @@ def main() -> int:
         for step, result in work(Workspace(Job.model_validate(task["job"]), task["done"])):
             print(json.dumps({"step": step, "result": result}, allow_nan=False), file=out, flush=True)
     except DriftlineError as error:
-        print(json.dumps({"failed": str(error)}), file=out, flush=True)
+        how = "away" if isinstance(error, LogAway) else "failed"
+        print(json.dumps({how: str(error)}), file=out, flush=True)
         return 1
     return 0
 

@@ -2,11 +2,14 @@
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
+
+from deltalake.exceptions import DeltaError
 
 from services.retrain_trigger.domain.runs import Step
 from shared.bundle import Bundle, open_bundle
@@ -18,14 +21,18 @@ from shared.feature_log.keystore import KeyReader
 from shared.feature_log.snapshot import LeftOut, Snapshot, read_snapshot
 from shared.lineage import Commit
 from shared.settings import ServiceSettings
+from shared.storage import place_at
 
 Result = dict[str, Any]
 
 
 class Places(Record):
-    """The folders of a stack that a run uses; `work` is its own, `log_keys` are the feature log's if not `keys`."""
+    """The folders of a stack that a run uses; `work` is its own, `log_keys` are the feature log's if not `keys`.
 
-    tables: Path
+    `tables` may lie in a store, so they are named as `place_at` takes it.
+    """
+
+    tables: str
     bundles: Path
     keys: Path
     trust: Path
@@ -36,7 +43,7 @@ class Places(Record):
     def of(cls, settings: ServiceSettings, work: Path) -> Self:
         """Those of the settings' stack."""
         return cls(
-            tables=settings.tables,
+            tables=str(settings.tables),
             bundles=settings.bundles,
             keys=settings.keys,
             trust=settings.trust,
@@ -79,6 +86,19 @@ class Pinned(Record):
     retired: str | None = None
 
 
+class LogAway(DriftlineError):
+    """The feature log can't be read just now; nothing is said of the job, which may be tried again."""
+
+
+@contextmanager
+def reading_the_log() -> Iterator[None]:
+    """Where its tables are read; raises LogAway."""
+    try:
+        yield
+    except (OSError, DeltaError) as error:
+        raise LogAway(f"the feature log can't be read: {error}") from error
+
+
 class Workspace:
     """A job under way. `done` holds the results of its finished steps, as JSON."""
 
@@ -103,6 +123,11 @@ class Workspace:
         """The holdout are the rows from here to the end."""
         return self.job.end - timedelta(days=self.definition.retraining.holdout_days)
 
+    @property
+    def tables(self) -> Path:
+        """Where the feature log lies."""
+        return place_at(self.job.places.tables)
+
     @cached_property
     def champion(self) -> Bundle | None:
         """The verified bundle to compare with; raises InvalidInput if it does not verify."""
@@ -116,8 +141,9 @@ class Workspace:
 
     @cached_property
     def snapshot(self) -> Snapshot:
-        """The pinned rows; raises SnapshotChanged if the tables no longer hold them."""
-        return read_snapshot(self.job.places.tables, self.definition.name, self.pinned.pin, self.keys)
+        """The pinned rows; raises SnapshotChanged if the tables no longer hold them, LogAway if nobody can tell."""
+        with reading_the_log():
+            return read_snapshot(self.tables, self.definition.name, self.pinned.pin, self.keys)
 
     @property
     def keys(self) -> KeyReader | None:

@@ -9,7 +9,7 @@ import numpy as np
 from services.retrain_trigger.domain.gate import judge, measure
 from services.retrain_trigger.domain.runs import STEPS, Step
 from services.retrain_trigger.pipeline.graph import check_graph, score_rows
-from services.retrain_trigger.pipeline.job import ALWAYS, Pinned, Result, Workspace
+from services.retrain_trigger.pipeline.job import ALWAYS, Pinned, Result, Workspace, reading_the_log
 from services.retrain_trigger.pipeline.origin import environment
 from services.retrain_trigger.pipeline.rows import category_lists, labelled, split
 from shared.bundle import BundleContents, write_bundle
@@ -45,7 +45,8 @@ def pin(space: Workspace) -> Result:
         raise InvalidInput("features", f"{said}, and no model can be trained on them")
     bounds = Bounds(job.start, job.end, job.as_of, definition.label.kind)
     always = job.start == ALWAYS
-    space.snapshot = pin_snapshot(job.places.tables, definition.name, bounds, space.keys, all_there_is=always)
+    with reading_the_log():
+        space.snapshot = pin_snapshot(space.tables, definition.name, bounds, space.keys, all_there_is=always)
     training, holdout = split(space.snapshot.table, space.holdout_start)
     if len(training) < definition.retraining.min_rows:
         needed = definition.retraining.min_rows

@@ -6,12 +6,13 @@ from dataclasses import asdict
 from datetime import datetime
 from functools import partial
 
+from pydantic import ValidationError
 from structlog import get_logger
 
 from services.retrain_trigger.domain.announce import Contest, evaluated, failed, started
 from services.retrain_trigger.domain.decide import View, reconsider
 from services.retrain_trigger.domain.runs import STEPS, Run, Step
-from services.retrain_trigger.pipeline.job import ALWAYS, Job, Pinned, Places
+from services.retrain_trigger.pipeline.job import ALWAYS, Job, LogAway, Pinned, Places
 from services.retrain_trigger.pipeline.origin import code_commit
 from services.retrain_trigger.settings import Settings
 from services.retrain_trigger.store import Journal, Result
@@ -19,11 +20,12 @@ from services.retrain_trigger.stream.bundles import Champions
 from services.retrain_trigger.stream.intake import LabelledTo
 from services.retrain_trigger.stream.worker import run_worker
 from shared.definition import parse_definition
-from shared.errors import DriftlineError, InvalidInput
+from shared.errors import DriftlineError, InvalidInput, first_problem
 from shared.events import Event
 
 log = get_logger()
 SERVICE = "retrain_trigger"
+LONGEST_REST = 600.0  # seconds
 
 
 class Runner:
@@ -35,6 +37,8 @@ class Runner:
         self._champions = champions
         self._labelled_to = labelled_to
         self._news = asyncio.Event()
+        self._tries: dict[str, int] = {}  # of a run's step that could not read the feature log
+        self._resting: set[str] = set()  # the runs that wait to be tried again
 
     def wake(self) -> None:
         """Something may have changed."""
@@ -47,7 +51,8 @@ class Runner:
             self._news.clear()
             await self.look()
             for run in self._journal.runs_in("running"):
-                await self._execute(run)
+                if run.run_id not in self._resting:
+                    await self._execute(run)
             try:
                 async with asyncio.timeout(self._settings.poll_seconds if self._journal.runs_in("waiting") else None):
                     await self._news.wait()
@@ -75,9 +80,27 @@ class Runner:
             job = await self._job(run)
             done = self._journal.results(run.run_id)
             await run_worker(job, done, partial(self._finished, run, job), self._settings.run_seconds)
+        except LogAway as error:
+            self._put_off(run, str(error))
         except DriftlineError as error:
             self._fail(run, str(error))
+        except ValidationError as error:  # of the job, or of what a step gave
+            self._fail(run, ": ".join(first_problem(error, "job")))
         self._sweep()
+
+    def _put_off(self, run: Run, reason: str) -> None:
+        tries = self._tries[run.run_id] = self._tries.get(run.run_id, 0) + 1
+        if tries >= self._settings.read_tries:
+            self._fail(run, reason)
+            return
+        seconds = min(self._settings.poll_seconds * 2.0 ** min(tries, 20), LONGEST_REST)
+        log.warning("run put off", run=run.run_id, seconds=seconds, tries=tries, why=reason)
+        self._resting.add(run.run_id)
+        asyncio.get_running_loop().call_later(seconds, self._rested, run.run_id)
+
+    def _rested(self, run_id: str) -> None:
+        self._resting.discard(run_id)
+        self._news.set()
 
     def _sweep(self) -> None:
         """Remove what the steps of ended runs have left."""
@@ -113,6 +136,7 @@ class Runner:
             run = run.model_copy(update={"state": "evaluated", "reason": contest.reason})
             events.append(evaluated(run, contest))
         self._journal.finish_step(run, step, result, *events)
+        self._tries.pop(run.run_id, None)
         self._news.set()
         log.info("step finished", run=run.run_id, step=step)
 

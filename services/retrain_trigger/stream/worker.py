@@ -11,7 +11,7 @@ from structlog import get_logger
 
 from services.retrain_trigger.domain.runs import Step
 from services.retrain_trigger.pipeline.child import task_line
-from services.retrain_trigger.pipeline.job import Job
+from services.retrain_trigger.pipeline.job import Job, LogAway
 from services.retrain_trigger.store import Result
 from shared.errors import DriftlineError
 
@@ -32,6 +32,7 @@ async def run_worker(
     The process is gone when this returns, is cancelled or raises.
 
     Raises:
+        LogAway: the feature log can't be read just now.
         WorkerFailed: a step can't be done, the process crashed, or it took longer than `seconds`.
     """
     pipe = asyncio.subprocess.PIPE
@@ -65,6 +66,8 @@ async def _follow(process: asyncio.subprocess.Process, on_step: Callable[[Step, 
     assert process.stdout  # noqa: S101
     async for line in process.stdout:
         said = json.loads(line)
+        if "away" in said:
+            raise LogAway(said["away"])
         if "failed" in said:
             raise WorkerFailed(said["failed"])
         on_step(said["step"], said["result"])

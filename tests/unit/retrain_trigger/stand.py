@@ -82,6 +82,22 @@ def label_known_at(tables: Path, model: str, moment: datetime) -> None:
         write_deltalake(table_path(tables, model, kind), table, mode="append", partition_by=["event_day"])
 
 
+def job_on(
+    settings: Settings, champion: str | None = None, end: datetime = WAIT_UNTIL, text: str = "", name: str = "x"
+) -> Job:
+    """A job on the stack's history up to `end`."""
+    return Job(
+        places=Places.of(settings, settings.state / "own" / name),
+        definition=text or definition_text(),
+        champion=champion,
+        start=START,
+        end=end,
+        as_of=end + timedelta(hours=1),
+        signer="retrain_trigger",
+        code_commit="unknown",
+    )
+
+
 class Stand:
     """A state folder with keys, a history and a champion that was trained on the rows before the feed went wrong."""
 
@@ -104,17 +120,7 @@ class Stand:
 
     def job(self, champion: str | None, end: datetime = WAIT_UNTIL, text: str | None = None, name: str = "x") -> Job:
         """A job on the history up to `end`."""
-        settings = self.settings
-        return Job(
-            places=Places.of(settings, settings.state / "own" / name),
-            definition=text or self.definition,
-            champion=champion,
-            start=START,
-            end=end,
-            as_of=end + timedelta(hours=1),
-            signer="retrain_trigger",
-            code_commit="unknown",
-        )
+        return job_on(self.settings, champion, end, text or self.definition, name)
 
     def done(self, job: Job) -> dict[Step, Result]:
         """The results of all steps, done here."""

@@ -132,6 +132,11 @@ def _sign(folder: Path, key: Path) -> None:
     config.set_hashing_config(_hashing()).sign(folder, folder / SIGNATURE)
 
 
+def named_as_bundle(path: Path) -> bool:
+    """Is there a bundle by its name, or to be one, whatever is in it? A file is none."""
+    return bool(_DIGEST.fullmatch(path.name)) and not path.is_file()
+
+
 def open_bundle(store: Path, digest: str, trust: Path) -> Bundle:
     """Read and verify a bundle: its files, its digest, its signature.
 

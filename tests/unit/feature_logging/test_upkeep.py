@@ -201,6 +201,25 @@ def test_a_folder_that_is_no_bundle_pins_nothing_and_others_do(tmp_path: Path) -
     assert PinnedVersions(bundles).now() == {"flights/predictions": frozenset({1})}
 
 
+@pytest.mark.parametrize("name", ["lineage.json", "definition.toml"])
+def test_a_bundle_that_is_being_copied_into_the_store_pins_what_it_does_once_it_is_there(
+    tmp_path: Path, name: str
+) -> None:
+    bundles = tmp_path / "bundles"
+    pin = SnapshotPin(predictions_version=1, start=START, end=START, as_of=START, rows=0, row_hash="ab" * 32)
+    train_on(bundles, pin)
+    pinned, whole = PinnedVersions(bundles), (bundles / pin.row_hash / name).read_bytes()
+    for so_far in (None, whole[: len(whole) // 2]):
+        (bundles / pin.row_hash / name).unlink()
+        if so_far is not None:
+            (bundles / pin.row_hash / name).write_bytes(so_far)
+        with pytest.raises(OSError, match=f"can't tell what the bundle .*{pin.row_hash} pins"):
+            pinned.now()
+        (bundles / pin.row_hash / name).write_bytes(b"")
+    (bundles / pin.row_hash / name).write_bytes(whole)
+    assert pinned.now() == {"flights/predictions": frozenset({1})}
+
+
 def test_a_damaged_table_is_told_and_not_cleaned(tmp_path: Path) -> None:
     tables, bundles = tmp_path / "tables", tmp_path / "bundles"
     table = LogTable(place(tables))

@@ -9,7 +9,7 @@ from pathlib import Path
 from deltalake import DeltaTable
 
 from shared.events import LabelsReceived, Record
-from shared.feature_log.damage import find_damage, told
+from shared.feature_log.damage import Damage, find_damage
 from shared.feature_log.delta_log import app_ids
 from shared.feature_log.reading import models_in, open_table
 from shared.feature_log.retired import RetiredDay, retired_days, retired_path
@@ -51,17 +51,27 @@ class OpenTable:
 
 @dataclass(frozen=True)
 class OpenLog:
-    """The tables with rows from Kafka, and, if they are there, `_gaps` and `_proof`. `damage`: what is broken in their
-    folders; a table that can't be opened for it is left out. `retired`: the days whose rows went for good, by table.
-    `sources`: the topic partitions that commits tell of.
+    """The tables with rows from Kafka, and, if they are there, `_gaps` and `_proof`. `damages`: what is broken in the
+    folders of tables, by name; one that can't be opened for it is left out. `retired`: the days whose rows went for
+    good, by table. `sources`: the topic partitions that commits tell of.
     """
 
     tables: Sequence[OpenTable]
     gaps: DeltaTable | None
     proof: DeltaTable | None
-    damage: tuple[str, ...] = ()
+    damages: Mapping[str, Damage] = field(default_factory=dict)
     retired: Mapping[str, Sequence[RetiredDay]] = field(default_factory=dict)
     sources: frozenset[Source] = frozenset()
+
+    @property
+    def damage(self) -> tuple[str, ...]:
+        """Each thing that is broken, with its table."""
+        return tuple(f"{name}: {said}" for name, each in self.damages.items() for said in each.told())
+
+    def lost_files(self, table: str) -> frozenset[str]:
+        """The data files of a table that can't be read, by their paths in its folder."""
+        found = self.damages[table].files if table in self.damages else ()
+        return frozenset(file.action["path"] for file in found)
 
     @property
     def all(self) -> list[OpenTable]:
@@ -106,11 +116,16 @@ def open_log(tables: Path) -> OpenLog:
     ]
     if (rejected := opened(rejected_path(tables))) is not None:
         found.append(OpenTable(REJECTED_NAME, None, rejected))
-    gone = {} if retired_path(tables) in closed else retired_days(tables, {each.name: each.table for each in found})
+    gone = (
+        {}
+        if retired_path(tables) in {each.table for each in damages}
+        else retired_days(tables, {each.name: each.table for each in found})
+    )
     gaps, sources = opened(gaps_path(tables)), set[Source]()
     for path in [] if damages else [*(tables / each.name for each in found), *([gaps_path(tables)] if gaps else [])]:
         sources |= set(filter(None, map(_source, app_ids(path))))
-    return OpenLog(found, gaps, proof, told(tables, damages), gone, frozenset(sources))
+    broken = {each.table.relative_to(tables).as_posix(): each for each in damages}
+    return OpenLog(found, gaps, proof, broken, gone, frozenset(sources))
 
 
 def _source(app: str) -> Source | None:

@@ -1,6 +1,7 @@
 """Opening the log's tables for reading."""
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 import pyarrow as pa
@@ -45,9 +46,15 @@ def check_model(tables: Path, model: str) -> None:
         raise InvalidInput("model", f"the log has no tables of {model}")
 
 
-def dataset(table: DeltaTable) -> ds.Dataset:
-    """The live files of a table as a pyarrow dataset (files are skipped by partition and statistics)."""
-    return table.to_pyarrow_dataset()
+def dataset(table: DeltaTable, without: Collection[str] = ()) -> ds.Dataset:
+    """The live files of a table as a pyarrow dataset (files are skipped by partition and statistics), but for those
+    `without`, which are given by their paths in its folder.
+    """
+    whole = table.to_pyarrow_dataset()
+    if not without:
+        return whole
+    there = [each for each in whole.get_fragments() if each.path not in without]
+    return ds.FileSystemDataset(there, whole.schema, whole.format, whole.filesystem)
 
 
 def live_files(table: DeltaTable) -> pa.Table:

@@ -152,6 +152,7 @@ PROOF = pa.schema(
     ]
 )
 REJECTED_NAME = "_rejected"
+PROOF_NAME = "_proof"
 
 
 def table_path(tables: Path, model: str, kind: TableKind) -> Path:
@@ -171,7 +172,7 @@ def gaps_path(tables: Path) -> Path:
 
 def proof_path(tables: Path) -> Path:
     """Where the hash chain lies."""
-    return tables / "_proof"
+    return tables / PROOF_NAME
 
 
 def app_id(topic: str, partition: int) -> str:

@@ -12,7 +12,7 @@ from shared.feature_log.completeness import completeness
 from shared.feature_log.keystore import KeyReader, NoKeys
 from shared.feature_log.opened import open_log
 from shared.feature_log.proof.reports import PartitionReport
-from shared.feature_log.proof.restated import restated
+from shared.feature_log.proof.restated import restated, restated_path
 from shared.feature_log.proof.verify import Fault, Verified, verify
 from shared.storage import is_folder
 
@@ -50,7 +50,8 @@ def _verified(settings: Settings, heads: list[str]) -> Verified:
             time.sleep(_PAUSE)
             log = open_log(tables)
             report = completeness(log)
-    return verify(log, report, heads, restated(tables, _secret(settings.feature_log_keys)))
+    records = restated(tables, _secret(settings.feature_log_keys), log.damages.get(restated_path(tables).name))
+    return verify(log, report, heads, records)
 
 
 def _secret(folder: Path) -> bytes | None:

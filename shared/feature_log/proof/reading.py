@@ -18,19 +18,22 @@ END = 2**62
 
 
 def read_held(log: OpenLog, source: Source, first: int, last: int, *, counted: bool = False) -> list[Held]:
-    """What each table holds of these offsets of a topic partition; only what counting needs if `counted`."""
+    """What each table holds of these offsets of a topic partition, but for lost files; only what counting needs if
+    `counted`.
+    """
     tables = [each for each in log.tables if each.topic in (None, source[0])]
-    found = [held(each.name, _rows(each, source, range(first, last + 1), counted=counted)) for each in tables]
+    offsets = range(first, last + 1)
+    found = [held(each.name, _rows(log, each, source, offsets, counted=counted)) for each in tables]
     return [each for each in found if len(each.rows)]
 
 
-def _rows(each: OpenTable, source: Source, offsets: range, *, counted: bool) -> pa.Table:
+def _rows(log: OpenLog, each: OpenTable, source: Source, offsets: range, *, counted: bool) -> pa.Table:
     names = ("source_partition", "source_offset") if each.topic else ("partition", "offset")
     number, offset = (ds.field(name) for name in names)
     chosen = (number == source[1]) & (offset >= offsets.start) & (offset < offsets.stop)
     if each.topic is None:
         chosen &= ds.field("topic") == source[0]
-    rows = dataset(each.table)
+    rows = dataset(each.table, log.lost_files(each.name))
     columns = [name for name in COUNTED if name in rows.schema.names] if counted and each.topic else None
     return rows.to_table(columns=columns, filter=chosen)
 

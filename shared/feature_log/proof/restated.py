@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from shared.feature_log.damage import Damage
 from shared.feature_log.proof.links import Part
 from shared.feature_log.reading import dataset, open_table
 from shared.feature_log.sealing import keyed_hash
@@ -122,10 +123,11 @@ def restated_path(tables: Path) -> Path:
     return tables / "_restated"
 
 
-def restated(tables: Path, secret: bytes | None = None) -> Restated:
-    """The records as the table has them now."""
-    table = open_table(restated_path(tables))
+def restated(tables: Path, secret: bytes | None = None, damage: Damage | None = None) -> Restated:
+    """The records as the table has them now; of one that is damaged, those that can be read."""
+    table = None if damage and damage.closed else open_table(restated_path(tables))
     if table is None:
         return Restated(secret=secret)
-    rows = dataset(table).to_table(columns=SCHEMA.names).sort_by("number").to_pylist()
+    lost = {file.action["path"] for file in damage.files} if damage else ()
+    rows = dataset(table, lost).to_table(columns=SCHEMA.names).sort_by("number").to_pylist()
     return Restated([Restatement(**row) for row in rows], table.transaction_version(APP_ID) or 0, secret)

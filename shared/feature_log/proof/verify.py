@@ -15,6 +15,8 @@ from shared.feature_log.proof.producers import Producers
 from shared.feature_log.proof.reading import END, pieces, read_held
 from shared.feature_log.proof.reports import Completeness
 from shared.feature_log.proof.restated import Restated
+from shared.feature_log.reading import dataset
+from shared.feature_log.schema import PROOF_NAME
 
 
 class Fault(Record):
@@ -47,10 +49,10 @@ class Verified(Record):
 
 
 def verify(log: OpenLog, report: Completeness, heads: Sequence[str], restated: Restated) -> Verified:
-    """Recompute all. `report` is that on the log, `heads` are hashes of links, or of records in `restated`, that were
-    kept elsewhere.
+    """Recompute all; of a damaged log what can be read, for the report names what can't. `report` is that on the log,
+    `heads` are hashes of links, or of records in `restated`, that were kept elsewhere.
     """
-    links = [] if log.proof is None else from_table(log.proof.to_pyarrow_table())
+    links = [] if log.proof is None else from_table(dataset(log.proof, log.lost_files(PROOF_NAME)).to_table())
     sources = {(link.topic, link.partition) for link in links} | {(of.topic, of.partition) for of in report.partitions}
     known = {link.hash for link in links} | {each.hash for each in restated.records}
     faults, seen = [*_unknown(heads, known), *_nowhere(restated.faults())], _Seen(restated)

@@ -52,6 +52,33 @@ async def test_verify_says_what_is_there_and_what_was_changed(
     assert head not in said.split("BROKEN", 1)[1]
 
 
+async def test_verify_goes_on_without_lost_files_and_names_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.feature_logging.commands.verify._PAUSE", 0)
+    await fill(tmp_path)
+    await Intake(feature_log(tmp_path / "tables"), FakeBundles({}).get).assigned(
+        {("driftline.predictions", 0): 0}, {("driftline.predictions", 0): 3}
+    )
+    for name, said in (
+        ("flights/predictions", "offsets 0 to 2: flights/predictions: 0 rows, 6 were logged; no table has offsets"),
+        ("_proof", "0 links recomputed"),
+    ):
+        table = DeltaTable(tmp_path / "tables" / name)
+        lost = [Path(uri) for uri in table.file_uris()]
+        for path in lost:
+            path.unlink()
+        assert main(["verify", "--state", str(tmp_path)]) == 1
+        printed = capsys.readouterr()
+        assert printed.err == ""
+        for path in lost:
+            where = path.relative_to(tmp_path / "tables" / name)
+            assert f"BROKEN {name}: data file {where} is gone\n" in printed.out
+        assert said in printed.out
+        assert "_rejected:" not in printed.out
+        assert "links recomputed: NOT COMPLETE\n" in printed.out
+
+
 def test_history_is_imported_by_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "model.toml").write_text(DEFINITION.format(origin_kind="categorical", more=""))
     pq.write_table(history(), tmp_path / "history.parquet")

@@ -1,5 +1,6 @@
 """Forgetting is no fault of the hash chain; what else was changed stays one."""
 
+import os
 import shutil
 import threading
 from collections.abc import Callable
@@ -112,6 +113,16 @@ async def test_what_was_changed_before_is_a_fault_still(tables: Path) -> None:
     assert len(faults(tables)) == 1
     forget(tables, "N1")
     assert len(faults(tables)) == 1
+
+
+async def test_records_in_a_lost_file_are_gone_and_the_others_are_read(tables: Path) -> None:
+    forget(tables, "N1")
+    first = DeltaTable(restated_path(tables)).file_uris()
+    forget(tables, "N1001")
+    os.unlink(first[0])
+    left = restated(tables, None, open_log(tables).damages["_restated"])
+    assert [each.number for each in left.records] == [1]
+    assert "does not follow on the one before it" in next(left.faults())
 
 
 async def test_what_is_changed_afterwards_is_a_fault(tables: Path) -> None:

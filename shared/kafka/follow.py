@@ -13,6 +13,8 @@ from shared.kafka.message import InMessage
 from shared.kafka.reading import Reader, from_record
 
 log = get_logger()
+# A fetch that waits for records holds up what is asked on its connection after it, such as where the end is.
+_WAIT_MS = 100
 
 
 async def follow(
@@ -36,7 +38,7 @@ async def follow(
     async with _at_the_beginning(bootstrap, partitions, client_id) as consumer:
         reader = Reader(consumer)
         while True:
-            for records in (await reader.read(200)).values():
+            for records in (await reader.read(_WAIT_MS)).values():
                 for record in records:
                     await on_message(from_record(record))
             if not caught_up.is_set() and await _reached(consumer, await consumer.end_offsets(partitions)):
@@ -100,7 +102,7 @@ async def scan(
             consumer.seek(place, min(ends[place], max(firsts[place], wanted)))
         reader = Reader(consumer)
         while not await _reached(consumer, ends):
-            for place, records in (await reader.read(200)).items():
+            for place, records in (await reader.read(_WAIT_MS)).items():
                 for record in records:
                     if record.offset < ends[place]:
                         yield from_record(record)
@@ -111,7 +113,11 @@ async def _at_the_beginning(
     bootstrap: str, partitions: Sequence[TopicPartition], client_id: str
 ) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, client_id=client_id, auto_offset_reset="earliest", enable_auto_commit=False
+        bootstrap_servers=bootstrap,
+        client_id=client_id,
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        fetch_max_wait_ms=_WAIT_MS,
     )
     try:
         await consumer.start()

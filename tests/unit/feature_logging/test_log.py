@@ -238,9 +238,7 @@ async def test_a_commit_that_was_cancelled_while_it_ran_counts_once(tmp_path: Pa
     assert offsets_of(where) == [0, 1]
 
 
-async def test_after_a_commit_that_may_not_survive_nothing_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_after_a_commit_that_may_be_lost_nothing_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log, where = feature_log(tmp_path), place(tmp_path)
     await take(log, where, 0)
     failing_once(monkeypatch, f"{1:020}.json")

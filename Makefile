@@ -46,10 +46,9 @@ check-deploy:
 check-services:
 	@$(RUN)/python -m scripts.check_services
 
-# In the order of the folders: the long tests, which are few to a file, begin first. Most of their time they wait for other
-# processes, so that two cores are enough for three.
+# In the order of the folders: the long tests, which are few to a file, begin first.
 test: install browser ## everything under tests/; TEST_ARGS="-k name" for a part
-	@$(RUN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(TEST_ARGS)
+	@$(RUN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(TEST_ARGS)
 
 integration: install ## tests on a real Kafka
 	@$(RUN)/pytest tests/integration $(TEST_ARGS)

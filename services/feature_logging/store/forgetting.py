@@ -104,7 +104,7 @@ class Forgetting:
     def _fence(self, model: str, kind: str) -> None:
         path = self._tables / model / kind
         if (table := open_table(path)) is not None:
-            place = Place(path, pa.schema(table.schema()))
+            place = Place.of(path, table)
             persistently(lambda: LogTable(place).fence())
 
     def _of_table(self, order: Order, name: str, columns: tuple[str, ...], find: Find) -> Iterator[Concealed]:

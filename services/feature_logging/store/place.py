@@ -19,6 +19,11 @@ class Place:
     path: Path
     schema: pa.Schema
 
+    @classmethod
+    def of(cls, path: Path, table: DeltaTable) -> "Place":
+        """That of a table which is there."""
+        return cls(path, pa.schema(table.schema()))
+
     @property
     def partition_by(self) -> list[str]:
         """The partition columns."""

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-import pyarrow as pa
 from deltalake.exceptions import DeltaError
 from prometheus_client import Counter
 from structlog import get_logger
@@ -36,7 +35,7 @@ def _tidy(path: Path) -> None:
     """Records are few in a file: compact those of a table when there are many files."""
     found = open_table(path)
     if found is not None and len(live_paths(found)) >= MOST_FILES:
-        table = LogTable(Place(path, pa.schema(found.schema())))
+        table = LogTable(Place.of(path, found))
         compact(table)
         checkpoint(table)
 

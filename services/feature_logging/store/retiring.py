@@ -76,7 +76,7 @@ def retire(book: Book, name: str, day: date, keep_days: int) -> Retired:
 def _retire(book: Book, name: str, day: date, keep_days: int) -> Retired:
     path = book.tables / name
     proof = open_table(proof_path(book.tables))  # before the table: whatever is in the chain is in the table as well
-    table = LogTable(Place(path, pa.schema(read_table(path).schema())))
+    table = LogTable(Place.of(path, read_table(path)))
     # Before the files are listed: to ask later might read the log anew.
     after, before = table.version_of(REWRITING) + 1, table.version_of(APP_ID)
     files = days_of(table.delta).get(day, [])

@@ -55,7 +55,7 @@ def persistently(work: Callable[[], T]) -> T:
 def _rewrite(
     path: Path, columns: Sequence[str], find: Find, change: Change, before: Callable[[], None]
 ) -> tuple[int, int]:
-    table = LogTable(Place(path, pa.schema(read_table(path).schema())))
+    table = LogTable(Place.of(path, read_table(path)))
     after = table.version_of(APP_ID) + 1  # before the files are listed: to ask later might read the log anew
     before()
     count, actions = 0, list[AddAction | RemoveAction]()

@@ -22,14 +22,11 @@ from shared.feature_log.proof.verify import Verified, verify
 from shared.kafka.admin import LABELS as LABELS_TOPIC
 from shared.kafka.message import InMessage
 from tests.unit.feature_logging.samples import (
-    DIGEST,
     MODEL,
     START,
     TOPIC,
-    FakeBundles,
     batch,
-    definition,
-    feature_log,
+    intake,
     label_message,
     message,
     place,
@@ -40,10 +37,6 @@ SOURCES = {(TOPIC, 0): 0, (LABELS_TOPIC, 0): 0}
 FIRST, KEEP = date(2013, 3, 1), 3
 FAR = datetime(2100, 1, 1, tzinfo=UTC)
 NAME = f"{MODEL}/predictions"
-
-
-def intake(tables: Path) -> Intake:
-    return Intake(feature_log(tables), FakeBundles({DIGEST: definition()}).get)
 
 
 def message_of(number: int, days: Sequence[int]) -> InMessage:

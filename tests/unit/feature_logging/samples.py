@@ -16,6 +16,7 @@ from services.feature_logging.models import Known
 from services.feature_logging.store.log import FeatureLog, Limits
 from services.feature_logging.store.place import Place
 from services.feature_logging.store.table import LogTable
+from services.feature_logging.stream.intake import Intake
 from shared.batch import Meta, PredictionBatch, encode_batch
 from shared.cloudevents import encode
 from shared.definition import ModelDefinition, parse_definition
@@ -144,6 +145,11 @@ class FakeBundles:
         if digest not in self.known:
             raise Unreadable(f"bundle {digest}: no such bundle")
         return Known(self.known[digest], CATEGORIES)
+
+
+def intake(tables: Path) -> Intake:
+    """The way in to a log, which knows the samples' one bundle."""
+    return Intake(feature_log(tables), FakeBundles({DIGEST: definition()}).get)
 
 
 def without_rows(some: PredictionBatch) -> PredictionBatch:

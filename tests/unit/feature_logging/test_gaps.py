@@ -7,18 +7,11 @@ from shared.feature_log.completeness import completeness
 from shared.feature_log.opened import open_log
 from shared.feature_log.proof.reports import PartitionReport
 from tests.unit.feature_logging.samples import (
-    DIGEST,
     TOPIC,
-    FakeBundles,
-    definition,
-    feature_log,
+    intake,
     message,
     prediction_message,
 )
-
-
-def intake(tables: Path) -> Intake:
-    return Intake(feature_log(tables), FakeBundles({DIGEST: definition()}).get)
 
 
 def report(tables: Path) -> PartitionReport:

@@ -26,13 +26,11 @@ from shared.feature_log.schema import proof_path
 from shared.kafka.admin import LABELS as LABELS_TOPIC
 from tests.unit.feature_logging.samples import (
     CATEGORIES,
-    DIGEST,
     LOGGED_MS,
     TOPIC,
-    FakeBundles,
     batch,
     definition,
-    feature_log,
+    intake,
     label_message,
     message,
     origin,
@@ -45,10 +43,6 @@ PREDICTIONS, LABELS = (TOPIC, 0), (LABELS_TOPIC, 0)
 READ = {PREDICTIONS: 99, LABELS: 99}  # by what Kafka says, or as far as the tables hold it
 HOUR_MS = 3_600_000
 ROW = "source_offset = 2 and source_row = 1"
-
-
-def intake(tables: Path) -> Intake:
-    return Intake(feature_log(tables), FakeBundles({DIGEST: definition()}).get)
 
 
 async def take(worker: Intake, *offsets: int) -> None:

@@ -88,8 +88,9 @@ def _origin(number: int) -> Origin:
 
 
 def new_log(tables: Path) -> tuple[FeatureLog, Intake]:
-    """The log, with the service's own limits, and the handler of its messages."""
+    """The log, with the service's own limits, and the handler of its messages; it holds none of them yet."""
     log = FeatureLog(tables, Limits(COMMIT_ROWS, COMPACT_COMMITS), _trouble)
+    log.resume({(PREDICTIONS, partition): 0 for partition in range(PARTITIONS)})
     return log, Intake(log, lambda _: known())
 
 

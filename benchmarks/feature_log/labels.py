@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from services.feature_logging.domain.origin import Origin
 from services.feature_logging.domain.pairs import Label
-from services.feature_logging.store.matcher import DEFAULT_BOUNDS, Arrived, Matcher
+from services.feature_logging.store.labels.matcher import DEFAULT_BOUNDS, Arrived, Matcher
 from services.feature_logging.store.pending import Pending
 from services.feature_logging.store.place import Place
 from services.feature_logging.store.table import LogTable

@@ -17,15 +17,15 @@ from services.feature_logging.commands.snapshot import add_snapshot
 from services.feature_logging.commands.verify import add_verify
 from services.feature_logging.models import Bundles
 from services.feature_logging.settings import Settings
-from services.feature_logging.store.concealing import Concealer
+from services.feature_logging.store.forgetting.concealing import Concealer
 from services.feature_logging.store.history import import_history
 from services.feature_logging.store.keystore import KeyStore
+from services.feature_logging.store.labels.matcher import Bounds
 from services.feature_logging.store.log import FeatureLog, Limits
-from services.feature_logging.store.matcher import Bounds
 from services.feature_logging.store.restating import Book
-from services.feature_logging.store.retention import Retention
 from services.feature_logging.store.table import Damaged
-from services.feature_logging.store.upkeep import Kept, Upkeep
+from services.feature_logging.store.upkeep.cycle import Kept, Upkeep
+from services.feature_logging.store.upkeep.retention import Retention
 from services.feature_logging.stream.consume import consume
 from services.feature_logging.stream.intake import SERVICE, Intake
 from services.feature_logging.stream.repair import can_mend

@@ -7,7 +7,7 @@ from datetime import date
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from deltalake.exceptions import DeltaError
 from fastapi import Depends, FastAPI, HTTPException, Query, Request
@@ -16,18 +16,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from structlog import get_logger
 
 from services.feature_logging.settings import Settings
-from services.feature_logging.store.coverage import Coverage, DayOfLabels
-from services.feature_logging.store.forgetting import Forgetting, Forgotten
+from services.feature_logging.store.forgetting.orders import Forgetting, Forgotten
 from services.feature_logging.store.keystore import KeyStore
+from services.feature_logging.store.labels.coverage import Coverage, DayOfLabels
 from services.feature_logging.store.log import FeatureLog
 from services.feature_logging.store.quality import HourOfRows, Quality
 from services.feature_logging.store.table import Fenced
-from shared.errors import InvalidInput
 from shared.events.base import ModelName, UtcTime
 from shared.feature_log.completeness import completeness
 from shared.feature_log.opened import TOPICS, open_log
 from shared.feature_log.proof.reports import Completeness, Wanted
-from shared.feature_log.reading import check_model
+from shared.feature_log.reading import NoSuchModel, check_model
 from shared.http import Health, create_app, require
 from shared.http.errors import error_response
 from shared.tokens import Identity
@@ -51,7 +50,8 @@ def _wanted(
 ) -> Wanted:
     if topic is not None and topic not in TOPICS.values():
         known = " or ".join(sorted(set(TOPICS.values())))
-        raise _not_found("query.topic", f"{known}: the log holds no other topic")
+        told = {"field": "query.topic", "expected": f"{known}: the log holds no other topic"}
+        raise HTTPException(HTTPStatus.NOT_FOUND, told)
     return Wanted(topic, partition, start, end)
 
 
@@ -69,32 +69,32 @@ class Whom(BaseModel):
 
 def build_app(settings: Settings, feature_log: FeatureLog, health: Health) -> FastAPI:
     """The service's app."""
-    forgetting = Forgetting(settings.tables, KeyStore(settings.feature_log_keys))
-    quality, coverage, one_at_a_time = Quality(settings.tables), Coverage(settings.tables), asyncio.Lock()
     app = create_app("feature logging", settings, health, description="Every prediction and label, once, in Delta.")
     for kind in (OSError, DeltaError):
         app.add_exception_handler(kind, _unreachable)
+    app.add_exception_handler(NoSuchModel, _unknown)
+    _answer_completeness(app, feature_log)
+    _answer_orders(app, Forgetting(settings.tables, KeyStore(settings.feature_log_keys)), settings.tables)
+    _answer_counts(app, settings.tables)
+    return app
 
-    @app.get(
-        "/completeness",
-        responses={
-            404: {"description": "No such topic"},
-            503: {"description": "The disk refuses the commit under way"},
-        },
-    )
+
+def _answer_completeness(app: FastAPI, feature_log: FeatureLog) -> None:
+    @app.get("/completeness", responses=_responses({404: "No such topic", 503: "A commit under way is refused"}))
     async def report(_: Viewer, wanted: Part) -> Completeness:
         """Per topic partition and hour: which offsets are in the tables, with gaps and repeats, if there are any."""
-        tables = await _between_commits(feature_log, partial(open_log, settings.tables))
+        tables = await _between_commits(feature_log, partial(open_log, feature_log.tables))
         return await asyncio.to_thread(completeness, tables, wanted)
 
-    @app.post(
-        "/v1/forget",
-        responses={404: {"description": "No such model"}, 503: {"description": "Tables or keys can't be written now"}},
-    )
+
+def _answer_orders(app: FastAPI, forgetting: Forgetting, tables: Path) -> None:
+    one_at_a_time = asyncio.Lock()
+
+    @app.post("/v1/forget", responses=_responses({404: "No such model", 503: "Tables or keys can't be written now"}))
     async def forget(who: Admin, whom: Whom) -> Forgotten:
         """Remove an entity's data from the tables, files of older versions included, and its keys."""
         if whom.model is not None:
-            _there(settings.tables, whom.model)
+            await asyncio.to_thread(check_model, tables, whom.model)
         async with one_at_a_time, _writable():
             order = await asyncio.to_thread(forgetting.order, whom.entity, whom.model, who.subject)
             done = await asyncio.to_thread(forgetting.carry_out, order, whom.entity)
@@ -102,32 +102,31 @@ def build_app(settings: Settings, feature_log: FeatureLog, health: Health) -> Fa
         log.info("forgotten", record=done.id, entity=done.entity, by=done.by, keys_deleted=done.keys_deleted, rows=rows)
         return done
 
-    @app.get("/quality")
+
+def _answer_counts(app: FastAPI, tables: Path) -> None:
+    quality, coverage = Quality(tables), Coverage(tables)
+
+    @app.get("/quality", responses=_responses({404: "No such model"}))
     async def rows_by_hour(_: Viewer, model: ModelName, start: From, end: To) -> list[HourOfRows]:
         """Per hour of event time: rows, those whose values break the definition, and which features break it how."""
         return await asyncio.to_thread(quality.hours, model, start, end)
 
-    @app.get("/labels")
+    @app.get("/labels", responses=_responses({404: "No such model"}))
     async def labels_by_day(_: Viewer, model: ModelName, start: FromDay = None, end: ToDay = None) -> list[DayOfLabels]:
         """Per day: how many predictions have a label by now, how long it took, and labels of unknown predictions."""
         return await asyncio.to_thread(coverage.days, model, start, end)
 
-    return app
+
+def _responses(said: dict[int, str]) -> dict[int | str, dict[str, Any]]:
+    return {status: {"description": text} for status, text in said.items()}
 
 
 def _unreachable(_: Request, error: Exception) -> JSONResponse:
     return error_response(HTTPStatus.SERVICE_UNAVAILABLE, f"the tables can't be read now: {error}")
 
 
-def _there(tables: Path, model: str) -> None:
-    try:
-        check_model(tables, model)
-    except InvalidInput as error:
-        raise _not_found(error.field, error.expected) from error
-
-
-def _not_found(field: str, expected: str) -> HTTPException:
-    return HTTPException(HTTPStatus.NOT_FOUND, {"field": field, "expected": expected})
+def _unknown(_: Request, error: Exception) -> JSONResponse:
+    return error_response(HTTPStatus.NOT_FOUND, getattr(error, "expected", ""), getattr(error, "field", ""))
 
 
 @asynccontextmanager

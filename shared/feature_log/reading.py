@@ -14,6 +14,13 @@ from shared.errors import InvalidInput
 from shared.storage import folders_in, is_folder, local
 
 
+class NoSuchModel(InvalidInput):
+    """The log has nothing of what is asked for of a model."""
+
+    def __init__(self, model: str, what: str = "tables") -> None:
+        super().__init__("model", f"the log has no {what} of {model}")
+
+
 def open_table(path: Path, version: int | None = None) -> DeltaTable | None:
     """The Delta table at `path`, newest or at `version`; None where there is none yet."""
     if local(path) and not is_table(path):
@@ -41,9 +48,9 @@ def models_in(tables: Path) -> list[str]:
 
 
 def check_model(tables: Path, model: str) -> None:
-    """Raise InvalidInput if the log has no tables of a model, or it is no model's name."""
+    """Raise NoSuchModel if the log has no tables of a model, or it is no model's name."""
     if not (re.match(NAME, model) and is_folder(tables / model)):
-        raise InvalidInput("model", f"the log has no tables of {model}")
+        raise NoSuchModel(model)
 
 
 def dataset(table: DeltaTable, without: Collection[str] = ()) -> ds.Dataset:

@@ -17,7 +17,7 @@ from typing import Any, cast
 
 from services.feature_logging.__main__ import main
 from services.feature_logging.store import compactor, upkeep
-from services.feature_logging.store.matcher import Matcher
+from services.feature_logging.store.labels.matcher import Matcher
 from services.feature_logging.store.table import LogTable
 from tests.integration.feature_log_service import Service
 

@@ -16,11 +16,11 @@ from deltalake import DeltaTable, write_deltalake
 from upath import UPath
 
 from services.feature_logging.store.compaction import checkpoint, compact
-from services.feature_logging.store.forgetting import Forgetting
+from services.feature_logging.store.forgetting.orders import Forgetting
 from services.feature_logging.store.keystore import KeyStore
 from services.feature_logging.store.query import View, rows_of, run_query
 from services.feature_logging.store.table import Fenced, LogTable
-from services.feature_logging.store.vacuum import clean
+from services.feature_logging.store.upkeep.vacuum import clean
 from services.feature_logging.stream.intake import Intake
 from services.retrain_trigger.domain.runs import Step
 from services.retrain_trigger.pipeline.child import task_line

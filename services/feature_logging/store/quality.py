@@ -15,7 +15,7 @@ from services.feature_logging.store.counted import Counted
 from shared.errors import InvalidInput
 from shared.events import Record
 from shared.events.base import UtcTime
-from shared.feature_log.reading import dataset, open_table
+from shared.feature_log.reading import NoSuchModel, dataset, open_table
 from shared.feature_log.schema import table_path
 
 MOST = timedelta(days=31)
@@ -55,7 +55,8 @@ class Quality:
         """The hours of a model's rows from `start` to before `end`, whole hours in UTC, in order.
 
         Raises:
-            InvalidInput: a time is no whole hour, the range is empty or over 31 days, or the log has no such model.
+            InvalidInput: a time is no whole hour, or the range is empty or over 31 days.
+            NoSuchModel: there are no predictions of it.
         """
         _check("from", start)
         _check("to", end)
@@ -63,7 +64,7 @@ class Quality:
             raise InvalidInput("to", f"must be after `from`, and at most {MOST.days} days after it")
         table = open_table(table_path(self._tables, model, "predictions"))
         if table is None:
-            raise InvalidInput("model", f"the log has no predictions of {model}")
+            raise NoSuchModel(model, "predictions")
         day = ds.field("event_day")
         days = (day >= pa.scalar(start.date())) & (day <= pa.scalar(end.date()))
         first, last = (int(time.timestamp()) // 3_600 for time in (start, end))

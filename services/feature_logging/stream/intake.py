@@ -15,8 +15,8 @@ from services.feature_logging.domain.origin import Origin
 from services.feature_logging.domain.predictions import Message
 from services.feature_logging.domain.rejected import rejected_row
 from services.feature_logging.models import Known
+from services.feature_logging.store.labels.matcher import DEFAULT_BOUNDS, Bounds
 from services.feature_logging.store.log import FeatureLog
-from services.feature_logging.store.matcher import DEFAULT_BOUNDS, Bounds
 from services.feature_logging.store.pending import Unmade
 from services.feature_logging.store.place import Place
 from services.feature_logging.store.rejections import Rejections, recent_rejections, told_before

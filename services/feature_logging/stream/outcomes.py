@@ -10,9 +10,9 @@ from services.feature_logging.domain.forgetting import Conceals
 from services.feature_logging.domain.origin import Origin
 from services.feature_logging.domain.pairs import Label, Meeting, Row
 from services.feature_logging.models import Known
+from services.feature_logging.store.labels.matcher import Arrived, Bounds, Matcher
+from services.feature_logging.store.labels.outcomes import NewPairs, outcomes_place
 from services.feature_logging.store.log import FeatureLog
-from services.feature_logging.store.matcher import Arrived, Bounds, Matcher
-from services.feature_logging.store.outcomes import NewPairs, outcomes_place
 from services.feature_logging.stream.publication import outcome_messages
 from shared.batch import PredictionBatch
 from shared.errors import Unreadable

@@ -11,8 +11,8 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from services.feature_logging.store.keystore import KeyStore
 from services.feature_logging.store.restating import Book
-from services.feature_logging.store.retention import Retention
 from services.feature_logging.store.table import LogTable
+from services.feature_logging.store.upkeep.retention import Retention
 from services.feature_logging.stream.intake import Intake
 from shared.batch import encode_batch
 from shared.feature_log.completeness import completeness

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from services.feature_logging.domain.forgetting import Conceals
-from services.feature_logging.store.matcher import DEFAULT_BOUNDS, Bounds
+from services.feature_logging.store.labels.matcher import DEFAULT_BOUNDS, Bounds
 from services.feature_logging.stream.intake import Intake
 from shared.batch import encode_batch, request_key
 from shared.cloudevents import encode

@@ -33,6 +33,9 @@ async def fill(state: Path) -> None:
     await intake.flush()
 
 
+HOUR = "2013-03-01T00:00:00Z"
+
+
 @pytest.fixture
 async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     make_keys(tmp_path)
@@ -110,15 +113,22 @@ async def test_completeness_is_answered_to_viewers(client: httpx.AsyncClient, tm
 async def test_quality_is_answered_per_hour_and_what_is_asked_wrongly_is_named(
     client: httpx.AsyncClient, tmp_path: Path
 ) -> None:
-    asked = {"model": MODEL, "from": "2013-03-01T00:00:00Z", "to": "2013-03-03T00:00:00Z"}
+    asked = {"model": MODEL, "from": HOUR, "to": "2013-03-03T00:00:00Z"}
     told = (await client.get("/quality", params=asked, headers=token(tmp_path, "auditor"))).json()
     assert sum(hour["rows"] for hour in told) == 6
     assert {flag["feature"] for hour in told for flag in hour["flags"]} == {"origin"}
     late = "9999-12-31T23:00:00Z"
-    for name, value in (("model", "wine"), ("model", "../x"), ("to", "2013-03-02T00:00:00"), ("to", late)):
+    for name, value in (("model", "../x"), ("to", "2013-03-02T00:00:00"), ("to", late)):
         answer = await client.get("/quality", params=asked | {name: value}, headers=token(tmp_path, "viewer"))
         assert (answer.status_code, answer.json()["error"]["field"].removeprefix("query.")) == (422, name)
     assert (await client.get("/quality", params=asked)).status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/quality", "/labels"])
+async def test_a_model_without_predictions_is_not_found(client: httpx.AsyncClient, tmp_path: Path, path: str) -> None:
+    asked = {"model": "wine"} | ({"from": HOUR, "to": "2013-03-03T00:00:00Z"} if path == "/quality" else {})
+    answer = await client.get(path, params=asked, headers=token(tmp_path, "viewer"))
+    assert (answer.status_code, answer.json()["error"]["field"]) == (404, "model")
 
 
 async def test_completeness_is_answered_for_a_part_of_the_log(client: httpx.AsyncClient, tmp_path: Path) -> None:

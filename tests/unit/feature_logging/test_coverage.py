@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.feature_logging.store.coverage import Coverage
+from services.feature_logging.store.labels.coverage import Coverage
 from shared.errors import InvalidInput
 from tests.unit.feature_logging.pairing import L, Worker, labelled, predicted, uuid7
 from tests.unit.feature_logging.samples import MODEL, START

@@ -10,8 +10,8 @@ from deltalake import DeltaTable
 
 from services.feature_logging.models import Known
 from services.feature_logging.store.compaction import compact
-from services.feature_logging.store.concealing import Concealer
-from services.feature_logging.store.forgetting import Forgetting, Forgotten
+from services.feature_logging.store.forgetting.concealing import Concealer
+from services.feature_logging.store.forgetting.orders import Forgetting, Forgotten
 from services.feature_logging.store.keystore import KeyStore
 from services.feature_logging.store.table import Fenced, LogTable
 from services.feature_logging.stream.intake import Intake

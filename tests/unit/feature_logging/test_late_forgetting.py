@@ -8,8 +8,8 @@ import pytest
 from deltalake import DeltaTable
 from deltalake.transaction import AddAction, RemoveAction
 
-from services.feature_logging.store.forgetting import Forgetting
-from services.feature_logging.store.forgotten_ids import ForgottenIds
+from services.feature_logging.store.forgetting.forgotten_ids import ForgottenIds
+from services.feature_logging.store.forgetting.orders import Forgetting
 from services.feature_logging.store.keystore import KeyStore
 from services.feature_logging.store.refill import Refill
 from services.feature_logging.store.table import LogTable

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from services.feature_logging.domain.labels import label_rows, labels_of
-from services.feature_logging.store.matcher import DEFAULT_BOUNDS, Arrived, Matcher
-from services.feature_logging.store.outcomes import NewPairs, outcomes_place
+from services.feature_logging.store.labels.matcher import DEFAULT_BOUNDS, Arrived, Matcher
+from services.feature_logging.store.labels.outcomes import NewPairs, outcomes_place
 from services.feature_logging.store.table import Fenced, LogTable
 from services.feature_logging.stream.publication import PART_BYTES
 from shared.cloudevents import decode

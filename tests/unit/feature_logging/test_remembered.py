@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.feature_logging.store.matcher import Bounds
+from services.feature_logging.store.labels.matcher import Bounds
 from services.feature_logging.stream.outcomes import FORGOTTEN, WAITING
 from tests.unit.feature_logging.pairing import L, Worker, labelled, predicted, uuid7
 from tests.unit.feature_logging.samples import MODEL

@@ -10,8 +10,8 @@ import pytest
 from deltalake import DeltaTable
 
 from services.feature_logging.models import Known
-from services.feature_logging.store.concealing import Concealer
-from services.feature_logging.store.forgetting import Forgetting
+from services.feature_logging.store.forgetting.concealing import Concealer
+from services.feature_logging.store.forgetting.orders import Forgetting
 from services.feature_logging.store.keystore import KeyStore
 from services.feature_logging.store.log import FeatureLog, Limits
 from services.feature_logging.store.restating import Book

@@ -14,14 +14,14 @@ import pytest
 from deltalake import DeltaTable
 
 from services.feature_logging.store.compaction import compact
-from services.feature_logging.store.forgetting import Forgetting
+from services.feature_logging.store.forgetting.orders import Forgetting
 from services.feature_logging.store.keystore import KeyStore
 from services.feature_logging.store.pending import Pending
 from services.feature_logging.store.place import Place
-from services.feature_logging.store.retention import Retention
-from services.feature_logging.store.retiring import FORMAT, Retired, retire
 from services.feature_logging.store.table import LogTable
-from services.feature_logging.store.upkeep import Kept, Upkeep
+from services.feature_logging.store.upkeep.cycle import Kept, Upkeep
+from services.feature_logging.store.upkeep.retention import Retention
+from services.feature_logging.store.upkeep.retiring import FORMAT, Retired, retire
 from shared.errors import InvalidInput
 from shared.feature_log.proof.content import digest
 from shared.feature_log.reading import live_paths
@@ -94,7 +94,7 @@ async def test_days_that_are_over_go_with_a_record_and_the_log_stays_provable(ta
 async def test_late_rows_of_a_retired_day_are_logged_and_go_when_they_are_in_the_chain(
     tables: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.feature_logging.store.retention.MOST_FILES", 2)
+    monkeypatch.setattr("services.feature_logging.store.upkeep.retention.MOST_FILES", 2)
     pass_days(tables, 1)
     await log_messages(tables, message_of(3, (0, 0, 0)))
     pass_days(tables, 1)

@@ -14,10 +14,10 @@ from services.feature_logging.domain.evolution import conform
 from services.feature_logging.store.compaction import checkpoint, compact
 from services.feature_logging.store.files import write_files
 from services.feature_logging.store.pending import Pending
-from services.feature_logging.store.pins import PinnedVersions
 from services.feature_logging.store.table import LogTable
-from services.feature_logging.store.upkeep import Kept, Upkeep
-from services.feature_logging.store.vacuum import Removed, clean
+from services.feature_logging.store.upkeep.cycle import Kept, Upkeep
+from services.feature_logging.store.upkeep.pins import PinnedVersions
+from services.feature_logging.store.upkeep.vacuum import Removed, clean
 from shared.events import SnapshotPin
 from shared.feature_log.schema import LABELS
 from shared.feature_log.snapshot import Bounds, pin_snapshot, read_snapshot

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from services.feature_logging.domain.forgetting import Key, conceal, keys_of, logged_of, of_entities, of_keys, without
-from services.feature_logging.store.forgotten_ids import ForgottenIds
+from services.feature_logging.store.forgetting.forgotten_ids import ForgottenIds
 from services.feature_logging.store.keystore import KeyStore
 from services.feature_logging.store.place import Place
 from services.feature_logging.store.restating import Book, Restating

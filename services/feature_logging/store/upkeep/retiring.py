@@ -25,9 +25,9 @@ from services.feature_logging.store.compaction import File, read_file
 from services.feature_logging.store.files import read_parquet, removal, write_files
 from services.feature_logging.store.place import Place
 from services.feature_logging.store.restating import Book
-from services.feature_logging.store.retired_links import PLACE, ChainOf
 from services.feature_logging.store.rewriting import persistently
 from services.feature_logging.store.table import LogTable
+from services.feature_logging.store.upkeep.retired_links import PLACE, ChainOf
 from shared.feature_log.opened import TOPICS
 from shared.feature_log.proof.content import digest
 from shared.feature_log.proof.links import Link, Part

@@ -15,7 +15,7 @@ from services.feature_logging.domain.remembered import RecentTimes, RememberedLa
 from services.feature_logging.domain.told import days, near, times_told, untold
 from services.feature_logging.store.finding import Source, Wanted, find, rows_of
 from services.feature_logging.store.following import Follower, NewFiles, Reader
-from services.feature_logging.store.outcomes import pairs_of
+from services.feature_logging.store.labels.outcomes import pairs_of
 from shared.batch import PredictionBatch
 from shared.feature_log.schema import OUTCOMES, PREDICTIONS, app_id, table_path
 from shared.kafka.admin import LABELS

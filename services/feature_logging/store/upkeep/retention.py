@@ -11,8 +11,8 @@ from structlog import get_logger
 from services.feature_logging.store.compaction import checkpoint, compact
 from services.feature_logging.store.place import Place
 from services.feature_logging.store.restating import Book
-from services.feature_logging.store.retiring import days_of, retire
 from services.feature_logging.store.table import Fenced, LogTable
+from services.feature_logging.store.upkeep.retiring import days_of, retire
 from shared.feature_log.proof.restated import restated_path
 from shared.feature_log.reading import live_paths, models_in, open_table
 from shared.feature_log.retired import retired_path

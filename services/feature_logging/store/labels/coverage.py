@@ -21,7 +21,7 @@ from services.feature_logging.store.following import KNOWN
 from shared.errors import InvalidInput
 from shared.events import Record
 from shared.events.labels import AHEAD
-from shared.feature_log.reading import dataset, live_files, open_table
+from shared.feature_log.reading import NoSuchModel, dataset, live_files, open_table
 from shared.feature_log.schema import PARTITION, PREDICTIONS, TIME, TableKind, table_path
 
 MOST_DAYS, USUAL_DAYS = 31, 7
@@ -75,12 +75,13 @@ class Coverage:
         """The days from `first` to `last`, both included; without, the newest 7 of which there are predictions.
 
         Raises:
-            InvalidInput: the range is empty or over 31 days, or the log has no such model.
+            InvalidInput: the range is empty or over 31 days.
+            NoSuchModel: there are no predictions of it.
         """
         opened = _Opened.of(self._tables, model)
         files = [] if opened.predictions is None else live_files(opened.predictions).to_pylist()
         if not files:
-            raise InvalidInput("model", f"the log has no predictions of {model}")
+            raise NoSuchModel(model, "predictions")
         last = last or max(file[f"partition.{PARTITION}"] for file in files)
         first = first or max(last, date.min + timedelta(days=USUAL_DAYS)) - timedelta(days=USUAL_DAYS - 1)
         if not 0 <= (last - first).days < MOST_DAYS:

@@ -9,9 +9,9 @@ from deltalake.exceptions import DeltaError
 from prometheus_client import Counter, Gauge
 from structlog import get_logger
 
-from services.feature_logging.store.pins import PinnedVersions
-from services.feature_logging.store.retention import Retention
-from services.feature_logging.store.vacuum import clean
+from services.feature_logging.store.upkeep.pins import PinnedVersions
+from services.feature_logging.store.upkeep.retention import Retention
+from services.feature_logging.store.upkeep.vacuum import clean
 from shared.feature_log.damage import Damage, find_damage, told
 from shared.feature_log.delta_log import tables_below
 

@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 
 from services.feature_logging.domain.forgetting import Came, conceal, keys_of, ordered
 from services.feature_logging.domain.pairs import Meeting
-from services.feature_logging.store.forgetting import Forgetting
-from services.feature_logging.store.forgotten_ids import ForgottenIds
+from services.feature_logging.store.forgetting.forgotten_ids import ForgottenIds
+from services.feature_logging.store.forgetting.orders import Forgetting
 from services.feature_logging.store.keystore import KeyStore
 from shared.feature_log.forgotten import Orders
 

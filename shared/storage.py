@@ -4,6 +4,7 @@ What is written to a store is on its disks when the call returns, and an object 
 folder needs what `local` guards: syncing, renaming, making.
 """
 
+import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,12 +17,17 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from shared import files
+from shared.errors import DriftlineError
 
 # By its name, for only services that keep or read tables have what it imports.
 fsspec.register_implementation("s3", "shared.s3.Store", clobber=True)
 
 # Of botocore: with its own more patient ones a store would be away for half a minute before anybody is told.
 _CLIENT = {"retries": {"max_attempts": 2}, "connect_timeout": 5, "read_timeout": 15}
+
+
+class Overwrites(DriftlineError):
+    """A store writes an object that is there as if it were new: of two writers none would be refused."""
 
 
 class Stored(NamedTuple):
@@ -43,6 +49,26 @@ def place_at(where: str) -> Path:
 def local(path: Path) -> bool:
     """Whether it lies in a folder of this machine."""
     return isinstance(path, Path)
+
+
+def check_exclusive(folder: Path) -> None:
+    """Write an object in a store, twice as a new one, and take it away again.
+
+    Raises:
+        Overwrites: the store did so.
+        OSError: it does not answer, or refuses the first, too.
+    """
+    if local(folder):
+        return
+    probe = cast(UPath, folder / f"_probe-{secrets.token_hex(8)}")
+    probe.fs.pipe_file(probe.path, b"first", mode="create")
+    try:
+        with suppress(OSError):  # as which it is refused differs from store to store
+            probe.fs.pipe_file(probe.path, b"second", mode="create")
+        if probe.read_bytes() != b"first":
+            raise Overwrites(f"{folder}: the store overwrites objects although If-None-Match forbids it")
+    finally:
+        probe.unlink()
 
 
 def files_in(folder: Path, *, deep: bool = False) -> Iterator[Stored]:

@@ -37,7 +37,7 @@ from shared.feature_log.proof.verify import verify
 from shared.feature_log.reading import models_in
 from shared.feature_log.schema import table_path
 from shared.feature_log.snapshot import Bounds, pin_snapshot, read_snapshot
-from shared.storage import files_in, is_folder, place_at, sizes_of
+from shared.storage import check_exclusive, files_in, is_folder, place_at, sizes_of
 from tests.integration.feature_log_service import ROOT, Service, kafka_of_its_own, make_bundle, until_all_is_committed
 from tests.integration.log_stream import MODELS, Stream, logged, paired, producing
 from tests.integration.object_store import AWAY, BACK, BUCKET, ObjectStore, running_store
@@ -127,6 +127,7 @@ def test_a_retraining_pins_and_reads_its_rows_there(
 
 
 def test_a_writer_that_has_lost_its_partition_is_refused(tables: Path) -> None:
+    check_exclusive(tables)
     first, second = LogTable(place(tables)), LogTable(place(tables))
     commit(first, 0)
     with pytest.raises(Fenced):

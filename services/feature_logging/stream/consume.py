@@ -23,6 +23,7 @@ from shared.http import Health
 from shared.kafka.admin import LABELS, PREDICTIONS
 from shared.kafka.consumer import CommitPolicy, ConsumeLoop, ConsumerConfig, Hooks
 from shared.kafka.producer import Producer
+from shared.storage import check_exclusive
 
 log = get_logger()
 T = TypeVar("T")
@@ -41,6 +42,7 @@ async def consume(settings: Settings, feature_log: FeatureLog, intake: Intake, h
 
     Raises:
         OtherKafka: the tables were written from another Kafka, or this one has lost its end.
+        Overwrites: the tables' store would let two writers both be right.
         NotMended: a table can't be opened.
         NotDurable: the disk can't keep what it has taken.
     """
@@ -48,9 +50,7 @@ async def consume(settings: Settings, feature_log: FeatureLog, intake: Intake, h
     producer = Producer(settings.kafka_bootstrap, SERVICE)
     await _once_reached(producer.start)
     try:
-        await feature_log.read(partial(make_readable, feature_log.tables))
-        tables = await feature_log.read(partial(open_log, feature_log.tables))
-        check_offsets(tables.all, await _once_reached(partial(_end_offsets, settings.kafka_bootstrap)))
+        await _check(settings.kafka_bootstrap, feature_log)
         while True:
             try:
                 await _once_reached(partial(repair, feature_log.tables, settings.kafka_bootstrap, intake))
@@ -62,6 +62,14 @@ async def consume(settings: Settings, feature_log: FeatureLog, intake: Intake, h
     finally:
         await _prove(feature_log)
         await producer.stop()
+
+
+async def _check(bootstrap: str, feature_log: FeatureLog) -> None:
+    """The tables can be read, and fit this Kafka; raises as `consume` does."""
+    for look in (check_exclusive, make_readable):
+        await feature_log.read(partial(look, feature_log.tables))
+    tables = await feature_log.read(partial(open_log, feature_log.tables))
+    check_offsets(tables.all, await _once_reached(partial(_end_offsets, bootstrap)))
 
 
 async def _prove(feature_log: FeatureLog) -> None:

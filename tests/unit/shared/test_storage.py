@@ -1,0 +1,31 @@
+"""Where tables lie."""
+
+from pathlib import Path
+from typing import cast
+
+import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+from upath import UPath
+
+from shared.storage import Overwrites, check_exclusive
+
+
+def anyhow(store: MemoryFileSystem, path: str, value: bytes, mode: str) -> None:
+    """What a store does that knows no If-None-Match."""
+    assert mode == "create"
+    with store.open(path, "wb") as file:
+        file.write(value)
+
+
+def test_a_store_that_overwrites_is_refused_and_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MemoryFileSystem, "pipe_file", anyhow)
+    with pytest.raises(Overwrites, match="If-None-Match"):
+        check_exclusive(cast(Path, UPath("memory://log/tables")))
+    assert not MemoryFileSystem.store
+
+
+def test_of_a_store_that_does_not_and_of_a_folder_nothing_is_left(tmp_path: Path) -> None:
+    check_exclusive(cast(Path, UPath("memory://log/tables")))
+    check_exclusive(tmp_path)
+    assert not MemoryFileSystem.store
+    assert not list(tmp_path.iterdir())

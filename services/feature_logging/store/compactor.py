@@ -1,10 +1,11 @@
-"""When tables are compacted: beside their commits, which never wait for it."""
+"""When tables are compacted: those of messages beside their commits, which never wait for it; records as they come."""
 
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+import pyarrow as pa
 from deltalake.exceptions import DeltaError
 from prometheus_client import Gauge
 from structlog import get_logger
@@ -14,6 +15,7 @@ from services.feature_logging.store.place import Place
 from services.feature_logging.store.table import Fenced, LogTable, NotDurable
 
 log = get_logger()
+EVERY = 50  # versions of a table of records
 FILES = Gauge("driftline_feature_log_live_files", "Live data files after the last compaction", ["table"])
 
 
@@ -49,14 +51,34 @@ class Compactor:
     def compact(self, place: Place, name: str) -> None:
         """On a table of its own: appends go on beside it, and it sees those that came before. What fails is logged."""
         try:
-            table = LogTable(place)
-            merged = compact(table)
-            checkpoint(table)
-            FILES.labels(name).set(len(table.delta.file_uris()))
-            log.info("compacted", table=name, files=merged)
-        except Fenced:
-            log.info("another worker compacts", table=name)
+            _compact(lambda: LogTable(place), name)
         except NotDurable as error:
             self._on_broken(error)
-        except (OSError, DeltaError) as error:
-            log.warning("compaction failed; it is tried again later", table=name, why=str(error))
+
+
+def record(table: LogTable, rows: pa.Table, app: str) -> None:
+    """Append rows to a table that no consume loop writes, and so nobody else compacts; raises as LogTable's `commit`.
+
+    After some commits it is compacted; should that fail, then after some more.
+    """
+    table.append(rows, app)
+    tidy(table)
+
+
+def tidy(table: LogTable) -> None:
+    """Compact a table of records that has just been committed to, now and then; raises NotDurable."""
+    if table.delta.version() % EVERY == 0:
+        _compact(lambda: table, table.path.name)
+
+
+def _compact(opened: Callable[[], LogTable], name: str) -> None:
+    try:
+        table = opened()
+        merged = compact(table)
+        checkpoint(table)
+        FILES.labels(name).set(len(table.delta.file_uris()))
+        log.info("compacted", table=name, files=merged)
+    except Fenced:
+        log.info("another worker compacts", table=name)
+    except (OSError, DeltaError) as error:
+        log.warning("compaction failed; it is tried again later", table=name, why=str(error))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from services.feature_logging.store.compactor import tidy
 from services.feature_logging.store.keystore import KeyStore
 from services.feature_logging.store.pending import Pending
 from services.feature_logging.store.place import Place
@@ -119,3 +120,4 @@ class Book:
         made = pa.Table.from_pylist([row._asdict() for row in rows], schema=SCHEMA)
         pending.add(made, APP_ID, judged=known.count, version=known.count + len(rows))
         table.commit(pending)
+        tidy(table)

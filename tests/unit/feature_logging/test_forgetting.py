@@ -17,7 +17,7 @@ from services.feature_logging.store.table import Fenced, LogTable
 from services.feature_logging.stream.intake import Intake
 from shared.definition import ModelDefinition
 from shared.feature_log.completeness import completeness
-from shared.feature_log.forgotten import forgotten_path
+from shared.feature_log.forgotten import Orders, forgotten_path, ids_path
 from shared.feature_log.opened import open_log
 from shared.feature_log.schema import table_path
 from shared.feature_log.snapshot import Bounds, SnapshotChanged, pin_snapshot, read_snapshot
@@ -123,6 +123,17 @@ def test_nothing_of_it_is_left_in_any_file_of_any_version(log: Log) -> None:
     assert "Ann" not in left
     assert str(key(1)) not in left
     assert "from Bob" in left
+
+
+def test_records_of_many_orders_are_compacted_and_all_are_known(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.feature_logging.store.compactor.EVERY", 5)
+    for entity in (*map(str, range(10)), "Ann"):
+        forget(log.tables, entity)
+    for path in (forgotten_path(log.tables), ids_path(log.tables)):
+        assert len(DeltaTable(path).file_uris()) <= 5
+        assert list((path / "_delta_log").glob("*.checkpoint.parquet"))
+    assert len({order.entity for order in Orders(log.tables)()}) == 11
+    assert "Ann" not in on_disk(log.tables)
 
 
 def test_forgetting_again_finds_nothing_more_and_is_written_down_as_well(log: Log) -> None:

@@ -12,6 +12,7 @@ import pyarrow.dataset as ds
 from numpy.typing import NDArray
 
 from services.feature_logging.domain.forgetting import Key
+from services.feature_logging.store.compactor import record
 from services.feature_logging.store.following import Reader
 from services.feature_logging.store.keystore import KeyStore
 from services.feature_logging.store.place import Place
@@ -85,4 +86,4 @@ class ForgottenIds:
             persistently(partial(self._write, table))
 
     def _write(self, rows: pa.Table) -> None:
-        LogTable(Place(self._path, IDS)).append(rows, _APP)
+        record(LogTable(Place(self._path, IDS)), rows, _APP)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from services.feature_logging.domain.forgetting import Key, conceal, keys_of, logged_of, of_entities, of_keys, without
+from services.feature_logging.store.compactor import record
 from services.feature_logging.store.forgetting.forgotten_ids import ForgottenIds
 from services.feature_logging.store.keystore import KeyStore
 from services.feature_logging.store.place import Place
@@ -136,4 +137,4 @@ class Forgetting:
             persistently(partial(self._add, pa.Table.from_pylist(rows, schema=SCHEMA)))
 
     def _add(self, rows: pa.Table) -> None:
-        LogTable(Place(forgotten_path(self._tables), SCHEMA)).append(rows, _APP)
+        record(LogTable(Place(forgotten_path(self._tables), SCHEMA)), rows, _APP)

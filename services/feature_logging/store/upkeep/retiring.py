@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from services.feature_logging.domain.evolution import conform
 from services.feature_logging.store.compaction import APP_ID as REWRITING
 from services.feature_logging.store.compaction import File, read_file
+from services.feature_logging.store.compactor import record
 from services.feature_logging.store.files import read_parquet, removal, write_files
 from services.feature_logging.store.place import Place
 from services.feature_logging.store.restating import Book
@@ -143,7 +144,7 @@ def _write_down(tables: Path, said: Mapping[str, object]) -> int:
     table = LogTable(Place(retired_path(tables), SCHEMA))
     number = table.version_of(_RECORDS) + 1
     row = {"number": number, "time": datetime.now(UTC), **said}
-    table.append(pa.Table.from_pylist([row], schema=SCHEMA), _RECORDS)
+    record(table, pa.Table.from_pylist([row], schema=SCHEMA), _RECORDS)
     return number
 
 

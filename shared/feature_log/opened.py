@@ -1,7 +1,7 @@
 """The tables that take their rows from Kafka, all opened at one moment."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -19,8 +19,6 @@ from shared.feature_log.schema import (
     app_id,
     gaps_path,
     proof_path,
-    rejected_path,
-    table_path,
 )
 from shared.kafka.admin import PREDICTIONS
 
@@ -100,32 +98,27 @@ def open_log(tables: Path) -> OpenLog:
     A writer that is between the commits of one flush makes a false gap; so a running service calls this between them.
     What is in the chain when it is opened is in the tables, too: it is opened first.
     """
-    damages = find_damage(tables)
-    closed = {damage.table for damage in damages if damage.closed}
+    damages = {damage.table: damage for damage in find_damage(tables)}
 
     def opened(path: Path) -> DeltaTable | None:
-        return None if path in closed else open_table(path)
+        return None if path in damages and damages[path].closed else open_table(path)
 
     proof = opened(proof_path(tables))
-    models = models_in(tables)
-    found = [
-        OpenTable(f"{model}/{kind}", topic, table)
-        for model in models
-        for kind, topic in TOPICS.items()
-        if (table := opened(table_path(tables, model, kind))) is not None
-    ]
-    if (rejected := opened(rejected_path(tables))) is not None:
-        found.append(OpenTable(REJECTED_NAME, None, rejected))
-    gone = (
-        {}
-        if retired_path(tables) in {each.table for each in damages}
-        else retired_days(tables, {each.name: each.table for each in found})
-    )
-    gaps, sources = opened(gaps_path(tables)), set[Source]()
-    for path in [] if damages else [*(tables / each.name for each in found), *([gaps_path(tables)] if gaps else [])]:
-        sources |= set(filter(None, map(_source, app_ids(path))))
-    broken = {each.table.relative_to(tables).as_posix(): each for each in damages}
-    return OpenLog(found, gaps, proof, broken, gone, frozenset(sources))
+    found = list(_tables(tables, opened))
+    gone = {} if retired_path(tables) in damages else retired_days(tables, {each.name: each.table for each in found})
+    gaps = opened(gaps_path(tables))
+    told = [] if damages else [*(tables / each.name for each in found), *([gaps_path(tables)] if gaps else [])]
+    sources = frozenset(source for path in told for app in app_ids(path) if (source := _source(app)))
+    broken = {path.relative_to(tables).as_posix(): damage for path, damage in damages.items()}
+    return OpenLog(found, gaps, proof, broken, gone, sources)
+
+
+def _tables(tables: Path, opened: Callable[[Path], DeltaTable | None]) -> Iterator[OpenTable]:
+    """Those with rows from Kafka that are there and can be opened."""
+    named = [(f"{model}/{kind}", topic) for model in models_in(tables) for kind, topic in TOPICS.items()]
+    for name, topic in [*named, (REJECTED_NAME, None)]:
+        if (table := opened(tables / name)) is not None:
+            yield OpenTable(name, topic, table)
 
 
 def _source(app: str) -> Source | None:

@@ -79,14 +79,7 @@ def pin_snapshot(
     if retired and not all_there_is:
         raise InvalidInput("start", f"{retired}; ask for rows of later days")
     table, left_out = select_rows(sources, bounds)
-    pin = SnapshotPin(
-        history_version=_version(sources.history),
-        predictions_version=_version(sources.predictions),
-        labels_version=_version(sources.labels),
-        **vars(bounds),
-        rows=table.num_rows,
-        row_hash=row_hash(table),
-    )
+    pin = _pin(sources, bounds, table)
     return Snapshot(pin, reveal(table, model, keys), left_out, _files(sources, bounds), retired)
 
 
@@ -125,6 +118,17 @@ def _away(tables: Path, error: Exception) -> bool:
 def _changed(tables: Path, model: str, pin: SnapshotPin, how: str) -> SnapshotChanged:
     why = forgotten_since(tables, model, pin)
     return SnapshotChanged(f"snapshot of {model}: {f'{why}; ' if why else ''}{how}")
+
+
+def _pin(sources: Sources, bounds: Bounds, rows: pa.Table) -> SnapshotPin:
+    return SnapshotPin(
+        history_version=_version(sources.history),
+        predictions_version=_version(sources.predictions),
+        labels_version=_version(sources.labels),
+        **vars(bounds),
+        rows=rows.num_rows,
+        row_hash=row_hash(rows),
+    )
 
 
 def _version(table: DeltaTable | None) -> int | None:

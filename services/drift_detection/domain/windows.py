@@ -86,28 +86,34 @@ def shown(numeric: Numbers, categorical: Levels, scores: Numbers) -> Described:
 def window_event(window: Merged, revision: int) -> WindowClosed | WindowRevised:
     """The first word on a window, or a later one."""
     kind = WindowRevised if revision else WindowClosed
-    key, watched = window.key, window.watched
-    identity, span = window.identity, window.span or Span(window.end)
+    watched, span = window.watched, window.span or Span(window.end)
     numeric, categorical, scores = shown(*watched.describe(window.sketch.result(watched.reference.measure)))
-    content: dict[str, Any] = {
-        "id": stable_id(identity, kind.__name__, revision),
+    return kind(
+        **about(window, window.identity, kind.__name__, revision),
+        segment=window.key.segment,
+        scale_seconds=span.seconds,
+        scale_rows=span.rows,
+        numeric=numeric,
+        categorical=categorical,
+        scores=scores,
+    )
+
+
+def about(window: Merged, identity: str, kind: str, revision: int) -> dict[str, Any]:
+    """What every event on a window says: which window, of whom, and how many rows it has."""
+    watched = window.watched
+    return {
+        "id": stable_id(identity, kind, revision),
         "time": moment(window.end),
         "model": watched.model,
         "window_id": identity,
         "revision": revision,
-        "digest": key.digest,
+        "digest": window.key.digest,
         "reference_digest": watched.reference.digest,
-        "role": key.role,
-        "start": moment(key.start),
+        "role": window.key.role,
+        "start": moment(window.key.start),
         "end": moment(window.end),
         "rows": window.sketch.rows,
         "repeats": window.repeats,
         "late_rows": window.late_rows,
-        "segment": key.segment,
-        "scale_seconds": span.seconds,
-        "scale_rows": span.rows,
-        "numeric": numeric,
-        "categorical": categorical,
-        "scores": scores,
     }
-    return kind(**content)

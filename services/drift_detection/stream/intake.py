@@ -104,11 +104,8 @@ class BatchIntake(Intake):
             await self._know_failed(batch)
             taken = self.sources.take(place, batch, watched)
             if taken is not None:
-                count_rows(taken.tally)
-                if taken.unplaced:
-                    UNPLACED.inc(taken.unplaced)
                 self.too_late += rows_too_late(place, batch, watched, taken)
-                self._put_future_aside(message, batch, taken)
+                self._told(message, batch, taken)
             count_message(message.topic, "handled" if taken else "repeat")
         except Unreadable as error:
             known = place.offset <= self.sources.partitions[place.partition].offset
@@ -126,7 +123,11 @@ class BatchIntake(Intake):
             except Unreadable as error:
                 log.warning("failed rows of a version whose bundle can not be read", why=str(error))
 
-    def _put_future_aside(self, message: InMessage, batch: PredictionBatch, taken: Taken) -> None:
+    def _told(self, message: InMessage, batch: PredictionBatch, taken: Taken) -> None:
+        """Count what was taken; what lies in the future is put aside."""
+        count_rows(taken.tally)
+        if taken.unplaced:
+            UNPLACED.inc(taken.unplaced)
         if count := taken.tally.future:
             reason = f"event_time: {count} rows lie more than 5 minutes after the time at which Kafka appended them"
             log.warning("rows in the future", partition=message.partition, offset=message.offset, rows=count)

@@ -71,9 +71,8 @@ def prediction_rows(messages: Sequence[Message], definition: ModelDefinition, ca
     """
     messages = sorted(messages, key=lambda message: (message.origin.partition, message.origin.offset))
     batches = [message.batch for message in messages]
-    columns = _own(batches, {at for at, message in enumerate(messages) if message.again}) | source_columns(
-        [message.origin for message in messages], list(map(len, batches))
-    )
+    columns = _own(batches) | _of_messages(batches, {at for at, message in enumerate(messages) if message.again})
+    columns |= source_columns([message.origin for message in messages], list(map(len, batches)))
     numeric = _turned([batch.rows.numeric for batch in batches])
     codes = _turned([batch.rows.categorical for batch in batches])
     for name, values in zip(definition.numeric, numeric, strict=True):
@@ -95,18 +94,11 @@ def _turned(blocks: Sequence[NDArray[Number]]) -> NDArray[Number]:
     return turned
 
 
-def _own(batches: Sequence[PredictionBatch], again: Collection[int]) -> dict[str, pa.Array]:
+def _own(batches: Sequence[PredictionBatch]) -> dict[str, pa.Array]:
+    """What differs from row to row."""
+
     def each(name: str) -> NDArray[Any]:
         return np.concatenate([getattr(batch, name) for batch in batches])
-
-    message = pa.array(np.repeat(np.arange(len(batches)), list(map(len, batches))))
-
-    def of_message(name: str, kind: pa.DataType) -> pa.Array:
-        return pa.array([getattr(batch.meta, name) for batch in batches], kind).take(message)
-
-    def of_sent(name: str, kind: pa.DataType) -> pa.Array:
-        told = [None if at in again else getattr(batch.meta, name) for at, batch in enumerate(batches)]
-        return pa.array(told, kind).take(message)
 
     time = each("event_time")
     return {
@@ -116,13 +108,28 @@ def _own(batches: Sequence[PredictionBatch], again: Collection[int]) -> dict[str
         "event_time": pa.array(time, pa.timestamp("us")).cast(TIME),
         "event_day": pa.array(time.astype("datetime64[D]")),
         "repeat": pa.array(each("repeat")),
-        "role": of_message("role", pa.string()),
-        "bundle_digest": of_message("digest", pa.string()),
-        "definition_digest": of_message("definition_digest", pa.string()),
         "scores": _lists([batch.scores for batch in batches], list(map(len, batches))),
         "champion_scores": _lists([batch.champion_scores for batch in batches], list(map(len, batches))),
         "latency_us": pa.array(each("latency_us")),
         "traceparent": _traces(batches),
+    }
+
+
+def _of_messages(batches: Sequence[PredictionBatch], again: Collection[int]) -> dict[str, pa.Array]:
+    """What is the same for all rows of a message; the messages `again` do not tell their producer's number."""
+    message = pa.array(np.repeat(np.arange(len(batches)), list(map(len, batches))))
+
+    def of_all(name: str) -> pa.Array:
+        return pa.array([getattr(batch.meta, name) for batch in batches], pa.string()).take(message)
+
+    def of_sent(name: str, kind: pa.DataType) -> pa.Array:
+        told = [None if at in again else getattr(batch.meta, name) for at, batch in enumerate(batches)]
+        return pa.array(told, kind).take(message)
+
+    return {
+        "role": of_all("role"),
+        "bundle_digest": of_all("digest"),
+        "definition_digest": of_all("definition_digest"),
         "producer": of_sent("producer", pa.string()),
         "sequence": of_sent("sequence", pa.int64()),
         "rows_so_far": of_sent("rows_so_far", pa.int64()),

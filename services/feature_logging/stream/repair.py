@@ -85,11 +85,16 @@ async def repair(tables: Path, bootstrap: str, intake: Intake) -> None:
         log.warning("not mended; it is tried again with the next cleaning", why=str(error))
         return
     await refill.finish()
-    RESTORED.inc(refill.restored)
+    _mended(tables, found, refill.restored)
+
+
+def _mended(tables: Path, found: Iterable[Damage], rows: int) -> None:
+    """All of it is there again, these rows among it."""
+    RESTORED.inc(rows)
     for damage in found:
         for entry in damage.entries:
             settle(entry)
-        log.info("mended", table=_name(tables, damage), what=damage.told(), rows_of_all_tables=refill.restored)
+        log.info("mended", table=_name(tables, damage), what=damage.told(), rows_of_all_tables=rows)
 
 
 def can_mend(tables: Path, damage: Damage) -> bool:

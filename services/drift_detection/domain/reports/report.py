@@ -1,14 +1,11 @@
 """The report on a window."""
 
-from typing import Any
-
 from services.drift_detection.domain.quality.arrival import Before, arrival
 from services.drift_detection.domain.quality.counts import Counts
 from services.drift_detection.domain.quality.facts import Facts
 from services.drift_detection.domain.quality.inspector import LEVEL, told_misfits
-from services.drift_detection.domain.windows import Merged, window_id
-from shared.events import DataQualityReported, stable_id
-from shared.reference.panes import moment
+from services.drift_detection.domain.windows import Merged, about, window_id
+from shared.events import DataQualityReported
 
 
 def report(
@@ -21,7 +18,7 @@ def report(
     counts, inspector = Counts(window.sketch, facts), window.watched.inspector
     expected = inspector.expected(window.key.start, share)
     return DataQualityReported(
-        **_about(window, revision),
+        **about(window, window_id(window.key, window.watched.pane), DataQualityReported.__name__, revision),
         expected_rows=None if expected is None else expected.rows,
         low_rows=None if expected is None else expected.low,
         high_rows=None if expected is None else expected.high,
@@ -33,24 +30,3 @@ def report(
         not_assessed=inspector.not_assessed,
         findings=tuple(inspector.find(counts, expected, before)),
     )
-
-
-def _about(window: Merged, revision: int) -> dict[str, Any]:
-    """Which window, and how many rows it has."""
-    key, watched = window.key, window.watched
-    identity = window_id(key, watched.pane)
-    return {
-        "id": stable_id(identity, DataQualityReported.__name__, revision),
-        "time": moment(window.end),
-        "model": watched.model,
-        "window_id": identity,
-        "revision": revision,
-        "digest": key.digest,
-        "reference_digest": watched.reference.digest,
-        "role": "champion",
-        "start": moment(key.start),
-        "end": moment(window.end),
-        "rows": window.sketch.rows,
-        "repeats": window.repeats,
-        "late_rows": window.late_rows,
-    }

@@ -1,7 +1,7 @@
 """The event of a comparison, and when there is something new to say."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 from services.drift_detection.domain.rollout.band import ALPHA
@@ -34,6 +34,10 @@ class Pair:
         """How its metrics are compared."""
         return Design.of(self.role)
 
+    def identity(self, start: datetime) -> str:
+        """The id of a comparison that began then."""
+        return stable_id(self.digest, self.champion, self.role, start.isoformat())
+
 
 def compared(
     pair: Pair, sofar: Sofar, end: int, last: RolloutCompared | None, loss: MetricCompared | None = None
@@ -43,12 +47,10 @@ def compared(
     """
     if sofar.start is None:
         return None
-    metrics = measured(sofar, pair.design, pair.ranges, pair.rollout)
-    if loss is not None:
-        metrics = tuple(loss if metric.name == loss.name else metric for metric in metrics)
+    found = measured(sofar, pair.design, pair.ranges, pair.rollout)
+    metrics = tuple(loss if loss is not None and metric.name == loss.name else metric for metric in found)
     verdict, why = judge(metrics, (sofar.rows, sofar.champion_rows), pair.rollout)
-    identity = stable_id(pair.digest, pair.champion, pair.role, moment(sofar.start).isoformat())
-    when = moment(end)
+    identity, when = pair.identity(moment(sofar.start)), moment(end)
     revision = last.revision + 1 if last is not None and (last.comparison_id, last.end) == (identity, when) else 0
     return RolloutCompared(
         id=stable_id(identity, "RolloutCompared", when.isoformat(), revision),

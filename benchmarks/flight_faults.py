@@ -20,7 +20,7 @@ import pyarrow.compute
 from benchmarks.rows import Row, exit_code, tell
 from models.flight_delays.data import read_flights, with_celsius
 from services.drift_detection.domain.engine import Engine, Place
-from services.drift_detection.domain.partition import PartitionState
+from services.drift_detection.domain.source.partition import PartitionState
 from services.drift_detection.domain.watched import Watched
 from shared.batch import Meta, PredictionBatch
 from shared.definition import ModelDefinition, read_definition

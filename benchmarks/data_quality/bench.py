@@ -14,11 +14,11 @@ from benchmarks.data_quality.stream import (
     Stream,
     panes,
 )
-from services.drift_detection.domain.parts import Partial, WindowKey
 from services.drift_detection.domain.quality.arrival import Before
 from services.drift_detection.domain.quality.copies import content
 from services.drift_detection.domain.quality.facts import Facts
 from services.drift_detection.domain.reports.report import report
+from services.drift_detection.domain.source.parts import Partial, WindowKey
 from services.drift_detection.domain.watched import Watched
 from services.drift_detection.domain.windows import merge
 from shared.events import DataQualityReported

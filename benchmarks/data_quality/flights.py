@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from benchmarks.rows import Row
 from models.flight_delays.data import read_flights
-from services.drift_detection.domain.parts import Partial, WindowKey
 from services.drift_detection.domain.quality.facts import Facts
 from services.drift_detection.domain.quality.record import QualityRecord
 from services.drift_detection.domain.reports.book import QualityBook
+from services.drift_detection.domain.source.parts import Partial, WindowKey
 from services.drift_detection.domain.watched import Watched
 from services.drift_detection.domain.windows import merge
 from shared.definition import read_definition

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from services.drift_detection.domain.panes import Panes
-from services.drift_detection.domain.parts import WindowKey
+from services.drift_detection.domain.source.parts import WindowKey
 from services.drift_detection.domain.watched import Watched
 
 Catalogue = Mapping[str, Watched]

@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Mapping
 
-from services.drift_detection.domain.asides import Misfit
 from services.drift_detection.domain.merging import Merging
-from services.drift_detection.domain.partition import PartitionState
-from services.drift_detection.domain.parts import Source, Tally
-from services.drift_detection.domain.sources import Place, Sources
+from services.drift_detection.domain.source.asides import Misfit
+from services.drift_detection.domain.source.partition import PartitionState
+from services.drift_detection.domain.source.parts import Source, Tally
+from services.drift_detection.domain.source.sources import Place, Sources
 from services.drift_detection.domain.watch import ModelWatch
 from services.drift_detection.domain.watched import Watched
 from shared.batch import PredictionBatch

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from services.drift_detection.domain.parts import Partial, WindowKey
+from services.drift_detection.domain.source.parts import Partial, WindowKey
+from services.drift_detection.domain.source.words import HeadWord
 from services.drift_detection.domain.watch import ModelWatch
 from services.drift_detection.domain.watched import Watched
-from services.drift_detection.domain.words import HeadWord
 from shared.reference.panes import DAY, MICROSECONDS
 
 

@@ -3,21 +3,21 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from services.drift_detection.domain.beside import Beside
 from services.drift_detection.domain.clock import watermark
 from services.drift_detection.domain.ending import ends_by, reaches, take_over
 from services.drift_detection.domain.known_rows import KnownRows
 from services.drift_detection.domain.panes import Panes
-from services.drift_detection.domain.parts import Partial, Source, Tally, WindowKey
 from services.drift_detection.domain.performance.meeting import Labels
 from services.drift_detection.domain.reports.data import Arrivals
 from services.drift_detection.domain.resting import slowest_clock
 from services.drift_detection.domain.scales import Fold, ScaleKey, Scales
+from services.drift_detection.domain.source.beside import Beside
+from services.drift_detection.domain.source.parts import Partial, Source, Tally, WindowKey
+from services.drift_detection.domain.source.words import HeadWord, PartWord, Word
 from services.drift_detection.domain.state import ModelRecord
 from services.drift_detection.domain.watch import ModelWatch
 from services.drift_detection.domain.watched import Watched
 from services.drift_detection.domain.windows import Merged, merge
-from services.drift_detection.domain.words import HeadWord, PartWord, Word
 from shared.errors import Unreadable
 from shared.events import DeploymentChanged
 from shared.reference.segments import ALL

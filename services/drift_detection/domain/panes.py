@@ -3,7 +3,7 @@
 import heapq
 from collections.abc import Iterable
 
-from services.drift_detection.domain.parts import WindowKey
+from services.drift_detection.domain.source.parts import WindowKey
 from shared.reference.segments import ALL
 
 

@@ -10,10 +10,10 @@ by the lateness; it is told then.
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
-from services.drift_detection.domain.parts import Partial, WindowKey
+from services.drift_detection.domain.source.parts import Partial, WindowKey
+from services.drift_detection.domain.source.words import HeadWord, PartWord
 from services.drift_detection.domain.state import Kept
 from services.drift_detection.domain.watched import Watched
-from services.drift_detection.domain.words import HeadWord, PartWord
 from shared.reference.segments import ALL
 
 REST_DAYS = 2

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from services.drift_detection.domain.parts import Partial, WindowKey
+from services.drift_detection.domain.source.parts import Partial, WindowKey
 from services.drift_detection.domain.state import Said
 from services.drift_detection.domain.watch import ModelWatch
 from services.drift_detection.domain.watched import Watched

@@ -10,12 +10,12 @@ from typing import cast
 import numpy as np
 
 from services.drift_detection.domain.clock import EARLIEST
-from services.drift_detection.domain.parts import Taken, WindowKey
 from services.drift_detection.domain.resting import Missed
-from services.drift_detection.domain.sources import Place
+from services.drift_detection.domain.source.parts import Taken, WindowKey
+from services.drift_detection.domain.source.sources import Place
+from services.drift_detection.domain.source.words import PartWord
 from services.drift_detection.domain.watched import Watched
 from services.drift_detection.domain.windows import window_id
-from services.drift_detection.domain.words import PartWord
 from shared.batch import PredictionBatch, Role
 from shared.events import MissedWindow, RowsTooLate, stable_id
 from shared.reference.panes import microseconds, moment, pane_starts

@@ -2,20 +2,20 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from services.drift_detection.domain.beside import Beside
-from services.drift_detection.domain.judge import Judge
-from services.drift_detection.domain.parts import WindowKey
+from services.drift_detection.domain.alarm.judge import Judge
 from services.drift_detection.domain.performance.book import PerformanceBook
 from services.drift_detection.domain.performance.label_window import Rows
 from services.drift_detection.domain.performance.words import Span, performance_estimated
 from services.drift_detection.domain.reports.data import Arrivals, QualityWatch
 from services.drift_detection.domain.reports.versions import RolloutWatch
 from services.drift_detection.domain.resting import Resting
+from services.drift_detection.domain.source.beside import Beside
+from services.drift_detection.domain.source.parts import WindowKey
+from services.drift_detection.domain.source.words import HeadWord, PartWord
 from services.drift_detection.domain.state import ModelRecord, Outgoing, PublishedWindow
 from services.drift_detection.domain.too_late import rows_after_end
 from services.drift_detection.domain.watched import Watched
 from services.drift_detection.domain.windows import Merged, window_event
-from services.drift_detection.domain.words import HeadWord, PartWord
 from shared.events import EVENT_TYPES, DeploymentChanged, Event
 from shared.reference.panes import time_of
 from shared.reference.segments import ALL

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from services.drift_detection.domain.describe import Described
-from services.drift_detection.domain.parts import Partial, WindowKey
+from services.drift_detection.domain.source.parts import Partial, WindowKey
 from services.drift_detection.domain.watched import Watched
 from shared.events import CategoricalDrift, NumericDrift, WindowClosed, WindowRevised, stable_id
 from shared.reference import Sketch

@@ -4,8 +4,8 @@ When a window ended by that rule depends on how fast partitions were read when i
 what it missed was published, with the place from which on it did: so a replay leaves out just that.
 """
 
-from services.drift_detection.domain.partition import PartitionState
-from services.drift_detection.domain.parts import Message, Partial, WindowKey
+from services.drift_detection.domain.source.partition import PartitionState
+from services.drift_detection.domain.source.parts import Message, Partial, WindowKey
 from services.drift_detection.domain.watched import Watched
 from shared.cloudevents import verified
 from shared.errors import Unreadable

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Collection
 from datetime import datetime
 from typing import NamedTuple
 
-from services.drift_detection.domain.asides import Misfit
 from services.drift_detection.domain.engine import Engine
+from services.drift_detection.domain.source.asides import Misfit
 from services.drift_detection.replay.after_end import AfterEnd, ReplayedPartition
 from services.drift_detection.replay.sources import Message
 from shared.errors import Unreadable

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from services.drift_detection.domain.sources import Place
+from services.drift_detection.domain.source.sources import Place
 from services.drift_detection.domain.watched import Watched
 from services.drift_detection.models import Bundles
 from services.drift_detection.replay.kafka import Topic

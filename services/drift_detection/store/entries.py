@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from services.drift_detection.domain.parts import Partial, Source, Tally, WindowKey
+from services.drift_detection.domain.source.parts import Partial, Source, Tally, WindowKey
 
 _VERSION = struct.Struct(">q")
 _PARTIAL = struct.Struct(">qqqI")

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from services.drift_detection.domain.merging import Merging
-from services.drift_detection.domain.parts import WindowKey
 from services.drift_detection.domain.performance.label_sources import LabelSource
 from services.drift_detection.domain.performance.label_window import LabelWindow
 from services.drift_detection.domain.performance.label_words import (
@@ -18,6 +17,7 @@ from services.drift_detection.domain.performance.label_words import (
 )
 from services.drift_detection.domain.performance.meeting import Labels
 from services.drift_detection.domain.performance.packing import pack_outcomes, unpack_outcomes
+from services.drift_detection.domain.source.parts import WindowKey
 from services.drift_detection.store.entries import (
     DAMAGED,
     HEAD,

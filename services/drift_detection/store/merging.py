@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from services.drift_detection.domain.merging import Merging
-from services.drift_detection.domain.parts import WindowKey
 from services.drift_detection.domain.scales import Fold, ScaleKey
+from services.drift_detection.domain.source.parts import WindowKey
+from services.drift_detection.domain.source.words import HeadWord, PartWord
 from services.drift_detection.domain.state import ModelRecord
 from services.drift_detection.domain.watch import ModelWatch
-from services.drift_detection.domain.words import HeadWord, PartWord
 from services.drift_detection.store.entries import (
     DAMAGED,
     HEAD,

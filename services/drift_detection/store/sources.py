@@ -3,8 +3,8 @@
 import json
 from collections.abc import Iterable, Mapping
 
-from services.drift_detection.domain.partition import PartitionState
-from services.drift_detection.domain.parts import Partial, WindowKey
+from services.drift_detection.domain.source.partition import PartitionState
+from services.drift_detection.domain.source.parts import Partial, WindowKey
 from services.drift_detection.store.entries import (
     DAMAGED,
     HEAD,

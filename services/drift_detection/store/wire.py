@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from services.drift_detection.domain.parts import Partial
-from services.drift_detection.domain.words import HeadWord, PartWord, Word
+from services.drift_detection.domain.source.parts import Partial
+from services.drift_detection.domain.source.words import HeadWord, PartWord, Word
 from services.drift_detection.store.entries import (
     DAMAGED,
     key_of,

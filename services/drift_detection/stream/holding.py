@@ -5,11 +5,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from services.drift_detection.domain.merging import Merging
-from services.drift_detection.domain.partition import PartitionState
 from services.drift_detection.domain.performance.label_sources import LabelSource, LabelSources
-from services.drift_detection.domain.sources import Sources
+from services.drift_detection.domain.source.partition import PartitionState
+from services.drift_detection.domain.source.sources import Sources
+from services.drift_detection.domain.source.words import home_of
 from services.drift_detection.domain.watched import Watched
-from services.drift_detection.domain.words import home_of
 from services.drift_detection.models import Bundles
 from services.drift_detection.store.labels import read_sources
 from services.drift_detection.store.merging import read_mergings

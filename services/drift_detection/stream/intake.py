@@ -7,15 +7,15 @@ from typing import Any
 
 from structlog import get_logger
 
-from services.drift_detection.domain.asides import Misfit
 from services.drift_detection.domain.merging import Merging
-from services.drift_detection.domain.parts import Taken
 from services.drift_detection.domain.performance.label_words import LabelWord
 from services.drift_detection.domain.performance.meeting import Labels
-from services.drift_detection.domain.sources import Place, Sources
+from services.drift_detection.domain.source.asides import Misfit
+from services.drift_detection.domain.source.parts import Taken
+from services.drift_detection.domain.source.sources import Place, Sources
+from services.drift_detection.domain.source.words import PartWord
 from services.drift_detection.domain.too_late import rows_too_late
 from services.drift_detection.domain.watched import Watched
-from services.drift_detection.domain.words import PartWord
 from services.drift_detection.models import Bundles
 from services.drift_detection.store.labels import decode_label_word, is_label_word
 from services.drift_detection.store.wire import decode_word

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from services.drift_detection.domain.performance.label_sources import LabelSources
-from services.drift_detection.domain.sources import Place
+from services.drift_detection.domain.source.sources import Place
 from services.drift_detection.models import Bundles
 from services.drift_detection.store.labels import encode_label_word, source_entry
 from services.drift_detection.stream.cycle import Quiet, Storage, release

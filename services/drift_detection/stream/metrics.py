@@ -5,8 +5,8 @@ from functools import cache
 
 from prometheus_client import Counter, Gauge
 
-from services.drift_detection.domain.parts import Tally
 from services.drift_detection.domain.progress import Progress
+from services.drift_detection.domain.source.parts import Tally
 from shared.events import Event, RowsTooLate
 
 ROWS = Counter("driftline_drift_rows_total", "Rows read, by what became of them", ["outcome"])

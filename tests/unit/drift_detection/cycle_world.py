@@ -9,7 +9,7 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.drift_detection.domain.merging import Merging
-from services.drift_detection.domain.sources import Sources
+from services.drift_detection.domain.source.sources import Sources
 from services.drift_detection.domain.watched import Watched
 from services.drift_detection.store.entries import Entry, version_of
 from services.drift_detection.store.incidents import Told, decode_incidents

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from services.drift_detection.domain.asides import Misfit
 from services.drift_detection.domain.engine import Engine
-from services.drift_detection.domain.partition import PartitionState
-from services.drift_detection.domain.sources import Place
+from services.drift_detection.domain.source.asides import Misfit
+from services.drift_detection.domain.source.partition import PartitionState
+from services.drift_detection.domain.source.sources import Place
 from shared.batch import PredictionBatch
 from shared.events import DataQualityReported, DeploymentChanged, Event, RolloutCompared
 from shared.events.base import stable_id

@@ -9,9 +9,9 @@ import pytest
 
 from services.drift_detection.api import build_app
 from services.drift_detection.domain.merging import Merging
-from services.drift_detection.domain.partition import PartitionState
 from services.drift_detection.domain.progress import Progress, progress
-from services.drift_detection.domain.sources import Place, Sources
+from services.drift_detection.domain.source.partition import PartitionState
+from services.drift_detection.domain.source.sources import Place, Sources
 from services.drift_detection.domain.state import Incident
 from services.drift_detection.models import Bundles
 from services.drift_detection.settings import Settings

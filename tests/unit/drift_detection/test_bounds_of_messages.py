@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from services.drift_detection.domain.incidents import MOST_KEPT, REMEMBERED, IncidentBook
-from services.drift_detection.domain.parts import WindowKey
+from services.drift_detection.domain.alarm.incidents import MOST_KEPT, REMEMBERED, IncidentBook
+from services.drift_detection.domain.source.parts import WindowKey
 from services.drift_detection.domain.state import Incident
 from services.drift_detection.domain.windows import MOST_HISTOGRAMS, Merged, shown, window_event
 from shared.events import DriftedFeature

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from services.drift_detection.domain.merging import Merging
-from services.drift_detection.domain.partition import PartitionState
-from services.drift_detection.domain.parts import Partial, Source, Tally, WindowKey
+from services.drift_detection.domain.source.partition import PartitionState
+from services.drift_detection.domain.source.parts import Partial, Source, Tally, WindowKey
+from services.drift_detection.domain.source.words import HeadWord, PartWord, Telling
 from services.drift_detection.domain.state import ModelRecord
 from services.drift_detection.domain.watch import ModelWatch
-from services.drift_detection.domain.words import HeadWord, PartWord, Telling
 from services.drift_detection.store import merging as models
 from services.drift_detection.store import sources as parts
 from services.drift_detection.store.entries import Entry, partition_of, version_of

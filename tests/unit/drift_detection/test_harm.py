@@ -11,12 +11,12 @@ import pytest
 from aiokafka.errors import MessageSizeTooLargeError
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.drift_detection.domain.incidents import MOST_SHOWN, MOST_TOLD, told
+from services.drift_detection.domain.alarm.incidents import MOST_SHOWN, MOST_TOLD, told
 from services.drift_detection.domain.merging import Merging
-from services.drift_detection.domain.partition import PartitionState
 from services.drift_detection.domain.performance.risk import GREATEST_STAKE, LEAST_STAKE, RiskState
-from services.drift_detection.domain.sources import Place, Sources
-from services.drift_detection.domain.words import PartWord
+from services.drift_detection.domain.source.partition import PartitionState
+from services.drift_detection.domain.source.sources import Place, Sources
+from services.drift_detection.domain.source.words import PartWord
 from services.drift_detection.replay.after_end import AfterEnd
 from services.drift_detection.replay.recompute import Span, Word, recompute
 from services.drift_detection.stream.voice import Voice

@@ -2,10 +2,10 @@ from dataclasses import replace
 
 import pytest
 
-from services.drift_detection.domain.incidents import HOUR, QUIET, REMEMBERED, Alarm, IncidentBook
-from services.drift_detection.domain.parts import WindowKey
+from services.drift_detection.domain.alarm.incidents import HOUR, QUIET, REMEMBERED, Alarm, IncidentBook
+from services.drift_detection.domain.alarm.trail import Verdict
+from services.drift_detection.domain.source.parts import WindowKey
 from services.drift_detection.domain.terms import Terms
-from services.drift_detection.domain.trail import Verdict
 from shared.events import DriftDetected, DriftedFeature, DriftResolved, DriftRetracted
 from shared.events.base import stable_id
 from tests.unit.drift_detection.pumps import DIGEST, START

@@ -4,8 +4,8 @@ import pytest
 
 from services.drift_detection.domain.merging import Merging
 from services.drift_detection.domain.performance.label_sources import LabelSources
+from services.drift_detection.domain.source.words import HeadWord
 from services.drift_detection.domain.watched import Watched
-from services.drift_detection.domain.words import HeadWord
 from services.drift_detection.store.labels import decode_label_word, read_sources
 from services.drift_detection.store.merging import read_mergings
 from services.drift_detection.stream.cycle import ModelCycle

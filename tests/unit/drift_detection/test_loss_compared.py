@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from services.drift_detection.domain.merging import Merging
-from services.drift_detection.domain.partition import PartitionState
 from services.drift_detection.domain.performance.label_sources import LabelSources
 from services.drift_detection.domain.rollout.evidence import Design, Evidence
 from services.drift_detection.domain.rollout.sums import PLACE, Sums
-from services.drift_detection.domain.sources import Place, Sources
+from services.drift_detection.domain.source.partition import PartitionState
+from services.drift_detection.domain.source.sources import Place, Sources
 from services.drift_detection.domain.watched import Watched
 from services.drift_detection.store.labels import window_entries
 from services.drift_detection.store.merging import head_entry, model_entry, part_entry, read_mergings

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from services.drift_detection.domain.merging import Merging
-from services.drift_detection.domain.partition import PartitionState
-from services.drift_detection.domain.parts import Partial, WindowKey
-from services.drift_detection.domain.sources import Place, Sources
+from services.drift_detection.domain.source.partition import PartitionState
+from services.drift_detection.domain.source.parts import Partial, WindowKey
+from services.drift_detection.domain.source.sources import Place, Sources
+from services.drift_detection.domain.source.words import HeadWord, PartWord, Word, home_of
 from services.drift_detection.domain.watched import Watched
-from services.drift_detection.domain.words import HeadWord, PartWord, Word, home_of
 from shared.errors import Unreadable
 from shared.events import WindowClosed, WindowRevised
 from shared.reference import Sketch

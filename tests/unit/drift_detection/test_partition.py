@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from services.drift_detection.domain.partition import PartitionState
-from services.drift_detection.domain.parts import Source, Tally, WindowKey
+from services.drift_detection.domain.source.partition import PartitionState
+from services.drift_detection.domain.source.parts import Source, Tally, WindowKey
 from shared.errors import Unreadable
 from shared.features import Rows
 from tests.unit.drift_detection.pumps import DIGEST, HOUR, START, batch, hours, watched

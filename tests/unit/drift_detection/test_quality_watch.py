@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from services.drift_detection.domain.asides import Misfit
 from services.drift_detection.domain.merging import Merging
-from services.drift_detection.domain.partition import PartitionState
-from services.drift_detection.domain.parts import Source, Tally
-from services.drift_detection.domain.sources import Place, Sources
+from services.drift_detection.domain.source.asides import Misfit
+from services.drift_detection.domain.source.partition import PartitionState
+from services.drift_detection.domain.source.parts import Source, Tally
+from services.drift_detection.domain.source.sources import Place, Sources
 from shared.events import DataQualityReported
 from shared.failures import Failed
 from shared.reference.panes import time_of

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from services.drift_detection.domain.engine import Engine
-from services.drift_detection.domain.partition import PartitionState
 from services.drift_detection.domain.resting import slowest_clock
-from services.drift_detection.domain.sources import Place
+from services.drift_detection.domain.source.partition import PartitionState
+from services.drift_detection.domain.source.sources import Place
+from services.drift_detection.domain.source.words import HeadWord
 from services.drift_detection.domain.watched import Watched
-from services.drift_detection.domain.words import HeadWord
 from shared.batch import PredictionBatch, encode_batch
 from shared.events import Event, RowsTooLate, WindowClosed, WindowRevised
 from shared.kafka.admin import PREDICTIONS

@@ -12,9 +12,9 @@ from services.drift_detection.domain.rollout.comparison import Comparison, Pane,
 from services.drift_detection.domain.rollout.evidence import Design, Evidence
 from services.drift_detection.domain.rollout.rows import Answers, add_rows
 from services.drift_detection.domain.rollout.sums import Sums
+from services.drift_detection.domain.source.words import PartWord
 from services.drift_detection.domain.state import ModelRecord
 from services.drift_detection.domain.watch import ModelWatch
-from services.drift_detection.domain.words import PartWord
 from shared.events import RolloutCompared
 from shared.reference.panes import moment, time_of
 from tests.unit.drift_detection.lives import FIRST, OTHER, Life, Message, deployed, shadows

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from services.drift_detection.domain.engine import Engine, Place
-from services.drift_detection.domain.partition import PartitionState
+from services.drift_detection.domain.source.partition import PartitionState
 from services.drift_detection.domain.watched import Watched
 from shared.batch import PredictionBatch
 from shared.events import DataQualityReported, Event, WindowClosed, WindowRevised, stable_id

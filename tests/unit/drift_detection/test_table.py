@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from services.drift_detection.domain.partition import PartitionState
+from services.drift_detection.domain.source.partition import PartitionState
 from services.drift_detection.settings import Settings
 from services.drift_detection.store.sources import head_entry
 from services.drift_detection.store.table import NewestStore, StateTable

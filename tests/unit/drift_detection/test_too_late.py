@@ -1,8 +1,8 @@
 import numpy as np
 
-from services.drift_detection.domain.partition import PartitionState
-from services.drift_detection.domain.parts import WindowKey
-from services.drift_detection.domain.sources import Place
+from services.drift_detection.domain.source.partition import PartitionState
+from services.drift_detection.domain.source.parts import WindowKey
+from services.drift_detection.domain.source.sources import Place
 from services.drift_detection.domain.too_late import MOST_WINDOWS, rows_too_late
 from services.drift_detection.domain.windows import window_id
 from shared.events import RowsTooLate

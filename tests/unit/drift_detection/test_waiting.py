@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from services.drift_detection.domain.parts import Partial
-from services.drift_detection.domain.waiting import MOST_ROWS, Waiting
+from services.drift_detection.domain.source.parts import Partial
+from services.drift_detection.domain.source.waiting import MOST_ROWS, Waiting
 from shared.features import Float32, Rows
 from tests.unit.drift_detection.pumps import DIGEST, batch, hours, watched
 

@@ -1,8 +1,8 @@
 """A bundle that can't be read is looked for less and less often, and taken once it is there."""
 
 from services.drift_detection.domain.merging import Merging
-from services.drift_detection.domain.partition import PartitionState
-from services.drift_detection.domain.sources import Place, Sources
+from services.drift_detection.domain.source.partition import PartitionState
+from services.drift_detection.domain.source.sources import Place, Sources
 from services.drift_detection.domain.watched import Watched
 from services.drift_detection.stream.intake import MOST_PAUSE, WordIntake
 from shared.errors import Unreadable

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from services.drift_detection.domain.incidents import QUIET
-from services.drift_detection.domain.parts import Partial, WindowKey
+from services.drift_detection.domain.alarm.incidents import QUIET
+from services.drift_detection.domain.source.parts import Partial, WindowKey
 from services.drift_detection.domain.state import ModelRecord
 from services.drift_detection.domain.watch import ModelWatch
 from services.drift_detection.domain.windows import Merged, merge, window_id

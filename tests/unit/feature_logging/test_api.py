@@ -34,6 +34,53 @@ async def fill(state: Path) -> None:
 
 
 HOUR = "2013-03-01T00:00:00Z"
+COMPLETE = {
+    "complete": True,
+    "partitions": [
+        {
+            "topic": "driftline.predictions",
+            "partition": 0,
+            "first_offset": 0,
+            "next_offset": 3,
+            "rows": 6,
+            "messages": 3,
+            "rejected": 1,
+            "gaps": [],
+            "lost": [],
+            "repeats": 0,
+            "problems": [],
+            "complete": True,
+            "proven": 0,
+            "head": None,
+            "hours": [
+                {
+                    "hour": "2013-03-02T00:00:00Z",
+                    "first_offset": 0,
+                    "last_offset": 2,
+                    "rows": 6,
+                    "messages": 3,
+                    "rejected": 1,
+                    "repeats": 0,
+                    "gaps": [],
+                }
+            ],
+        }
+    ],
+    "producers": [
+        {
+            "producer": "p",
+            "messages": 2,
+            "rows": 6,
+            "last_sequence": 1,
+            "missing_messages": 0,
+            "missing_rows": 0,
+            "repeated_messages": 0,
+            "holes": [],
+        }
+    ],
+    "problems": [],
+    "retired": [],
+}
 
 
 @pytest.fixture
@@ -60,54 +107,7 @@ async def test_labels_are_told_per_day(client: httpx.AsyncClient, tmp_path: Path
 
 async def test_completeness_is_answered_to_viewers(client: httpx.AsyncClient, tmp_path: Path) -> None:
     answer = await client.get("/completeness", headers=token(tmp_path, "viewer"))
-    assert answer.status_code == 200
-    assert answer.json() == {
-        "complete": True,
-        "partitions": [
-            {
-                "topic": "driftline.predictions",
-                "partition": 0,
-                "first_offset": 0,
-                "next_offset": 3,
-                "rows": 6,
-                "messages": 3,
-                "rejected": 1,
-                "gaps": [],
-                "lost": [],
-                "repeats": 0,
-                "problems": [],
-                "complete": True,
-                "proven": 0,
-                "head": None,
-                "hours": [
-                    {
-                        "hour": "2013-03-02T00:00:00Z",
-                        "first_offset": 0,
-                        "last_offset": 2,
-                        "rows": 6,
-                        "messages": 3,
-                        "rejected": 1,
-                        "repeats": 0,
-                        "gaps": [],
-                    }
-                ],
-            }
-        ],
-        "producers": [
-            {
-                "producer": "p",
-                "messages": 2,
-                "rows": 6,
-                "last_sequence": 1,
-                "missing_messages": 0,
-                "missing_rows": 0,
-                "repeated_messages": 0,
-                "holes": [],
-            }
-        ],
-        "problems": [],
-        "retired": [],
-    }
+    assert (answer.status_code, answer.json()) == (200, COMPLETE)
 
 
 async def test_quality_is_answered_per_hour_and_what_is_asked_wrongly_is_named(

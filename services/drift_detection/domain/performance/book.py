@@ -5,7 +5,6 @@ from base64 import b64decode, b64encode
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
-from services.drift_detection.domain.parts import WindowKey
 from services.drift_detection.domain.performance import risk_watch
 from services.drift_detection.domain.performance.bundle import Assessed
 from services.drift_detection.domain.performance.label_window import LabelWindow, Rows
@@ -16,6 +15,7 @@ from services.drift_detection.domain.performance.packing import pack_curve, unpa
 from services.drift_detection.domain.performance.risk_watch import RiskAlarm
 from services.drift_detection.domain.performance.version_losses import Settled
 from services.drift_detection.domain.performance.words import SETTLED, STAGES, Asked, Span, performance_measured
+from services.drift_detection.domain.source.parts import WindowKey
 from services.drift_detection.domain.state import PerformanceRecord
 from services.drift_detection.domain.watched import Watched
 from services.drift_detection.domain.windows import window_id

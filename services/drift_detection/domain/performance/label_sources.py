@@ -9,9 +9,9 @@ import numpy as np
 from services.drift_detection.domain.clock import EARLIEST, FUTURE
 from services.drift_detection.domain.performance.label_words import LabelEntry, Labelled, LabelWord
 from services.drift_detection.domain.performance.outcomes import Mask, Scorer, WindowOutcomes
-from services.drift_detection.domain.sources import Place
+from services.drift_detection.domain.source.sources import Place
+from services.drift_detection.domain.source.words import home_of
 from services.drift_detection.domain.watched import Watched
-from services.drift_detection.domain.words import home_of
 from shared.errors import Unreadable
 from shared.outcomes import OutcomeBatch
 from shared.reference.panes import microseconds, pane_starts

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from services.drift_detection.domain.parts import WindowKey
 from services.drift_detection.domain.performance.label_words import Labelled
 from services.drift_detection.domain.performance.outcomes import WindowOutcomes
 from services.drift_detection.domain.performance.packing import pack_outcomes, unpack_outcomes
+from services.drift_detection.domain.source.parts import WindowKey
 from services.drift_detection.domain.watched import Watched
 
 

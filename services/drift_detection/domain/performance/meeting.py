@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from services.drift_detection.domain.clock import watermark
-from services.drift_detection.domain.parts import WindowKey
 from services.drift_detection.domain.performance.book import PerformanceBook
 from services.drift_detection.domain.performance.label_window import Rows
 from services.drift_detection.domain.performance.label_words import LabelEntry, LabelHead, LabelWord, Stream
+from services.drift_detection.domain.source.parts import WindowKey
 from services.drift_detection.domain.watched import Watched
 
 MOST_STREAMS = 1_000  # of one partition whose last sequence is remembered

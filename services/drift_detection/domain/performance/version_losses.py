@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from services.drift_detection.domain.parts import WindowKey
 from services.drift_detection.domain.rollout.sums import PLACE, Sums
+from services.drift_detection.domain.source.parts import WindowKey
 from shared.reference.panes import Int64
 from shared.subjects import GROUPS
 

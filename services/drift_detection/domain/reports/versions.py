@@ -7,11 +7,11 @@ champion's values come beside a shadow's. Losses come when the labels of a pane 
 
 from collections.abc import Collection
 
-from services.drift_detection.domain.parts import WindowKey
 from services.drift_detection.domain.performance.version_losses import Settled, VersionLosses
 from services.drift_detection.domain.reports.trial import Trial
 from services.drift_detection.domain.rollout.record import RolloutRecord, Running
 from services.drift_detection.domain.rollout.sums import Sums
+from services.drift_detection.domain.source.parts import WindowKey
 from services.drift_detection.domain.watched import Watched
 from shared.events import DeploymentChanged
 from shared.events.rollout import RolloutCompared

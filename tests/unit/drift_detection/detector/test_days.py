@@ -3,9 +3,9 @@ from functools import cache
 import numpy as np
 import pytest
 
-from services.drift_detection.domain.days import KEPT, add, count, in_range, sums_of
+from services.drift_detection.domain.alarm.days import KEPT, add, count, in_range, sums_of
+from services.drift_detection.domain.alarm.trail import Trail
 from services.drift_detection.domain.state import Sums
-from services.drift_detection.domain.trail import Trail
 from services.drift_detection.domain.watched import Watched
 from shared.features import Rows
 from shared.reference import Sketch, build_reference

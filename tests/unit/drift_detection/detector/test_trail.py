@@ -3,9 +3,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from services.drift_detection.domain.alarm.trail import Trail, Verdict
 from services.drift_detection.domain.detector.bank import Bank, Memory, Step
 from services.drift_detection.domain.detector.memory import pack, unpack
-from services.drift_detection.domain.trail import Trail, Verdict
 from shared.reference import Sketch
 from shared.reference.segments import ALL
 from tests.unit.drift_detection.detector.worlds import FIRST

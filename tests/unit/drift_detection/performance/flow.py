@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.drift_detection.domain.merging import Merging
-from services.drift_detection.domain.parts import WindowKey
 from services.drift_detection.domain.performance.label_sources import LabelSources
-from services.drift_detection.domain.sources import Place
+from services.drift_detection.domain.source.parts import WindowKey
+from services.drift_detection.domain.source.sources import Place
+from services.drift_detection.domain.source.words import HeadWord
 from services.drift_detection.domain.watched import Watched
-from services.drift_detection.domain.words import HeadWord
 from shared.batch import Meta, Role
 from shared.definition import Label, ModelDefinition
 from shared.events import Event

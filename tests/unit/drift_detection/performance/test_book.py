@@ -3,14 +3,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from services.drift_detection.domain.beside import Beside
 from services.drift_detection.domain.known_rows import KnownRows
 from services.drift_detection.domain.merging import Merging
-from services.drift_detection.domain.parts import Partial, WindowKey
 from services.drift_detection.domain.performance.outcomes import Scorer, WindowOutcomes
+from services.drift_detection.domain.source.beside import Beside
+from services.drift_detection.domain.source.parts import Partial, WindowKey
+from services.drift_detection.domain.source.words import HeadWord, PartWord
 from services.drift_detection.domain.state import ModelRecord
 from services.drift_detection.domain.watch import ModelWatch
-from services.drift_detection.domain.words import HeadWord, PartWord
 from services.drift_detection.store import labels as store
 from services.drift_detection.store.merging import head_entry, model_entry, read_mergings
 from shared.events import DriftDetected, Event, PerformanceMeasured

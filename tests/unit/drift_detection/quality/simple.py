@@ -5,11 +5,11 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from services.drift_detection.domain.parts import Partial, WindowKey
 from services.drift_detection.domain.quality.arrival import Before
 from services.drift_detection.domain.quality.copies import content
 from services.drift_detection.domain.quality.facts import Facts
 from services.drift_detection.domain.reports.report import report
+from services.drift_detection.domain.source.parts import Partial, WindowKey
 from services.drift_detection.domain.watched import Watched
 from services.drift_detection.domain.windows import Merged, merge
 from shared.definition import Feature, Label, ModelDefinition

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.drift_detection.domain.sources import Place
+from services.drift_detection.domain.source.sources import Place
 from services.drift_detection.replay.__main__ import main
 from services.drift_detection.replay.after_end import AfterEnd
 from services.drift_detection.replay.compare import LastWords, at_revision, compare

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
-from services.drift_detection.domain.beside import Answered, Beside
 from services.drift_detection.domain.clock import Mask
-from services.drift_detection.domain.waiting import Waiting
+from services.drift_detection.domain.source.beside import Answered, Beside
+from services.drift_detection.domain.source.waiting import Waiting
 from services.drift_detection.domain.watched import Watched
 from shared.batch import PredictionBatch
 from shared.features import Float32, Rows

@@ -4,7 +4,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from services.drift_detection.domain.days import in_range, sums_of
+from services.drift_detection.domain.alarm.days import in_range, sums_of
 from services.drift_detection.domain.detector.bank import Memory, Step
 from services.drift_detection.domain.state import Sums
 from services.drift_detection.domain.watched import Watched

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from services.drift_detection.domain.asides import Misfit, check, placed_failures, refused_rows
-from services.drift_detection.domain.beside import Beside
 from services.drift_detection.domain.clock import Mask, Sorted, how_many, sort_rows
-from services.drift_detection.domain.parts import Message, Partial, Source, Taken, Tally, WindowKey
 from services.drift_detection.domain.rollout.rows import add_failures
+from services.drift_detection.domain.source.asides import Misfit, check, placed_failures, refused_rows
+from services.drift_detection.domain.source.beside import Beside
+from services.drift_detection.domain.source.parts import Message, Partial, Source, Taken, Tally, WindowKey
 from services.drift_detection.domain.watched import Watched
 from shared.batch import PredictionBatch
 from shared.reference.panes import DAY, MICROSECONDS, Int64, microseconds, pane_starts

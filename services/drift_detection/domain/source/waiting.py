@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from services.drift_detection.domain.beside import Answered, Beside
+from services.drift_detection.domain.source.beside import Answered, Beside
 from services.drift_detection.domain.watched import Watched
 from shared.features import Float32, Rows
 from shared.reference import Sketch

@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from services.drift_detection.domain.alarm.trail import Verdict
 from services.drift_detection.domain.detector.changes import ASSUMPTION
 from services.drift_detection.domain.explain.segments import moved_segments
-from services.drift_detection.domain.parts import WindowKey
+from services.drift_detection.domain.source.parts import WindowKey
 from services.drift_detection.domain.state import Incident
 from services.drift_detection.domain.terms import Terms
-from services.drift_detection.domain.trail import Verdict
 from shared.events import DriftDetected, DriftedFeature, DriftResolved, DriftRetracted, Event, stable_id
 from shared.reference.panes import MICROSECONDS, moment, time_of
 

@@ -3,17 +3,17 @@
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 
-from services.drift_detection.domain.days import count
+from services.drift_detection.domain.alarm.days import count
+from services.drift_detection.domain.alarm.incidents import Alarm, IncidentBook
+from services.drift_detection.domain.alarm.trail import Trail, Verdict
 from services.drift_detection.domain.detector.bank import Memory
 from services.drift_detection.domain.detector.effects import is_major
 from services.drift_detection.domain.detector.memory import pack, unpack
-from services.drift_detection.domain.incidents import Alarm, IncidentBook
-from services.drift_detection.domain.parts import WindowKey
 from services.drift_detection.domain.performance import risk_watch
 from services.drift_detection.domain.performance.book import PerformanceBook
 from services.drift_detection.domain.performance.risk_watch import RiskAlarm
+from services.drift_detection.domain.source.parts import WindowKey
 from services.drift_detection.domain.state import ModelRecord, PublishedWindow
-from services.drift_detection.domain.trail import Trail, Verdict
 from services.drift_detection.domain.watched import Watched
 from services.drift_detection.domain.windows import Merged, window_id
 from shared.errors import Unreadable

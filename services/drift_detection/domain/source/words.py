@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import get_args
 
 from services.drift_detection.domain.clock import EARLIEST, FUTURE, LATEST
-from services.drift_detection.domain.partition import PartitionState
-from services.drift_detection.domain.parts import Partial, Source, Tally, WindowKey
+from services.drift_detection.domain.source.partition import PartitionState
+from services.drift_detection.domain.source.parts import Partial, Source, Tally, WindowKey
 from services.drift_detection.domain.watched import Watched
 from shared.batch import Role
 from shared.reference.panes import DAY, MICROSECONDS

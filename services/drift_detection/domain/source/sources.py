@@ -3,11 +3,11 @@
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-from services.drift_detection.domain.asides import Misfit
-from services.drift_detection.domain.partition import PartitionState
-from services.drift_detection.domain.parts import Taken, WindowKey
+from services.drift_detection.domain.source.asides import Misfit
+from services.drift_detection.domain.source.partition import PartitionState
+from services.drift_detection.domain.source.parts import Taken, WindowKey
+from services.drift_detection.domain.source.words import Telling, Word
 from services.drift_detection.domain.watched import Watched
-from services.drift_detection.domain.words import Telling, Word
 from shared.batch import PredictionBatch
 
 

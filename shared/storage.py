@@ -151,10 +151,10 @@ def open_parquet(path: Path) -> pq.ParquetFile:
     return pq.ParquetFile(where, filesystem=filesystem)
 
 
-def write_parquet(rows: pa.Table, path: Path, **options: Any) -> None:
-    """As pyarrow's `write_table`; raises OSError."""
+def parquet_writer(path: Path, schema: pa.Schema, **options: Any) -> pq.ParquetWriter:
+    """To write to; the file is whole when it is closed. Raises OSError."""
     where, filesystem = _for_arrow(path)
-    pq.write_table(rows, where, filesystem=filesystem, **options)
+    return pq.ParquetWriter(where, schema, filesystem=filesystem, **options)
 
 
 def _for_arrow(path: Path) -> tuple[Any, Any]:

@@ -87,9 +87,9 @@ def _origin(number: int) -> Origin:
     return Origin(place.topic, place.partition, place.offset, place.timestamp_ms)
 
 
-def new_log(tables: Path) -> tuple[FeatureLog, Intake]:
+def new_log(tables: Path, compact_commits: int = COMPACT_COMMITS) -> tuple[FeatureLog, Intake]:
     """The log, with the service's own limits, and the handler of its messages; it holds none of them yet."""
-    log = FeatureLog(tables, Limits(COMMIT_ROWS, COMPACT_COMMITS), _trouble)
+    log = FeatureLog(tables, Limits(COMMIT_ROWS, compact_commits), _trouble)
     log.resume({(PREDICTIONS, partition): 0 for partition in range(PARTITIONS)})
     return log, Intake(log, lambda _: known())
 

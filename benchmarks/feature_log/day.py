@@ -1,5 +1,6 @@
-"""A day of commits, one after the other: how long each takes, and how many files are live."""
+"""A day of commits, one after the other, cleaned as often as a day's are: how long each takes, and the live files."""
 
+import asyncio
 import tempfile
 import time
 from pathlib import Path
@@ -11,9 +12,13 @@ from deltalake import DeltaTable
 from benchmarks.drift_stream.data import MODEL
 from benchmarks.feature_log.data import COMPACT_COMMITS, messages, new_log
 from benchmarks.rows import Row, at_most
+from services.feature_logging.settings import Settings
+from services.feature_logging.store.upkeep.vacuum import clean
+from shared.feature_log.delta_log import tables_below
 from shared.feature_log.schema import table_path
 
 COMMITS = 17_280  # one every five seconds
+HOUR = COMMITS // 24
 SIZE = 1_000  # rows of each
 
 
@@ -26,21 +31,33 @@ class Day(NamedTuple):
 
 
 async def measure(commits: int) -> Day:
-    """The first so many commits of the day, which come as soon as the one before is done."""
-    seconds, most, files = [], 0, 0
+    """The first so many commits of the day, which come as soon as the one before is done. Each hour's worth of them
+    the tables are cleaned beside them, of what is older than as many hours' worth as the service keeps.
+    """
+    seconds, most, files, hours, kept = [], 0, 0, [time.monotonic()], int(Settings().keep_hours)
     with tempfile.TemporaryDirectory() as folder:
         log, intake = new_log(Path(folder))
+        cleaning = asyncio.create_task(asyncio.sleep(0))
         for number in range(commits):
             (message,) = messages([number], SIZE, rows_a_day=COMMITS * SIZE)
             await intake.handle(message)
             began = time.perf_counter()
             await intake.flush()
             seconds.append(time.perf_counter() - began)
+            if number % HOUR == HOUR - 1:
+                hours.append(time.monotonic())
+                age = hours[-1] - hours[-kept - 1] if len(hours) > kept else hours[-1] - hours[0] + 60
+                cleaning = asyncio.create_task(asyncio.to_thread(_clean, Path(folder), age))
             if number % COMPACT_COMMITS in (0, COMPACT_COMMITS - 1):
                 files = live_files(Path(folder))
                 most = max(most, files)
-        await log.at_rest()
+        await asyncio.gather(cleaning, log.at_rest())
         return Day(seconds, live_files(Path(folder)), most)
+
+
+def _clean(tables: Path, age: float) -> None:
+    for table in tables_below(tables):
+        clean(table, (), age)
 
 
 def live_files(tables: Path) -> int:

@@ -16,7 +16,8 @@ from benchmarks.feature_log.data import COMMIT_ROWS, messages, new_log
 from benchmarks.feature_log.throughput import SIZE
 from benchmarks.rows import Row, at_most
 
-ROWS_A_DAY = 1_000_000
+ROWS_A_DAY = 1_024_000  # whole messages
+COMPACT_COMMITS = 4  # so that the first tenth of the rows is compacted, too
 EVERY = 97  # messages, a quarter of a commit
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -36,7 +37,7 @@ def write(tables: Path, rows: int) -> list[Sample]:
 
 
 async def _write(tables: Path, rows: int) -> None:
-    log, intake = new_log(tables)
+    log, intake = new_log(tables, COMPACT_COMMITS)
     for number in range(rows // SIZE):
         (message,) = messages([number], SIZE, ROWS_A_DAY)
         await intake.handle(message)

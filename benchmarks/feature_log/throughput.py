@@ -45,7 +45,7 @@ def _round(stream: Sequence[InMessage], table: pa.Table) -> Speeds:
 
     def same(folder: Path) -> None:
         for number, part in enumerate(_parts(table)):
-            write_parquet(part, folder / f"{number}.parquet")
+            write_parquet([part], folder / f"{number}.parquet")
 
     return Speeds(*(len(table) / cpu(work) for work in (ours, plain, same)))
 

@@ -3,6 +3,7 @@
 import argparse
 import json
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,13 @@ from services.feature_logging.settings import Settings
 from shared.definition import LabelKind
 from shared.errors import InvalidInput, first_problem
 from shared.events import SnapshotPin
+from shared.feature_log.holds import Hold, hold
 from shared.feature_log.keystore import FILE as KEYS
 from shared.feature_log.keystore import KeyReader
 from shared.feature_log.reading import check_model
 from shared.feature_log.snapshot import Bounds, Snapshot, pin_snapshot, read_snapshot
+
+MOST_DAYS = 3660
 
 
 def add_snapshot(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> argparse.ArgumentParser:
@@ -33,6 +37,7 @@ def add_snapshot(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("--replayed", action="store_true", help="events were replayed: as-of bounds event time only")
     parser.add_argument("--again", type=Path, help="a file with what this command printed: the same rows, or an error")
+    parser.add_argument("--hold", type=float, metavar="DAYS", help="its versions stay readable for so long")
     parser.add_argument("--output", type=Path, help="a Parquet file for the rows")
     parser.set_defaults(run=show_snapshot)
     return parser
@@ -40,6 +45,8 @@ def add_snapshot(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def show_snapshot(settings: Settings, options: argparse.Namespace) -> int:
     """Print the snapshot; raises InvalidInput, SnapshotChanged, OSError."""
+    if options.hold is not None and not 0 < options.hold <= MOST_DAYS:
+        raise InvalidInput("--hold", f"days, more than 0 and at most {MOST_DAYS}")
     wanted = _bounds(settings, options) if options.again is None else _pin(options.again)
     check_model(settings.tables, options.model)
     keys = KeyReader(settings.feature_log_keys) if (settings.feature_log_keys / KEYS).exists() else None
@@ -47,6 +54,9 @@ def show_snapshot(settings: Settings, options: argparse.Namespace) -> int:
         found = pin_snapshot(settings.tables, options.model, wanted, keys)
     else:
         found = read_snapshot(settings.tables, options.model, wanted, keys)
+    if options.hold is not None:
+        until = datetime.now(UTC) + timedelta(days=options.hold)
+        hold(settings.bundles, Hold(model=options.model, pin=found.pin, until=until))
     if options.output is not None:
         pq.write_table(found.table, options.output)
     print(json.dumps(_told(options.model, found), indent=2))  # noqa: T201  # a command's answer

@@ -11,7 +11,7 @@ import pyarrow as pa
 from deltalake.transaction import AddAction, RemoveAction
 
 from services.feature_logging.domain.evolution import conform
-from services.feature_logging.store.files import read_parquet, removal, write_files
+from services.feature_logging.store.files import parts_of, read_parquet, removal, write_file
 from services.feature_logging.store.sync import sync_all
 from services.feature_logging.store.table import LogTable
 from shared.feature_log.reading import live_files
@@ -21,7 +21,7 @@ from shared.storage import local
 APP_ID = "driftline/compaction"
 # Files from this size on are left alone, so that no row is rewritten for ever.
 SMALL = 32 * 2**20
-# At most so much is merged into one file: it is all in memory meanwhile.
+# At most so much is merged into one file.
 GROUP = 64 * 2**20
 
 File = Mapping[str, Any]
@@ -80,9 +80,10 @@ def _bounded(files: list[File]) -> Iterator[list[File]]:
 
 def _merge(table: LogTable, group: list[File]) -> list[AddAction | RemoveAction]:
     day = group[0].get(f"partition.{PARTITION}")
-    parts = [conform(read_file(table, file, day), table.schema) for file in group]
+    columns = pa.schema([field for field in table.schema if field.name != PARTITION])
+    parts = (conform(rows, columns) for file in group for rows in parts_of(table.path / file["path"]))
     removed = [removal(file, data_change=False) for file in group]
-    return [*write_files(table.path, pa.concat_tables(parts), data_change=False), *removed]
+    return [*write_file(table.path, day, parts, data_change=False), *removed]
 
 
 def read_file(table: LogTable, file: File, day: object) -> pa.Table:

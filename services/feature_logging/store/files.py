@@ -3,14 +3,16 @@
 import json
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from deltalake.transaction import AddAction, RemoveAction
 
 from services.feature_logging.store.sync import make_folder, sync, sync_all
@@ -27,9 +29,22 @@ def write_files(table: Path, rows: pa.Table, *, data_change: bool = True) -> lis
     Raises:
         OSError: the disk is full or fails; what was begun is removed.
     """
+    return _write_all(table, ((day, [part]) for day, part in _by_day(rows)), data_change=data_change)
+
+
+def write_file(table: Path, day: date | None, parts: Iterable[pa.Table], *, data_change: bool) -> list[AddAction]:
+    """Write parts of rows of one day (None: the table has no days), one after the other, into one file: no more than a
+    group of rows is in memory at once, if the parts are small. Raises as `write_files`.
+    """
+    return _write_all(table, [(day, parts)], data_change=data_change)
+
+
+def _write_all(
+    table: Path, days: Iterable[tuple[date | None, Iterable[pa.Table]]], *, data_change: bool
+) -> list[AddAction]:
     begun: list[Path] = []
     try:
-        actions = [_write(table, day, part, begun) for day, part in _by_day(rows)]
+        actions = [_write(table, day, parts, begun) for day, parts in days]
         sync_all(path.parent for path in begun)
     except OSError:
         for path in begun:
@@ -50,12 +65,12 @@ def _by_day(rows: pa.Table) -> Iterator[tuple[date | None, pa.Table]]:
         yield day.astype(date), rest if len(different) == 1 else rest.filter(pa.array(days == day))
 
 
-def _write(table: Path, day: date | None, rows: pa.Table, begun: list[Path]) -> AddAction:
+def _write(table: Path, day: date | None, parts: Iterable[pa.Table], begun: list[Path]) -> AddAction:
     folder = table if day is None else table / f"{PARTITION}={day.isoformat()}"
     make_folder(folder)
     path = folder / f"part-{uuid.uuid4()}.parquet"
     begun.append(path)
-    write_parquet(rows, path)
+    told = write_parquet(parts, path)
     sync(path)
     return AddAction(
         path=path.relative_to(table).as_posix(),
@@ -63,7 +78,7 @@ def _write(table: Path, day: date | None, rows: pa.Table, begun: list[Path]) -> 
         partition_values={} if day is None else {PARTITION: day.isoformat()},
         modification_time=time.time_ns() // 1_000_000,
         data_change=True,
-        stats=json.dumps(statistics(rows)),
+        stats=json.dumps(told),
     )
 
 
@@ -74,33 +89,72 @@ def removal(file: Mapping[str, Any], *, data_change: bool) -> RemoveAction:
     return RemoveAction(file["path"], data_change, time.time_ns() // 1_000_000, file["size_bytes"], values)
 
 
-def write_parquet(rows: pa.Table, path: Path) -> None:
-    """In groups small enough that one row is read without many others. Floats get no dictionary and no statistics: they
-    hardly repeat, and so both cost time, and the first space.
+def write_parquet(parts: Iterable[pa.Table], path: Path) -> dict[str, object]:
+    """In groups small enough that one row is read without many others; gives Delta's statistics of the file. There is
+    at least one part.
     """
-    others = [field.name for field in rows.schema if not pa.types.is_floating(field.type)]
-    texts = [name for name in others if pa.types.is_string(rows.schema.field(name).type)]
+    count, ends, groups = 0, list[pa.Table](), _in_groups(parts)
+    first = next(groups)
+    with _writer(first.schema, path) as writer:
+        for rows in chain([first], groups):
+            writer.write_table(rows, row_group_size=GROUP_ROWS)
+            count += len(rows)
+            ends.append(_ends(rows))
+    return _statistics(count, _ends(pa.concat_tables(ends)))
+
+
+def _in_groups(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows, a multiple of GROUP_ROWS at a time until the last."""
+    waiting: list[pa.Table] = []
+    for part in parts:
+        waiting.append(part)
+        count = sum(map(len, waiting))
+        if count > GROUP_ROWS:
+            rows = pa.concat_tables(waiting)
+            whole = (count - 1) // GROUP_ROWS * GROUP_ROWS
+            yield rows.slice(0, whole)
+            waiting = [rows.slice(whole)]
+    yield pa.concat_tables(waiting)
+
+
+def _writer(schema: pa.Schema, path: Path) -> pq.ParquetWriter:
+    """Floats get no dictionary and no statistics: they hardly repeat, and so both cost time, and the first space."""
+    others = [field.name for field in schema if not pa.types.is_floating(field.type)]
+    texts = [name for name in others if pa.types.is_string(schema.field(name).type)]
     options: dict[str, Any] = {"use_dictionary": texts, "write_statistics": others}
-    storage.write_parquet(rows, path, compression="zstd", row_group_size=GROUP_ROWS, **options)
+    return storage.parquet_writer(path, schema, compression="zstd", **options)
 
 
 def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """The rows of a file; text and bytes in their plain form: with that of delta-rs's files pyarrow can't do much."""
-    rows = open_parquet(path).read(columns=None if columns is None else list(columns))
+    return _as_plain(open_parquet(path).read(columns=None if columns is None else list(columns)))
+
+
+def parts_of(path: Path) -> Iterator[pa.Table]:
+    """As `read_parquet`, a group of rows after the other."""
+    file = open_parquet(path)
+    for number in range(file.num_row_groups):
+        yield _as_plain(file.read_row_group(number))
+
+
+def _as_plain(rows: pa.Table) -> pa.Table:
     plain = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
     fields = [field.with_type(plain.get(field.type, field.type)) for field in rows.schema]
     return rows.cast(pa.schema(fields))
 
 
-def statistics(rows: pa.Table) -> dict[str, object]:
-    """Delta's statistics of a file: rows, and least, greatest and nulls of each INDEXED column."""
-    least: dict[str, object] = {}
-    greatest: dict[str, object] = {}
-    for name in INDEXED:
-        if name in rows.column_names:
-            ends = pc.call_function("min_max", [rows.column(name)])
-            least[name], greatest[name] = _plain(ends["min"]), _plain(ends["max"])
-    return {"numRecords": len(rows), "minValues": least, "maxValues": greatest, "nullCount": dict.fromkeys(least, 0)}
+def _ends(rows: pa.Table) -> pa.Table:
+    """The least and the greatest value of each INDEXED column."""
+    names = [name for name in INDEXED if name in rows.column_names]
+    ends = [pc.call_function("min_max", [rows.column(name)]) for name in names]
+    columns = [pa.array([each["min"], each["max"]], each["min"].type) for each in ends]
+    return pa.table(columns, names)
+
+
+def _statistics(count: int, ends: pa.Table) -> dict[str, object]:
+    """Delta's of a file: rows, and least, greatest and nulls of each INDEXED column."""
+    least, greatest = ({name: _plain(ends.column(name)[row]) for name in ends.column_names} for row in (0, 1))
+    return {"numRecords": count, "minValues": least, "maxValues": greatest, "nullCount": dict.fromkeys(least, 0)}
 
 
 def _plain(value: pa.Scalar) -> object:

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from services.retrain_trigger.pipeline.rows import category_lists, labelled, spl
 from shared.bundle import BundleContents, write_bundle
 from shared.cloudevents import rfc3339
 from shared.errors import InvalidInput
+from shared.feature_log.holds import TRAINING, Hold, hold
 from shared.feature_log.privacy import withheld
 from shared.feature_log.snapshot import Bounds, pin_snapshot
 from shared.features import Float32
@@ -47,6 +49,8 @@ def pin(space: Workspace) -> Result:
     always = job.start == ALWAYS
     with reading_the_log():
         space.snapshot = pin_snapshot(space.tables, definition.name, bounds, space.keys, all_there_is=always)
+    until = datetime.now(UTC) + TRAINING
+    hold(job.places.bundles, Hold(model=definition.name, pin=space.snapshot.pin, until=until))
     training, holdout = split(space.snapshot.table, space.holdout_start)
     if len(training) < definition.retraining.min_rows:
         needed = definition.retraining.min_rows

@@ -160,7 +160,7 @@ async def test_while_the_disk_refuses_a_commit_the_answer_is_503(
 ) -> None:
     make_keys(tmp_path)
     monkeypatch.setattr("services.feature_logging.api.WAIT_SECONDS", 0.05)
-    monkeypatch.setattr("shared.storage.pq.write_table", no_space)
+    monkeypatch.setattr("shared.storage.pq.ParquetWriter", no_space)
     settings = Settings(state=tmp_path)
     log = feature_log(settings.tables)
     await Intake(log, FakeBundles({DIGEST: definition()}).get).handle(prediction_message(0))

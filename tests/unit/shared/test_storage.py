@@ -13,8 +13,7 @@ from shared.storage import Overwrites, check_exclusive
 def anyhow(store: MemoryFileSystem, path: str, value: bytes, mode: str) -> None:
     """What a store does that knows no If-None-Match."""
     assert mode == "create"
-    with store.open(path, "wb") as file:
-        file.write(value)
+    store.open(path, "wb", data=value)
 
 
 def test_a_store_that_overwrites_is_refused_and_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:

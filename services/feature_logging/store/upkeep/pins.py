@@ -1,4 +1,4 @@
-"""Which versions of the tables must stay readable: those that a bundle in the store was trained on."""
+"""Which versions of the tables must stay readable: those that a bundle in the store was trained on, or will be."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ from shared.bundle import DEFINITION, LINEAGE, named_as_bundle
 from shared.definition import decode_definition
 from shared.errors import InvalidInput
 from shared.events import SnapshotPin
+from shared.feature_log.holds import holds
 from shared.lineage import Lineage
 
 log = get_logger()
@@ -19,7 +20,9 @@ Pins = Mapping[str, frozenset[int]]
 
 
 class PinnedVersions:
-    """What the bundles of a store pin. A bundle never changes, so each is read once; an approval binds to a bundle."""
+    """What the bundles of a store pin, and holds of those to come. A bundle never changes, so each is read once; an
+    approval binds to a bundle.
+    """
 
     def __init__(self, bundles: Path) -> None:
         self._bundles = bundles
@@ -30,15 +33,16 @@ class PinnedVersions:
         """The pinned versions by table.
 
         Raises:
-            OSError: the store can't be read or is empty, as if it were another folder, or a bundle in it can't be read,
-                for example since it is being copied: nobody knows what is pinned.
+            OSError: the store can't be read or is empty, as if it were another folder, or a bundle or hold in it can't
+                be read, for example since it is being copied: nobody knows what is pinned.
         """
         found: dict[str, set[int]] = defaultdict(set)
         bundles = [path for path in self._bundles.iterdir() if not path.name.startswith(".")]
         if not bundles:
             raise FileNotFoundError(f"{self._bundles} holds no bundle, so it is not known which versions are pinned")
-        for path in bundles:
-            for table, version in self._of(path).items():
+        held = [pinned_tables(each.model, each.pin) for each in holds(self._bundles)]
+        for tables in (*map(self._of, bundles), *held):
+            for table, version in tables.items():
                 found[table].add(version)
         return {table: frozenset(versions) for table, versions in found.items()}
 

@@ -1,6 +1,6 @@
 import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,6 +13,7 @@ from services.retrain_trigger.pipeline.job import Result, Workspace
 from services.retrain_trigger.pipeline.steps import work
 from shared.bundle import open_bundle
 from shared.errors import DriftlineError, InvalidInput
+from shared.feature_log.holds import holds
 from shared.feature_log.schema import table_path
 from shared.feature_log.snapshot import read_snapshot
 from tests.unit.retrain_trigger.stand import A_DAY, MODEL, ONSET, START, WAIT_UNTIL, Stand, definition_text, history
@@ -37,6 +38,14 @@ def test_the_last_two_days_are_the_holdout_and_all_rows_before_are_for_training(
     assert (pinned["training_rows"], pinned["holdout_rows"]) == (29 * A_DAY, 2 * A_DAY)
     assert pinned["holdout_start"] == "2013-03-30T00:00:00Z"
     assert pinned["pin"]["rows"] == 31 * A_DAY
+
+
+def test_what_the_rows_were_read_from_is_held_until_long_after_the_bundle_is_there(
+    stand: Stand, whole: dict[Step, Result]
+) -> None:
+    held = [each for each in holds(stand.settings.bundles) if each.pin.model_dump(mode="json") == whole["pin"]["pin"]]
+    assert {each.model for each in held} == {MODEL}
+    assert min(each.until for each in held) > datetime.now(UTC) + timedelta(days=6)
 
 
 def test_the_challenger_beats_a_champion_whose_feed_went_wrong_on_the_same_holdout(whole: dict[Step, Result]) -> None:

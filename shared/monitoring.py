@@ -17,7 +17,9 @@ class Monitoring(Section):
     """Panes of `pane_seconds` of event time; at most one false alarm in `period_days`.
 
     `nominal_rows`: rows of a step that the detector is tuned for. `season`: what the reference is split by, for
-    features that go up and down with it.
+    numbers that go up and down with it. Only the values of numeric features and scores are: levels of categorical
+    features and rates of missing rows, zeros and values out of range are held against all rows, and where they go with
+    the season only larger changes are found.
 
     `risk_tolerance`: a risk that is more than this share above the reference's is an alarm, once labels show it.
     `segments` names categorical features: the most frequent levels of each are watched apart, too. For people panes

@@ -71,12 +71,14 @@ class _Column:
 
 
 def _one_value(window: Counts) -> Mask:
-    """Numeric columns whose values all lie in one place of the grid: n·Σx² = (Σx)², in whole numbers.
+    """Numeric columns whose values all lie in one fine bin, and there in one place of the grid: n·Σx² = (Σx)², in whole
+    numbers. A place alone says little where a rare sentinel stretches the grid.
 
     Those clipped to the end of the grid may differ, so values beyond the range don't count.
     """
     sketch = window.sketch
     inside: Mask = sketch.outside.sum(axis=0) < window.present
+    inside &= (sketch.counts[:, 1:] > 0).sum(axis=1) == 1
     sums: list[int] = sketch.sums.sum(axis=1).tolist()
     present: Int64 = window.present
     squares = zip(sketch.total_squares(), sums, present.tolist(), strict=True)

@@ -99,11 +99,6 @@ def _rank(pair: Row) -> Rank:
     return pair["label_time"], -logged, -partition, -offset, -position
 
 
-def _counts_more(label: Label, last: Row) -> bool:
-    """Than the label in force; what only says the same again does not."""
-    return label.rank > _rank(last) and (label.time, label.value) != (last["label_time"], last["label"])
-
-
 def new_pairs(
     meetings: Iterable[Meeting], before: Mapping[PairKey, Row], counts: Callable[[Label, Row], bool]
 ) -> list[dict[str, Any]]:
@@ -116,7 +111,7 @@ def new_pairs(
     for trigger, label, prediction in meetings:
         key = (*label.key, label.business, prediction["role"], prediction["bundle_digest"])
         last = known.get(key)
-        if (last and not _counts_more(label, last)) or not counts(label, prediction):
+        if (last and label.rank <= _rank(last)) or not counts(label, prediction):
             continue
         pair = _pair(trigger, label, last or prediction)  # what is taken back was of that answer
         pair["replaced"] = last["label"] if last else None

@@ -36,7 +36,7 @@ class Source(NamedTuple):
 
 
 def find(source: Source, wanted: Wanted) -> pa.Table:
-    """All rows whose request id is wanted, in the columns of the source's schema.
+    """All rows whose event time lies in a span wanted of their request id, in the columns of the source's schema.
 
     Only files and row groups are looked at whose event times overlap a span, whichever id's; of these the ids are read
     first, and the other columns only where one was found.
@@ -48,7 +48,7 @@ def find(source: Source, wanted: Wanted) -> pa.Table:
         except Moved:
             source = source._replace(delta=read_table(source.path))
         else:
-            return pa.concat_tables(found) if found else source.schema.empty_table()
+            return _within(pa.concat_tables(found), wanted) if found else source.schema.empty_table()
 
 
 def rows_of(table: pa.Table) -> list[dict[str, Any]]:
@@ -58,6 +58,16 @@ def rows_of(table: pa.Table) -> list[dict[str, Any]]:
             table = table.set_column(position, field.name, table.column(field.name).cast(pa.int64()))
     rows: list[dict[str, Any]] = table.to_pylist()
     return rows
+
+
+def _within(rows: pa.Table, wanted: Wanted) -> pa.Table:
+    """Those in their own spans: which others lie in the same groups is chance."""
+    ids, times = rows.column("request_id").to_pylist(), rows.column("event_time").cast(pa.int64()).to_pylist()
+    kept = [
+        any(span.first <= time <= span.last for span in wanted[request_id])
+        for request_id, time in zip(ids, times, strict=True)
+    ]
+    return rows.filter(pa.array(kept, pa.bool_()))
 
 
 class Moved(Exception):  # no error: look again

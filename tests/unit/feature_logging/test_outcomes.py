@@ -70,6 +70,15 @@ async def test_of_two_labels_of_one_time_that_which_was_logged_first_counts_wher
     assert snapshot.table["label"].to_pylist() == [1.0]
 
 
+async def test_a_label_read_first_that_says_what_the_first_logged_says_does_not_hide_it(tmp_path: Path) -> None:
+    worker = Worker(tmp_path)
+    await worker.read(labelled(0, L(A, 0, 60)), labelled(1, L(A, 1, 60)))
+    told = await worker.read(predicted(0, A), labelled(2, L(A, 0, 60)))
+    assert told == [(A, 0, "champion", 0.0, 0.0, "label"), (A, 0, "champion", 0.0, None, "label")]
+    snapshot = pin_snapshot(tmp_path, MODEL, Bounds(at(0), at(60), at(90), "binary"))
+    assert snapshot.table["label"].to_pylist() == [0.0]
+
+
 async def test_what_does_not_count_is_no_outcome_and_hides_none(tmp_path: Path) -> None:
     worker = Worker(tmp_path)
     assert await worker.read(predicted(0, A, minutes=30), labelled(0, L(A, 1, 29), L(A, 2, 90))) == []
@@ -100,6 +109,15 @@ async def test_every_role_that_answered_meets_the_label_once(tmp_path: Path) -> 
     assert first.champion_scores is not None
     assert last.champion_scores is not None
     assert first.champion_scores.tolist() == last.champion_scores.tolist() == [[0.75]]
+
+
+@pytest.mark.parametrize("others", [[], [B]], ids=["alone", "with a label for another row of the champion's file"])
+async def test_every_role_is_met_wherever_its_row_lies(tmp_path: Path, others: list[str]) -> None:
+    worker = Worker(tmp_path)  # both ids are of minute 0, and A was answered later
+    await worker.read(predicted(0, B), predicted(1, A, minutes=1))
+    await worker.read(predicted(2, A, minutes=1, role="shadow", digest="e" * 64))
+    met = await worker.read(labelled(0, *(L(name, 1) for name in (A, *others))))
+    assert [role for name, _, role, *_ in met if name == A] == ["champion", "shadow"]
 
 
 STREAM = [predicted(0, A, B), labelled(0, L(A, 1), L(B, 0), L(C, 1)), predicted(1, C), labelled(1, L(B, 1, 80))]

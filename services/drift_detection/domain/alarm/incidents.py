@@ -1,11 +1,12 @@
 """Incidents: which alarm opens one, which joins, and what ends it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from services.drift_detection.domain.alarm.trail import Verdict
 from services.drift_detection.domain.detector.changes import ASSUMPTION
+from services.drift_detection.domain.explain.foremost import by_weight, foremost
 from services.drift_detection.domain.explain.segments import moved_segments
 from services.drift_detection.domain.source.parts import WindowKey
 from services.drift_detection.domain.state import Incident
@@ -175,8 +176,9 @@ class IncidentBook:
 
     def _end(self, incident: Incident, state: Literal["resolved", "retracted"], reason: str, time: int) -> None:
         incident.state, incident.reason, incident.closed = state, reason, time
-        incident.features = {one.stream: one for one in told(incident.features, shown=0)}
-        incident.also_moved = {one.stream: one for one in told(incident.also_moved, shown=0)}
+        ordered = by_weight(incident.features.values())[:MOST_TOLD]
+        incident.features = plain(ordered, but=foremost(ordered))
+        incident.also_moved = plain([*incident.also_moved.values()][:MOST_TOLD])
         self._forget()
 
     def _forget(self) -> None:
@@ -189,11 +191,15 @@ class IncidentBook:
                 self.incidents.remove(one)
 
 
-def told(features: Mapping[str, DriftedFeature], shown: int = MOST_SHOWN) -> tuple[DriftedFeature, ...]:
+def told(features: Mapping[str, DriftedFeature]) -> tuple[DriftedFeature, ...]:
     """What an event tells of them: a drift of everything must still fit into a message."""
     listed = list(features.values())[:MOST_TOLD]
-    plain = [feature.model_copy(update=NO_HISTOGRAMS) for feature in listed[shown:]]
-    return (*listed[:shown], *plain)
+    return (*listed[:MOST_SHOWN], *plain(listed[MOST_SHOWN:]).values())
+
+
+def plain(features: Iterable[DriftedFeature], but: Collection[str] = ()) -> dict[str, DriftedFeature]:
+    """Without histograms, `but` those of these streams; by stream."""
+    return {one.stream: one if one.stream in but else one.model_copy(update=NO_HISTOGRAMS) for one in features}
 
 
 def _drop_what_no_window_names(incident: Incident) -> None:

@@ -6,7 +6,8 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from services.drift_detection.domain.detector.effects import weight
-from services.drift_detection.domain.explain.search import MOST_FEATURES, Answer, Found, search
+from services.drift_detection.domain.explain.foremost import MOST_FEATURES, by_weight
+from services.drift_detection.domain.explain.search import Answer, Found, search
 from services.drift_detection.domain.explain.segments import moved_segments
 from services.drift_detection.domain.explain.sides import Sides
 from services.drift_detection.domain.explain.words import feature_lines, histogram_changes, slice_line
@@ -34,8 +35,8 @@ class SliceExplained(BaseModel):
 
 
 class FeatureExplained(BaseModel):
-    """A feature that alarmed. `weight` is effect size times importance; `searched` says whether slices were looked at:
-    none found then means that its change is everywhere alike. `measure` is what changed in the slices.
+    """A feature that alarmed, or the model's risk. `weight` is effect size times importance; `searched` says whether
+    slices were looked at: none found then means that its change is everywhere alike. `measure` is what changed in them.
     """
 
     told: DriftedFeature
@@ -55,7 +56,8 @@ class AlarmedWindow(BaseModel):
 
 class Explanation(BaseModel):
     """`slices_from` the rows of the feature log, or the monitored segments alone, named in `segments`, where the log
-    can't be read or has too few rows (`why`). `looked_at` counts slices x features. `lines` say all this in words.
+    can't be read or has too few rows, or no feature alarmed (`why`). `looked_at` counts slices x features. `lines` say
+    all this in words.
     """
 
     incident_id: str
@@ -81,11 +83,11 @@ class Explanation(BaseModel):
 
 def explain(model: str, incident: Incident, reference: Reference | None, sides: Sides | str) -> Explanation:
     """Of an incident, by the rows of `sides`; without them by segments, and it is the reason why."""
-    ordered = sorted(incident.features.values(), key=weight, reverse=True)
+    ordered = by_weight(incident.features.values())
     answer = Answer({}, {}, 0)
     if not isinstance(sides, str) and reference is not None:
         answer = search(ordered, sides, reference)
-    why = sides if isinstance(sides, str) else None if answer.looked_at else "too few rows on one side of the onset"
+    why = sides if isinstance(sides, str) else _why_not(answer)
     told = Explanation(
         model=model,
         onset=moment(incident.onset),
@@ -106,6 +108,13 @@ def explain(model: str, incident: Incident, reference: Reference | None, sides: 
         **incident.model_dump(include={"incident_id", "digest", "state", "severity"}),
     )
     return told.model_copy(update={"lines": _lines(told)})
+
+
+def _why_not(answer: Answer) -> str | None:
+    """Why no slice was looked at, if none was."""
+    if answer.looked_at:
+        return None
+    return "too few rows on one side of the onset" if answer.measures else "no feature alarmed that rows can tell of"
 
 
 def _explained(told: DriftedFeature, answer: Answer, *, searched: bool) -> FeatureExplained:
@@ -150,7 +159,7 @@ def _lines(told: Explanation) -> list[str]:
 
 def _source(told: Explanation) -> str:
     if told.why is not None:
-        return f"slices: only among the monitored segments, as the feature log could not be used: {told.why}"
+        return f"slices: only among the monitored segments, as rows could not be compared: {told.why}"
     return (
         f"slices: {told.looked_at} looked at for the first {MOST_FEATURES} features,"
         f" corrected for all of them (Holm, 5 %); {told.rows_before} rows before the onset, {told.rows_after} after"

@@ -25,7 +25,9 @@ class Outcome(NamedTuple):
 
 
 def outcome(told: DriftedFeature, sides: Sides, reference: Reference) -> Outcome | None:
-    """Of a feature or score; None if the bundle has none of this name."""
+    """Of a feature or score; None if the bundle has none of this name, or if what it is measured by is not known."""
+    if not _is_known(told):
+        return None
     for column, number in enumerate(reference.columns):
         if number.name == told.name:
             values = [_column(side, column, len(reference.numeric)) for side in (sides.before, sides.after)]
@@ -35,6 +37,11 @@ def outcome(told: DriftedFeature, sides: Sides, reference: Reference) -> Outcome
             codes = [side.rows.categorical[:, column] for side in (sides.before, sides.after)]
             return Outcome(_in_words(told), *(_of_level(told, levels, side) for side in codes))
     return None
+
+
+def _is_known(told: DriftedFeature) -> bool:
+    """Whether it is told which bins became more frequent, if that is what changed."""
+    return bool(told.recent) or told.rule in (*_OF_MEAN, "missing", "zeros", "range")
 
 
 def _column(side: Side, column: int, numeric: int) -> NDArray[np.float32]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from services.drift_detection.domain.explain.contrast import Contrast, contrast, holm
+from services.drift_detection.domain.explain.foremost import MOST_FEATURES
 from services.drift_detection.domain.explain.outcomes import Outcome, outcome
 from services.drift_detection.domain.explain.sides import Sides
 from services.drift_detection.domain.explain.slices import Slice, slices
@@ -12,7 +13,6 @@ from shared.reference import Reference
 from shared.reference.panes import Int64
 
 LEVEL = 0.05  # of all slices of all features together
-MOST_FEATURES = 3
 _MOST_SLICES = 3  # named of one feature
 _Blocks = tuple[Int64, Int64]
 

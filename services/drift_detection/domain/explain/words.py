@@ -1,13 +1,13 @@
 """An explanation in words: a line each, short enough for a terminal."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Protocol
 
-from shared.events import DriftedFeature
+from shared.events import DriftedFeature, DriftRule
 
 _MOST_CHANGES = 3
-_RULES = {
+_RULES: Mapping[DriftRule, str] = {
     "shift": "its mean moved",
     "spread": "its spread changed",
     "mix": "its mix changed",
@@ -17,6 +17,7 @@ _RULES = {
     "range": "another share lies out of the reference's range",
     "jump": "it jumped from one window to the next",
     "stuck": "it stands still",
+    "risk": "the model's loss rose",
 }
 
 

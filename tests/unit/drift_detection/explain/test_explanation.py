@@ -1,9 +1,14 @@
+from typing import get_args
+
+import pytest
+
+from services.drift_detection.domain.alarm.incidents import IncidentBook
 from services.drift_detection.domain.explain.explanation import explain
 from services.drift_detection.domain.explain.segments import moved_segments
 from services.drift_detection.domain.explain.sides import Side, Sides
-from services.drift_detection.domain.explain.words import histogram_changes
+from services.drift_detection.domain.explain.words import feature_lines, histogram_changes
 from services.drift_detection.domain.state import Incident
-from shared.events import DriftedFeature
+from shared.events import DriftedFeature, DriftRule
 from tests.unit.drift_detection.pumps import DIGEST, HOUR, hours, reference
 
 
@@ -83,6 +88,45 @@ def test_too_few_rows_are_a_reason_too() -> None:
     assert explain("pumps", incident(told("flow")), reference(), Sides(few, few)).why == (
         "too few rows on one side of the onset"
     )
+
+
+@pytest.mark.parametrize("rule", get_args(DriftRule))
+def test_every_rule_is_said_in_words(rule: DriftRule) -> None:
+    [line] = feature_lines(told("temp", rule=rule), [])
+    assert line.startswith("temp: ")
+
+
+def test_the_risk_that_alarmed_is_told_and_the_features_beside_it_are_searched() -> None:
+    risk = told("risk", rule="risk", effect=0.05, size=0.1, measure="d")
+    found = explain("pumps", incident(risk, told("flow")), reference(), sides(2))
+    assert [(one.told.name, one.searched) for one in found.features] == [("risk", False), ("flow", True)]
+    assert any(line.startswith("risk: the model's loss rose by 0.05, d = 0.10") for line in found.lines)
+    alone = explain("pumps", incident(risk), reference(), sides(2))
+    assert alone.why == "no feature alarmed that rows can tell of"
+
+
+def test_the_slice_of_an_incident_that_ended_is_told_as_while_it_was_open() -> None:
+    both = sides(0)
+    inside = both.after.rows.categorical[:, 0] == 1
+    both.after.rows.numeric[inside, 1] = 5.9
+    bins: dict[str, object] = {
+        "edges": (4, 5.8, 6),
+        "expected": (0.1, 0.8, 0.05, 0.05),
+        "recent": (0.1, 0.4, 0.45, 0.05),
+    }
+    beside = [told(f"flow_{number}", size=2.0 - number / 10, **bins) for number in range(5)]
+    book = IncidentBook("pumps", [incident(*beside[3:], told("flow", rule="shape", size=3.0, **bins), *beside[:3])])
+    opened = explain("pumps", book.incidents[0], reference(), both)
+    book.champion_changed("b" * 64, 10 * HOUR)
+    ended = explain("pumps", book.incidents[0], reference(), both)
+    assert [one.name for one in opened.features[0].slices] == ["site=south"]
+    assert ended.features[0].slices == opened.features[0].slices
+    assert [bool(one.told.recent) for one in ended.features] == [True] * 3 + [False] * 3
+
+
+def test_what_became_more_frequent_is_not_searched_where_it_is_not_known() -> None:
+    found = explain("pumps", incident(told("flow", rule="shape")), reference(), sides(2))
+    assert (found.features[0].searched, found.features[0].slices) == (False, [])
 
 
 def test_segments_are_named_once_and_all_rows_never() -> None:

@@ -108,7 +108,7 @@ def open_log(tables: Path) -> OpenLog:
     gone = {} if retired_path(tables) in damages else retired_days(tables, {each.name: each.table for each in found})
     gaps = opened(gaps_path(tables))
     told = [] if damages else [*(tables / each.name for each in found), *([gaps_path(tables)] if gaps else [])]
-    sources = frozenset(source for path in told for app in app_ids(path) if (source := _source(app)))
+    sources = frozenset(source for path in told for app in app_ids(path) if (source := source_of(app)))
     broken = {path.relative_to(tables).as_posix(): damage for path, damage in damages.items()}
     return OpenLog(found, gaps, proof, broken, gone, sources)
 
@@ -121,7 +121,7 @@ def _tables(tables: Path, opened: Callable[[Path], DeltaTable | None]) -> Iterat
             yield OpenTable(name, topic, table)
 
 
-def _source(app: str) -> Source | None:
-    """The topic partition that an app id is of."""
+def source_of(app: str) -> Source | None:
+    """The topic partition that an app id is of; None if it is of something else."""
     topic, _, partition = app.rpartition("/")
     return (topic, int(partition)) if topic in TOPICS.values() else None

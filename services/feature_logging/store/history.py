@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from services.feature_logging.domain.evolution import changed_type
 from services.feature_logging.domain.history import history_rows
 from services.feature_logging.domain.privacy import Secrets, keyed_ids, protect
+from services.feature_logging.store.compactor import record
 from services.feature_logging.store.place import Place
 from services.feature_logging.store.table import LogTable
 from shared.definition import ModelDefinition
@@ -46,7 +47,7 @@ def import_history(tables: Path, definition: ModelDefinition, file: Path, secret
     app = f"history/{hashlib.sha256(content).hexdigest()}"
     added = table.version_of(app) == 0
     if added:
-        table.append(rows, app)
+        record(table, rows, app)
     return Imported(definition.name, len(rows), added, table.delta.version())
 
 

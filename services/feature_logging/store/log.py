@@ -19,6 +19,7 @@ from services.feature_logging.store.pending import Pending, Unmade
 from services.feature_logging.store.persist import Persist
 from services.feature_logging.store.place import Place
 from services.feature_logging.store.proof import Prover
+from services.feature_logging.store.rejections import Rejections, recent_rejections
 from services.feature_logging.store.table import Fenced, LogTable, NotDurable
 from shared.errors import Unreadable
 from shared.feature_log.opened import Source
@@ -90,6 +91,11 @@ class FeatureLog:
             self._tables[place.path] = table = await self._persist.until_done(lambda: LogTable(place))
             self._compactor.opened(table)
         return self._tables[place.path]
+
+    async def rejections(self, place: Place) -> Rejections:
+        """What was rejected lately, by the table at this place; raises Fenced as `table` does."""
+        table = await self.table(place)
+        return await self.read(partial(recent_rejections, table.path, table.delta))
 
     async def holds(self, place: Place, origin: Origin) -> bool:
         """The skip rule: are this message's rows in the table, or waiting for its next commit?"""

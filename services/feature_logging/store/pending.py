@@ -65,7 +65,8 @@ class Pending:
         self.count += len(rows)
         self.nbytes += rows.nbytes
         self.judged.setdefault(app, judged)
-        self.versions[app] = version
+        # Of what is set aside, a message may come after later ones: offsets that were reached stay reached.
+        self.versions[app] = max(version, judged, self.versions.get(app, 0))
 
     def __len__(self) -> int:
         return self.count

@@ -14,8 +14,10 @@ from services.feature_logging.store.files import removal
 from services.feature_logging.store.log import FeatureLog, Limits
 from services.feature_logging.store.pending import Pending, Unmade
 from services.feature_logging.store.place import Place
+from services.feature_logging.store.rejections import Rejections
 from services.feature_logging.store.table import LogTable
 from shared.feature_log.damage import LostFile, lost_files
+from shared.feature_log.proof.reading import END
 from shared.feature_log.reading import live_files
 from shared.feature_log.schema import app_id
 from shared.storage import open_parquet
@@ -44,6 +46,10 @@ class Refill(FeatureLog):
         self._lost = lost
         self._found: dict[Path, list[_Found]] = defaultdict(list)
         self.restored = 0
+
+    async def rejections(self, place: Place) -> Rejections:  # noqa: ARG002  # the table itself may have lost some
+        """Nothing is known of them: who reads again looks first."""
+        return Rejections(since=defaultdict(lambda: END))
 
     async def holds(self, place: Place, origin: Origin) -> bool:  # noqa: ARG002  # of a wanted table each row is looked at
         """Whether the table is not wanted."""

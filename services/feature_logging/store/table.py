@@ -9,7 +9,7 @@ from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Sc
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
-from services.feature_logging.domain.evolution import conform, new_columns
+from services.feature_logging.domain.evolution import changed_type, conform, new_columns
 from services.feature_logging.store.files import write_files
 from services.feature_logging.store.pending import Pending
 from services.feature_logging.store.place import Place
@@ -86,6 +86,8 @@ class LogTable:
         moved = [app for app, version in pending.judged.items() if self.version_of(app) != version]
         if moved:
             raise Fenced(f"{self.path}: another writer has moved {', '.join(moved)}")
+        if changed := changed_type(self.schema, pending.schema):
+            raise Fenced(f"{self.path}: another writer has added a column: {': '.join(changed)}")
         self._add_columns(pending.schema)
         try:
             self.apply([*self._files(pending), *pending.removed], pending.versions)

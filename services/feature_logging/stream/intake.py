@@ -19,7 +19,7 @@ from services.feature_logging.store.labels.matcher import DEFAULT_BOUNDS, Bounds
 from services.feature_logging.store.log import FeatureLog
 from services.feature_logging.store.pending import Unmade
 from services.feature_logging.store.place import Place
-from services.feature_logging.store.rejections import Rejections, recent_rejections, told_before
+from services.feature_logging.store.rejections import Rejections, told_before
 from services.feature_logging.stream.gaps import Gaps
 from services.feature_logging.stream.outcomes import Outcomes
 from shared.batch import PredictionBatch, decode_batch
@@ -79,7 +79,7 @@ class Intake:
             await self._set_aside(origin, "replayed for another service: these rows were logged when they first came")
             return ()
         await self._gaps.passed(origin)
-        if reason := (await self._known_rejections()).get((origin.topic, origin.partition, origin.offset)):
+        if reason := (await self._known_rejections()).reason(origin):
             raise Unreadable(reason)
         if message.topic == PREDICTIONS_TOPIC:
             await self._predictions(message, origin)
@@ -96,8 +96,16 @@ class Intake:
 
     async def _set_aside(self, origin: Origin, reason: str, batch: PredictionBatch | None = None) -> None:
         await self._gaps.passed(origin)
-        if not await self._log.holds(self._rejected, origin):
+        if not await self._is_set_aside(origin):
             await self._log.add(self._rejected, rejected_row(origin, short_reason(reason), batch), origin)
+            (await self._known_rejections()).note(origin, reason)
+
+    async def _is_set_aside(self, origin: Origin) -> bool:
+        """Not by its offset alone: a message may be found unreadable only when it is read again, after later ones."""
+        rejections = await self._known_rejections()
+        if rejections.knows(origin):
+            return rejections.reason(origin) is not None
+        return await self._log.holds(self._rejected, origin)
 
     async def flush(self) -> Sequence[OutMessage]:
         """Everything taken so far is in the tables and on disk; the outcomes of it are to be sent."""
@@ -140,8 +148,7 @@ class Intake:
 
     async def _known_rejections(self) -> Rejections:
         if self._rejections is None:
-            table = await self._log.table(self._rejected)
-            self._rejections = await self._log.read(partial(recent_rejections, table.delta))
+            self._rejections = await self._log.rejections(self._rejected)
         return self._rejections
 
     async def _predictions(self, message: InMessage, origin: Origin) -> None:

@@ -13,6 +13,7 @@ from prometheus_client import Counter
 from structlog import get_logger
 
 from services.feature_logging.domain.gaps import gap_row
+from services.feature_logging.domain.origin import Origin
 from services.feature_logging.store.place import Place
 from services.feature_logging.store.refill import APP_ID, Refill
 from services.feature_logging.store.rejections import Rejections, recent_rejections
@@ -191,8 +192,9 @@ def _rejected(tables: Path, found: Sequence[Damage]) -> Rejections | None:
     """All that was ever rejected; None if some of that is itself to be mended."""
     if any(damage.table == rejected_path(tables) for damage in found):
         return None
-    table = open_table(rejected_path(tables))
-    return {} if table is None else recent_rejections(table, sys.maxsize)
+    path = rejected_path(tables)
+    table = open_table(path)
+    return Rejections() if table is None else recent_rejections(path, table, sys.maxsize)
 
 
 @dataclass
@@ -204,8 +206,8 @@ class Taking:
 
     async def take(self, message: InMessage) -> None:
         """Raises NotMended: its rows are wanted and it can't be read now, so the damage must stand until it can."""
-        place = (message.topic, message.partition, message.offset)
-        if self.rejected is not None and place in self.rejected:
+        origin = Origin(message.topic, message.partition, message.offset, message.timestamp_ms)
+        if self.rejected is not None and self.rejected.reason(origin) is not None:
             return
         try:
             await self.intake.handle(message)

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from deltalake import DeltaTable
 
 from services.feature_logging.domain.history import history_rows
 from services.feature_logging.store.history import import_history
@@ -15,6 +16,7 @@ from services.feature_logging.store.keystore import KeyStore
 from services.feature_logging.store.log import FeatureLog
 from shared.batch import request_key
 from shared.errors import InvalidInput
+from shared.feature_log.schema import table_path
 from shared.feature_log.snapshot import Bounds, pin_snapshot
 from tests.unit.feature_logging.samples import MODEL, START, definition, feature_log, place
 from tests.unit.feature_logging.test_log import take
@@ -135,13 +137,16 @@ def test_the_same_file_twice_is_there_once_and_trains(tmp_path: Path) -> None:
     assert np.isnan(snapshot.table["wind"].to_numpy()[1])
 
 
-def test_another_file_adds_its_rows(tmp_path: Path) -> None:
-    for number in range(2):
+def test_other_files_add_their_rows_and_many_are_compacted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.feature_logging.store.compactor.EVERY", 3)
+    for number in range(4):
         file = tmp_path / f"{number}.parquet"
         pq.write_table(history(request_id=[f"{number}-{row}" for row in range(3)]), file)
         assert import_history(tmp_path / "tables", definition(), file, KeyStore(tmp_path / "keys")).added
     end = START + timedelta(days=1)
-    assert len(pin_snapshot(tmp_path / "tables", MODEL, Bounds(START, end, end, "binary"))) == 4
+    assert len(pin_snapshot(tmp_path / "tables", MODEL, Bounds(START, end, end, "binary"))) == 8
+    files = DeltaTable(table_path(tmp_path / "tables", MODEL, "history")).file_uris()
+    assert len(files) < 4
 
 
 def test_a_file_that_is_no_parquet_is_refused(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from deltalake import DeltaTable
 
 from services.feature_logging.store.compaction import checkpoint
 from services.feature_logging.store.refill import Refill
+from services.feature_logging.store.rejections import Rejections
 from services.feature_logging.store.table import LogTable
 from services.feature_logging.stream.intake import Intake
 from services.feature_logging.stream.repair import NotMended, Span, Taking, make_readable, parted, write_gap
@@ -182,7 +183,7 @@ def test_what_kafka_has_no_more_is_a_gap_each_time(tmp_path: Path) -> None:
 
 async def test_what_can_not_be_read_just_now_is_not_given_up(tmp_path: Path) -> None:
     refill = Refill(tmp_path, {place(tmp_path).path: []})
-    taking = Taking(Intake(refill, FakeBundles({}).get), {(TOPIC, 0, 1): "bundle: none"})
+    taking = Taking(Intake(refill, FakeBundles({}).get), Rejections({(TOPIC, 0, 1): "bundle: none"}))
     await taking.take(prediction_message(1))  # it was rejected when it came
     with pytest.raises(NotMended, match=f"{TOPIC}/0, offset 2"):
         await taking.take(prediction_message(2))
@@ -190,5 +191,5 @@ async def test_what_can_not_be_read_just_now_is_not_given_up(tmp_path: Path) -> 
 
 async def test_what_is_put_back_is_not_matched(tmp_path: Path) -> None:
     way_in = Intake(Refill(tmp_path, {place(tmp_path).path: []}), BUNDLES.get)
-    await Taking(way_in, {}).take(prediction_message(0))
+    await Taking(way_in, Rejections()).take(prediction_message(0))
     assert way_in._outcomes.rows == 0

@@ -7,11 +7,9 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
-from services.feature_logging.domain.evolution import changed_type
 from services.feature_logging.models import Known
 from services.feature_logging.store.compaction import compact
 from services.feature_logging.store.place import Place
@@ -24,7 +22,7 @@ from shared.errors import Unreadable
 from shared.events import LabelItem, LabelsReceived, stable_id
 from shared.feature_log.completeness import completeness
 from shared.feature_log.opened import open_log
-from shared.feature_log.schema import PREDICTIONS, table_path, with_features
+from shared.feature_log.schema import PREDICTIONS, rejected_path, table_path
 from shared.feature_log.snapshot import Bounds, pin_snapshot, read_snapshot
 from shared.features import UNSEEN, Rows
 from shared.kafka.message import InMessage
@@ -45,12 +43,6 @@ FEATURES = {
     OTHER: ([WIND, ORIGIN, SPEED.replace("numeric", "categorical")], ALL),
 }
 ROWS = 4
-FORMS = {
-    "categorical plain": "string",
-    "categorical hash": "hashed",
-    "categorical encrypt": "encrypted string",
-    "numeric encrypt": "encrypted float",
-}
 
 
 def definition(version: str) -> ModelDefinition:
@@ -113,6 +105,14 @@ class Worker:
                 self.dead[each.offset] = str(error)
                 await self.intake.reject(each, str(error))
         await self.intake.flush()
+
+
+async def two(tables: Path) -> tuple[Worker, Worker]:
+    """Of one partition each."""
+    first, second = Worker(tables), Worker(tables)
+    await first.take(rows_of(REMOVED, 0))
+    await second.take(rows_of(REMOVED, 0, 1))
+    return first, second
 
 
 def table_of(tables: Path, version: int | None = None) -> DeltaTable:
@@ -180,10 +180,7 @@ async def test_a_pinned_snapshot_is_the_same_after_later_versions_and_a_new_one_
 
 @pytest.mark.parametrize("waiting", [True, False])
 async def test_a_retyped_feature_is_named_and_refused_and_no_other_row_is_lost(tmp_path: Path, waiting: bool) -> None:
-    worker, stream = (
-        Worker(tmp_path),
-        [rows_of(FIRST, 0), rows_of(RETYPED, 1), rows_of(REMOVED, 2), rows_of(RETYPED, 3)],
-    )
+    worker, stream = Worker(tmp_path), [rows_of(each, at) for at, each in enumerate((FIRST, RETYPED, REMOVED, RETYPED))]
     if waiting:
         await worker.take(*stream)
     else:
@@ -200,9 +197,7 @@ async def test_a_retyped_feature_is_named_and_refused_and_no_other_row_is_lost(t
 
 
 async def test_of_two_workers_that_add_a_feature_in_two_types_the_second_is_refused(tmp_path: Path) -> None:
-    first, second = Worker(tmp_path), Worker(tmp_path)
-    await first.take(rows_of(REMOVED, 0))
-    await second.take(rows_of(REMOVED, 0, 1))
+    first, second = await two(tmp_path)
     await first.take(rows_of(RENAMED, 1))
     await second.take(rows_of(OTHER, 1, 1))
     assert second.fenced == 1
@@ -210,21 +205,25 @@ async def test_of_two_workers_that_add_a_feature_in_two_types_the_second_is_refu
     assert completeness(open_log(tmp_path)).complete
 
 
-@pytest.mark.parametrize("before", FORMS)
-@pytest.mark.parametrize("after", FORMS)
-def test_a_feature_that_becomes_hashed_or_encrypted_is_refused_as_one_of_another_type_is(
-    tmp_path: Path, before: str, after: str
+async def test_a_writer_that_has_not_looked_for_a_minute_sees_the_type_before_it_commits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = Place(table_path(tmp_path, MODEL, "predictions"), schema_of(before))
-    refused = changed_type(LogTable(place).schema, schema_of(after))  # as the table has it on disk
-    said = f"is {FORMS[before]} in the log and can't become {FORMS[after]}; give the feature a new name"
-    assert refused == (None if before == after else ("origin", said))
+    first, second = await two(tmp_path)
+    await second.intake.handle(rows_of(OTHER, 1, 1))
+    await first.take(rows_of(RENAMED, 1))
+    monkeypatch.setattr("services.feature_logging.store.table.FRESH", 0)
+    with pytest.raises(Fenced, match="wind_speed"):
+        await second.intake.flush()
 
 
-def schema_of(form: str) -> pa.Schema:
-    kind, sensitive = form.split()
-    kept = "" if sensitive == "plain" else f', sensitive = "{sensitive}"'
-    origin = f'{{ name = "origin", kind = "{kind}"{kept} }}'
-    text = f'name = "{MODEL}"\nowner = "ops"\nfeatures = [{WIND}, {origin}]\n'
-    known = parse_definition(text + 'label = { name = "late", kind = "binary", expected_delay_hours = 1 }')
-    return with_features(PREDICTIONS, known)
+async def test_what_is_found_unreadable_only_when_it_is_read_again_is_in_a_table_though_later_ones_are_already(
+    tmp_path: Path,
+) -> None:
+    first, second = await two(tmp_path)
+    await first.take(rows_of(RENAMED, 1))
+    await second.take(rows_of(OTHER, 1, 1), rows_of(RETYPED, 2, 1))
+    for worker in (second, Worker(tmp_path)):
+        worker.read = second.read
+        await worker.take()
+        assert completeness(open_log(tmp_path)).complete
+    assert sorted(DeltaTable(rejected_path(tmp_path)).to_pyarrow_table().column("offset").to_pylist()) == [1, 2]

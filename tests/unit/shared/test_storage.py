@@ -28,3 +28,17 @@ def test_of_a_store_that_does_not_and_of_a_folder_nothing_is_left(tmp_path: Path
     check_exclusive(tmp_path)
     assert not MemoryFileSystem.store
     assert not list(tmp_path.iterdir())
+
+
+def test_a_store_that_fails_just_then_has_proved_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    proper = MemoryFileSystem.pipe_file
+
+    def at_first(store: MemoryFileSystem, path: str, value: bytes, mode: str) -> None:
+        if value == b"second":
+            raise OSError(5, "no answer")
+        proper(store, path, value, mode)
+
+    monkeypatch.setattr(MemoryFileSystem, "pipe_file", at_first)
+    with pytest.raises(OSError, match="no answer"):
+        check_exclusive(cast(Path, UPath("memory://log/tables")))
+    assert not MemoryFileSystem.store

@@ -37,6 +37,11 @@ class Entry:
         """What it is a copy of: two services may have found the same message unreadable."""
         return (self.letter.topic, self.letter.partition, self.letter.offset, self.content)
 
+    @property
+    def told(self) -> tuple[str, int, int, str]:
+        """Who said of which message that it is unreadable. After a crash a service says so again, in another letter."""
+        return (self.letter.topic, self.letter.partition, self.letter.offset, self.letter.service)
+
 
 @dataclass
 class Book:
@@ -45,6 +50,7 @@ class Book:
     entries: dict[Place, Entry] = field(default_factory=dict)
     marks: dict[Place, list[Mark]] = field(default_factory=dict)
     ends: dict[int, int] = field(default_factory=dict)
+    _alike: dict[tuple[str, int, int, str], list[Place]] = field(default_factory=dict)
 
     def take(self, message: InMessage) -> None:
         """The next message of a partition."""
@@ -53,13 +59,21 @@ class Book:
         if letter is not None:
             place, digest = (message.partition, message.offset), hashlib.sha256(letter.value).hexdigest()
             bare = replace(letter, value=b"")
-            self.entries[place] = Entry(place, bare, len(letter.value), digest, message.timestamp_ms)
+            entry = Entry(place, bare, len(letter.value), digest, message.timestamp_ms)
+            self.entries[place] = entry
+            self._alike.setdefault(entry.told, []).append(place)
         elif mark := read_mark(message):
             self.marks.setdefault(mark.letter, []).append(mark)
 
     def mark(self, entry: Entry) -> Mark | None:
-        """What counts of the marks on it."""
-        return standing(self.marks.get(entry.place, ()))
+        """What counts of the marks on it and on those that tell the same: done, else its own claim, else another's."""
+        others = [place for place in self._alike[entry.told] if place != entry.place]
+        found = [mark for place in (entry.place, *others) if (mark := self.own_mark(place))]
+        return next((mark for mark in found if mark.state == "done"), found[0] if found else None)
+
+    def own_mark(self, place: Place) -> Mark | None:
+        """What counts of the marks on the letter at this place alone."""
+        return standing(self.marks.get(place, ()))
 
     def find(self, names: Iterable[str], topic: str | None = None, reason: str | None = None) -> list[Entry]:
         """Those that are named, all if none is; of the topic, and with this text in the reason.

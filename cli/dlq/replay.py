@@ -135,7 +135,7 @@ class Replayer:
         """Close the claims of processes that have died, so many seconds ago: what they had sent is done, the rest is
         free again.
         """
-        marks = {entry.place: (entry, self._book.mark(entry)) for entry in self._book.entries.values()}
+        marks = {place: (entry, self._book.own_mark(place)) for place, entry in self._book.entries.items()}
         old = (time.time() - patience) * 1_000
         open_ = {p: (e, m) for p, (e, m) in marks.items() if m and m.state == "claimed" and m.time_ms < old}
         sent = await self._sent(open_) if open_ else {}

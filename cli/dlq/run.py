@@ -58,7 +58,7 @@ async def replay_letters(
         refused = replayer.refused(chosen)
         groups = replayer.groups(chosen)
         done = await replayer.send(groups) if really else [Outcome(group, None) for group in groups]
-    lines = [_said(outcome) for outcome in [*refused, *done]]
+    lines = [_said(outcome) for outcome in [*refused, *done]] or ["there is no dead-letter to replay"]
     if groups and not really:
         lines.append("nothing was sent: say --yes")
     return lines, bool(refused) or any(outcome.why for outcome in done)

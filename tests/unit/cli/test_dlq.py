@@ -65,6 +65,19 @@ def test_the_first_claim_holds_until_it_is_released_and_done_is_final() -> None:
     assert held == [None, "a claimed", "a claimed", "a claimed", None, "c claimed", "c done", "c done"]
 
 
+def test_what_a_service_says_again_of_a_message_is_replayed_with_the_first_letter_of_it() -> None:
+    letters = [dead_letter(original(7), "why", name) for name in ("feature_logging", "feature_logging", "inference")]
+    assert names(book_of(*letters).copies(book_of(*letters).find(["1"]))) == [["0/0", "0/1", "0/2"]]
+    states: tuple[State, ...] = ("claimed", "done")
+    for state in states:
+        book = book_of(*letters, mark(0, state, "a", 9))
+        found = [book.mark(entry) for entry in book.find([])]
+        assert [each.state if each else None for each in found] == [state, state, None]
+        assert names(book.copies(book.find([]))) == [["0/2"]]
+    own = book_of(*letters, mark(0, "claimed", "a"), mark(1, "claimed", "b"))
+    assert [each.run for each in (own.mark(own.entries[0, n]) for n in (0, 1)) if each] == ["a", "b"]
+
+
 def test_a_forged_mark_in_a_message_that_became_a_letter_counts_for_nothing() -> None:
     done = mark(0, "done", "forger", 1)
     forged = InMessage(PREDICTIONS, 0, 3, b"replay", b"", done.headers, 0)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import numpy as np
@@ -67,6 +67,8 @@ def _labels(labels: LabelsReceived) -> list[Poison]:
     good = encode(labels, "inference")
     future = replace_labels(labels, event_time=datetime(2999, 1, 1, tzinfo=UTC))
     many = labels.model_copy(update={"labels": labels.labels * 1_001})
+    days = [replace_labels(labels, event_time=datetime(2013, 1, 1, tzinfo=UTC) + timedelta(n)) for n in range(32)]
+    long = labels.model_copy(update={"labels": tuple(item for each in days for item in each.labels)})
 
     def other(old: bytes, new: bytes) -> OutMessage:
         assert old in good.value
@@ -82,6 +84,7 @@ def _labels(labels: LabelsReceived) -> list[Poison]:
         ("labels: cut", replace(good, value=good.value[:-9]), "LabelsReceived"),
         ("labels: too many", encode(many, "inference"), "labels: Tuple should have at most 1000 items"),
         ("labels: from the future", encode(future, "inference"), "lies in the future"),
+        ("labels: of too many days", encode(long, "inference"), "of at most 31 different days"),
         ("labels: no headers", replace(good, headers=()), "ce_type"),
         ("labels: forged id", forged("ce_id", b"0" * 32), "ce_id"),
         ("labels: forged subject", forged("ce_subject", b"other"), "ce_subject"),

@@ -1,6 +1,8 @@
 """Labels, as a client posts them and as inference passes them on."""
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import date, timedelta
+from itertools import islice
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -8,6 +10,9 @@ from pydantic import Field
 from shared.events.base import Event, Finite, Record, UtcTime
 
 AHEAD = timedelta(minutes=5)  # clocks differ; what came true later than this after now has not come true yet
+
+# The feature log has a file per day: labels of 1,000 days held a commit up for more than 10 s, and slow it for good.
+MOST_DAYS = 31
 
 
 class LabelItem(Record):
@@ -22,9 +27,19 @@ class LabelItem(Record):
 
 
 class LabelsReceived(Event, frozen=True):
-    """At most 1,000 labels of one model; their order does not matter, so they are spread over the partitions."""
+    """At most 1,000 labels of one model, of at most 31 different days (UTC) of event time. Their order does not matter,
+    so they are spread over the partitions.
+    """
 
     topic: ClassVar[str] = "driftline.labels"
     keyed: ClassVar[bool] = False
     type: Literal["LabelsReceived"] = "LabelsReceived"
     labels: Annotated[tuple[LabelItem, ...], Field(min_length=1, max_length=1_000)]
+
+
+def beyond_days(labels: Sequence[LabelItem]) -> int | None:
+    """The position of the first label whose day is one more than a message may have; None if there is none."""
+    first: dict[date, int] = {}
+    for position, label in enumerate(labels):
+        first.setdefault(label.event_time.date(), position)
+    return next(islice(first.values(), MOST_DAYS, None), None)

@@ -11,7 +11,7 @@ from shared.batch import request_key
 from shared.cloudevents import rfc3339
 from shared.errors import Unreadable
 from shared.events import LabelsReceived
-from shared.events.labels import AHEAD
+from shared.events.labels import AHEAD, MOST_DAYS, beyond_days
 from shared.feature_log.schema import LABELS
 
 LabelTable = Literal["labels", "business"]
@@ -25,7 +25,8 @@ def label_rows(event: LabelsReceived, origin: Origin) -> dict[LabelTable, pa.Tab
     logged. `source_row` counts the message's labels of both kinds.
 
     Raises:
-        Unreadable: a label is more than 5 minutes ahead of the message's LogAppendTime.
+        Unreadable: a label is more than 5 minutes ahead of the message's LogAppendTime, or they are of more than 31
+            different days.
     """
     labels = event.labels
     _check_times(event, origin)
@@ -61,3 +62,6 @@ def _check_times(event: LabelsReceived, origin: Origin) -> None:
         if label.event_time - origin.log_time > AHEAD:
             said = f"labels[{position}].event_time: {rfc3339(label.event_time)} lies in the future"
             raise Unreadable(f"LabelsReceived: {said}, the message came at {rfc3339(origin.log_time)}")
+    if (beyond := beyond_days(event.labels)) is not None:
+        said = f"labels[{beyond}].event_time: must be of one of at most {MOST_DAYS} different days (UTC)"
+        raise Unreadable(f"LabelsReceived: {said}")

@@ -28,7 +28,8 @@ def label_routes(sender: LabelSender, catalogue: Catalogue, body_bytes: int) -> 
         """Take labels; 202 when Kafka has them. The same label again is a repeat, a later event_time a correction.
 
         The value of a label is what the served definition's kind says, 0 or 1 if it is binary; a business outcome is
-        any number. Times are from 1970 on and at most 5 minutes ahead; a label is not older than its prediction.
+        any number. Times are from 1970 on and at most 5 minutes ahead, and those of a post are of at most 31 different
+        days (UTC); a label is not older than its prediction.
         """
         definition = catalogue.get(model).model.definition
         found = read_labels(await read_body(request, body_bytes), definition.label.kind, datetime.now(UTC))

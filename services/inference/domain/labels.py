@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from pydantic import TypeAdapter, ValidationError
 
 from shared.definition import LabelKind
 from shared.errors import InvalidInput, first_problem
 from shared.events import LabelItem, LabelsReceived, stable_id
-from shared.events.labels import AHEAD
+from shared.events.labels import AHEAD, MOST_DAYS, beyond_days
 
 PER_EVENT = 1_000
 PER_EVENT_BYTES = 700_000  # a Kafka message holds at most 1 MB
@@ -34,6 +34,9 @@ def read_labels(body: bytes, kind: LabelKind, now: datetime) -> list[LabelItem]:
         raise InvalidInput("labels", "at least one label")
     for position, label in enumerate(labels):
         _check(label, f"labels[{position}]", kind, now)
+    if (beyond := beyond_days(labels)) is not None:
+        expected = f"labels of at most {MOST_DAYS} different days (UTC) in one post; send several"
+        raise InvalidInput(f"labels[{beyond}].event_time", expected)
     return labels
 
 
@@ -54,17 +57,22 @@ def _check_time(time: datetime, where: str, now: datetime) -> None:
 
 
 def events(model: str, labels: Sequence[LabelItem]) -> Iterator[LabelsReceived]:
-    """The labels in their order, in events of at most 1,000 labels and 700 kB; the same labels give the same ids."""
+    """The labels in their order, in events of at most 1,000 labels, 31 days and 700 kB; the same labels give the same
+    ids.
+    """
     part: list[LabelItem] = []
     texts: list[str] = []
+    days: set[date] = set()
     size = 0
     for label in labels:
-        text = label.model_dump_json()
-        if part and (len(part) == PER_EVENT or size + len(text.encode()) > PER_EVENT_BYTES):
+        text, day = label.model_dump_json(), label.event_time.date()
+        full = len(part) == PER_EVENT or size + len(text.encode()) > PER_EVENT_BYTES or len(days | {day}) > MOST_DAYS
+        if part and full:
             yield _event(model, part, texts)
-            part, texts, size = [], [], 0
+            part, texts, days, size = [], [], set(), 0
         part.append(label)
         texts.append(text)
+        days.add(day)
         size += len(text.encode())
     if part:
         yield _event(model, part, texts)

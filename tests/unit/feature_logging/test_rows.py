@@ -1,7 +1,7 @@
 """From messages to rows: every value arrives by name, and what breaks the contract is refused with its reason."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from tests.unit.feature_logging.samples import (
     CATEGORIES,
     DIGEST,
     MODEL,
+    START,
     batch,
     definition,
     key,
@@ -140,6 +141,20 @@ def test_labels_and_business_outcomes_of_a_message_go_to_tables_of_their_own() -
     assert rows["labels"]["source_row"].to_pylist() == [0, 2]
     assert (rows["business"]["source_row"].to_pylist(), rows["business"]["value"].to_pylist()) == ([1], [12.5])
     assert list(label_rows(event, origin(4, 1))) == ["labels"]
+
+
+def test_labels_of_more_than_31_days_are_refused_and_named() -> None:
+    event = decode(label_message(4, count=33))
+    assert isinstance(event, LabelsReceived)
+
+    def over(days: int) -> LabelsReceived:
+        spread = (item.model_copy(update={"event_time": START - timedelta(n % days)}) for n, item in numbered)
+        return event.model_copy(update={"labels": tuple(spread)})
+
+    numbered = list(enumerate(event.labels))
+    assert len(label_rows(over(31), origin(4))["labels"]) == 33
+    with pytest.raises(Unreadable, match=r"labels\[31\]\.event_time: .* 31 different days"):
+        label_rows(over(32), origin(4))
 
 
 def test_a_shadows_rows_keep_what_the_champion_answered() -> None:

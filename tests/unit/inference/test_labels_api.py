@@ -54,6 +54,26 @@ async def test_many_labels_go_in_events_of_a_thousand(service: Service) -> None:
     assert [len(event.labels) for event in received(service.kafka.messages)] == [1_000, 1_000, 500]
 
 
+def days(number: int) -> list[dict[str, Any]]:
+    return [label(n, event_time=f"2013-{1 + n // 28:02}-{1 + n % 28:02}T00:00:00Z") for n in range(number)]
+
+
+async def test_a_post_is_of_at_most_31_days(service: Service) -> None:
+    assert (
+        await service.client.post(LABELS, json=[*days(31), label(99, event_time="2013-01-01T23:59:59Z")])
+    ).is_success
+    answer = await service.client.post(LABELS, json=[*days(31), *days(40)])
+    expected = "labels of at most 31 different days (UTC) in one post; send several"
+    told = {"error": {"field": "labels[62].event_time", "expected": expected}}
+    assert (answer.status_code, answer.json()) == (400, told)
+
+
+def test_an_event_of_posts_that_came_together_is_of_at_most_31_days() -> None:
+    posts = [read_labels(json.dumps(some).encode(), "binary", NOW) for some in (days(31), days(60)[31:], days(5))]
+    found = list(events("small", [item for some in posts for item in some]))
+    assert [len(event.labels) for event in found] == [31, 31, 3]
+
+
 async def test_the_same_labels_give_the_same_event_id_and_others_another(service: Service) -> None:
     for value in (1.0, 1.0, 0.0):
         await service.client.post(LABELS, json=[label(1, value=value)])

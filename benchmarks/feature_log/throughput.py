@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from benchmarks.feature_log.data import COMMIT_ROWS, arrow_rows, messages, new_log
 from benchmarks.rows import Row, at_least
 from services.feature_logging.store.files import write_parquet
+from shared.feature_log.schema import INDEXED
 from shared.kafka.message import InMessage
 
 SIZE = 256  # rows of a message
@@ -45,7 +46,7 @@ def _round(stream: Sequence[InMessage], table: pa.Table) -> Speeds:
 
     def same(folder: Path) -> None:
         for number, part in enumerate(_parts(table)):
-            write_parquet([part], folder / f"{number}.parquet")
+            write_parquet([part], folder / f"{number}.parquet", INDEXED)
 
     return Speeds(*(len(table) / cpu(work) for work in (ours, plain, same)))
 

@@ -1,5 +1,6 @@
 """Schemas and places of the feature log's Delta tables: `<tables>/<model>/<kind>` and `<tables>/_rejected`."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -11,8 +12,9 @@ from shared.feature_log.columns import RESERVED
 TableKind = Literal["predictions", "labels", "business", "history", "outcomes"]
 TIME = pa.timestamp("us", "UTC")
 PARTITION = "event_day"
-# The columns that files have statistics of. None of them is ever null: where a file lacks the least value of a column
-# that the table says is indexed, deltalake's readers leave that file out of any filter on the column.
+# The columns of all tables that files have statistics of: see `indexed`. None of them is ever null: where a file lacks
+# the least value of a column that the table says is indexed, deltalake's readers leave that file out of any filter on
+# the column.
 INDEXED = (
     "row",
     "event_time",
@@ -151,6 +153,14 @@ PROOF = pa.schema(
         ("hash", pa.string()),
     ]
 )
+# The columns of a model's tables that are no features. A feature may be named as a column of a table without features.
+OWN: Mapping[str, pa.Schema] = {
+    "predictions": PREDICTIONS,
+    "labels": LABELS,
+    "business": LABELS,
+    "history": HISTORY,
+    "outcomes": OUTCOMES,
+}
 REJECTED_NAME = "_rejected"
 PROOF_NAME = "_proof"
 
@@ -158,6 +168,11 @@ PROOF_NAME = "_proof"
 def table_path(tables: Path, model: str, kind: TableKind) -> Path:
     """Where a model's table of this kind lies."""
     return tables / model / kind
+
+
+def indexed(table: Path) -> Sequence[str]:
+    """Which columns the files of the table at a path have statistics of, as far as it has them: none is a feature's."""
+    return [name for name in INDEXED if table.name not in OWN or name in OWN[table.name].names]
 
 
 def rejected_path(tables: Path) -> Path:

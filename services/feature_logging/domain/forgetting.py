@@ -9,10 +9,11 @@ import pyarrow.compute as pc
 
 from services.feature_logging.domain.pairs import Meeting
 from shared.feature_log.forgotten import FORGOTTEN, Order
-from shared.feature_log.schema import TIME
+from shared.feature_log.schema import OWN, TIME
 from shared.feature_log.sealing import entity_hash
 
-# What says where a row stood and when, and which version answered: of nobody, without all the rest.
+# What says where a row stood and when, and which version answered: of nobody, without all the rest. A feature may have
+# the name of a column of another kind of table, such as `number`, and is not kept for it.
 KEPT = frozenset(
     {
         *("row", "event_time", "event_day", "log_time", "label_time", "label_log_time", "repeat", "business"),
@@ -77,10 +78,11 @@ def keys_of(rows: pa.Table) -> list[Key]:
     return list(zip(rows.column("request_id").to_pylist(), rows.column("row").to_pylist(), strict=True))
 
 
-def conceal(rows: pa.Table, which: pa.Array) -> pa.Table:
-    """The rows, of those chosen only what is KEPT, and the mark FORGOTTEN in `role`."""
+def conceal(kind: str, rows: pa.Table, which: pa.Array) -> pa.Table:
+    """The rows of a kind of table, of those chosen only what is KEPT, and the mark FORGOTTEN in `role`."""
+    kept = KEPT.intersection(OWN[kind].names)
     for position, field in enumerate(rows.schema):
-        if field.name not in KEPT:
+        if field.name not in kept:
             nothing = pa.scalar(FORGOTTEN if field.name == "role" else None, field.type)
             column = rows.column(field.name).combine_chunks()
             rows = rows.set_column(position, field, pc.call_function("if_else", [which, nothing, column]))

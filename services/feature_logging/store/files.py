@@ -3,7 +3,7 @@
 import json
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from itertools import chain
 from pathlib import Path
@@ -17,7 +17,7 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from services.feature_logging.store.sync import make_folder, sync, sync_all
 from shared import storage
-from shared.feature_log.schema import INDEXED, PARTITION
+from shared.feature_log.schema import PARTITION, indexed
 from shared.storage import open_parquet
 
 GROUP_ROWS = 16_384
@@ -70,7 +70,7 @@ def _write(table: Path, day: date | None, parts: Iterable[pa.Table], begun: list
     make_folder(folder)
     path = folder / f"part-{uuid.uuid4()}.parquet"
     begun.append(path)
-    told = write_parquet(parts, path)
+    told = write_parquet(parts, path, indexed(table))
     sync(path)
     return AddAction(
         path=path.relative_to(table).as_posix(),
@@ -89,9 +89,9 @@ def removal(file: Mapping[str, Any], *, data_change: bool) -> RemoveAction:
     return RemoveAction(file["path"], data_change, time.time_ns() // 1_000_000, file["size_bytes"], values)
 
 
-def write_parquet(parts: Iterable[pa.Table], path: Path) -> dict[str, object]:
-    """In groups small enough that one row is read without many others; gives Delta's statistics of the file. There is
-    at least one part.
+def write_parquet(parts: Iterable[pa.Table], path: Path, counted: Collection[str]) -> dict[str, object]:
+    """In groups small enough that one row is read without many others; gives Delta's statistics of the file, for those
+    of the columns `counted` that it has. There is at least one part.
     """
     count, ends, groups = 0, list[pa.Table](), _in_groups(parts)
     first = next(groups)
@@ -99,8 +99,8 @@ def write_parquet(parts: Iterable[pa.Table], path: Path) -> dict[str, object]:
         for rows in chain([first], groups):
             writer.write_table(rows, row_group_size=GROUP_ROWS)
             count += len(rows)
-            ends.append(_ends(rows))
-    return _statistics(count, _ends(pa.concat_tables(ends)))
+            ends.append(_ends(rows, counted))
+    return _statistics(count, _ends(pa.concat_tables(ends), counted))
 
 
 def _in_groups(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
@@ -143,16 +143,16 @@ def _as_plain(rows: pa.Table) -> pa.Table:
     return rows.cast(pa.schema(fields))
 
 
-def _ends(rows: pa.Table) -> pa.Table:
-    """The least and the greatest value of each INDEXED column."""
-    names = [name for name in INDEXED if name in rows.column_names]
+def _ends(rows: pa.Table, counted: Collection[str]) -> pa.Table:
+    """The least and the greatest value of each column that is counted."""
+    names = [name for name in counted if name in rows.column_names]
     ends = [pc.call_function("min_max", [rows.column(name)]) for name in names]
     columns = [pa.array([each["min"], each["max"]], each["min"].type) for each in ends]
     return pa.table(columns, names)
 
 
 def _statistics(count: int, ends: pa.Table) -> dict[str, object]:
-    """Delta's of a file: rows, and least, greatest and nulls of each INDEXED column."""
+    """Delta's of a file: rows, and least, greatest and nulls of the columns that `_ends` has."""
     least, greatest = ({name: _plain(ends.column(name)[row]) for name in ends.column_names} for row in (0, 1))
     return {"numRecords": count, "minValues": least, "maxValues": greatest, "nullCount": dict.fromkeys(least, 0)}
 

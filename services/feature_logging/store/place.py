@@ -9,7 +9,7 @@ from deltalake.exceptions import DeltaError
 
 from services.feature_logging.store.sync import make_folder, sync
 from shared.feature_log.reading import is_table, read_table
-from shared.feature_log.schema import INDEXED, PARTITION
+from shared.feature_log.schema import PARTITION, indexed
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Place:
     @property
     def configuration(self) -> dict[str, str]:
         """The table's properties: logs are kept, and which columns files have statistics of."""
-        indexed = [name for name in INDEXED if name in self.schema.names]
-        return {"delta.enableExpiredLogCleanup": "false", "delta.dataSkippingStatsColumns": ",".join(indexed)}
+        names = [name for name in indexed(self.path) if name in self.schema.names]
+        return {"delta.enableExpiredLogCleanup": "false", "delta.dataSkippingStatsColumns": ",".join(names)}
 
     def exists(self) -> bool:
         """Is the table there?"""

@@ -23,7 +23,7 @@ from shared.errors import DriftlineError, Unreadable
 from shared.feature_log.damage import Damage, find_damage, mark, remove_checkpoint, restart, settle
 from shared.feature_log.opened import TOPICS
 from shared.feature_log.reading import open_table, read_table
-from shared.feature_log.schema import GAPS, app_id, gaps_path, proof_path, rejected_path
+from shared.feature_log.schema import GAPS, OWN, app_id, gaps_path, proof_path, rejected_path
 from shared.kafka.message import InMessage
 from shared.kafka.reading import Reader, from_record
 
@@ -77,7 +77,7 @@ async def repair(tables: Path, bootstrap: str, intake: Intake) -> None:
     await asyncio.to_thread(make_readable, tables)
     committed = await _committed(bootstrap)
     rejected = await asyncio.to_thread(_rejected, tables, found)
-    spans = {damage.table: list(_spans(tables, damage, committed)) for damage in found}
+    spans = {damage.table: list(spans_of(tables, damage, committed)) for damage in found}
     refill = Refill(tables, {damage.table: damage.files for damage in found})
     try:
         for span in _joined(span for each in spans.values() for span in each):
@@ -116,10 +116,11 @@ def _topics(tables: Path, table: Path) -> Sequence[str]:
     return [topic for kind, topic in TOPICS.items() if table.name == kind]
 
 
-def _spans(tables: Path, damage: Damage, committed: Committed) -> Iterator[Span]:
+def spans_of(tables: Path, damage: Damage, committed: Committed) -> Iterator[Span]:
+    """Where in Kafka the rows stand that a table may have lost; `committed` is before which offsets all was read."""
     for topic in _topics(tables, damage.table):
         for file in damage.files:
-            low, high = (_place(file.action, side) for side in ("min", "max"))
+            low, high = (_place(damage.table, file.action, side) for side in ("min", "max"))
             for partition in range(low[0], high[0] + 1):
                 yield Span(TopicPartition(topic, partition), low[1], high[1] + 1)
         for entry in damage.entries:
@@ -129,8 +130,8 @@ def _spans(tables: Path, damage: Damage, committed: Committed) -> Iterator[Span]
                     yield Span(place, before.transaction_version(app_id(topic, place.partition)) or 0, end)
 
 
-def _place(action: Mapping[str, int], side: str) -> tuple[int, int]:
-    own = "" if f"{side}.offset" in action else "source_"
+def _place(table: Path, action: Mapping[str, int], side: str) -> tuple[int, int]:
+    own = "source_" if table.name in OWN else ""
     return action[f"{side}.{own}partition"], action[f"{side}.{own}offset"]
 
 

@@ -36,14 +36,14 @@ class Concealer:
                 found = ordered(rows, order, self._keys.secret)
                 if found is not None:
                     self._forgetting.came_late(order, model, keys_of(rows.filter(found)))
-                    rows = conceal(rows, found)
+                    rows = conceal("predictions", rows, found)
         return rows
 
     def labels(self, came: Sequence[Came]) -> pa.Table:
         """See Conceals."""
         model, rows = came[0].model, pa.concat_tables([each.rows for each in came])
         found = self._ids.has(model, keys_of(rows))
-        return conceal(rows, pa.array(found)) if found.any() else rows
+        return conceal("labels", rows, pa.array(found)) if found.any() else rows
 
     def meetings(self, model: str, found: Sequence[Meeting]) -> Sequence[Meeting]:
         """See Conceals."""

@@ -112,7 +112,7 @@ class Forgetting:
         path, (model, _, kind) = self._tables / name, name.partition("/")
         if open_table(path) is None:
             return
-        change = without if kind == "history" else conceal
+        change = without if kind == "history" else partial(conceal, kind)
         chain = Restating(self._book, name, order.id, columns, find)
         rows, version = rewrite(path, columns, find, change, partial(chain.before, change))
         chain.after()

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pyarrow as pa
 from deltalake import write_deltalake
 
-from shared.feature_log.schema import HISTORY, INDEXED, LABELS, PREDICTIONS, TableKind, table_path
+from shared.feature_log.schema import HISTORY, LABELS, PREDICTIONS, TableKind, indexed, table_path
 
 MODEL = "flights"
 FEATURES = [pa.field("wind", pa.float32()), pa.field("origin", pa.string())]
@@ -58,8 +58,9 @@ class Log:
         for row in rows:
             row["event_day"] = row["event_time"].date()
         table = pa.Table.from_pylist(list(rows), schema=SCHEMAS[kind])
-        indexed = ",".join(name for name in INDEXED if name in table.column_names)
-        path, how = table_path(self.tables, MODEL, kind), {"delta.dataSkippingStatsColumns": indexed}
+        path = table_path(self.tables, MODEL, kind)
+        names = ",".join(name for name in indexed(path) if name in table.column_names)
+        how = {"delta.dataSkippingStatsColumns": names}
         write_deltalake(path, table, mode="append", partition_by="event_day", configuration=how)
 
     def predict(self, number: int, time: datetime, **other: Any) -> None:

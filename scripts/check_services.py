@@ -1,5 +1,5 @@
-"""Each service in an environment with its own packages alone: its image starts, and of each file of its unit tests the
-first one passes.
+"""Each service in an environment with its own packages alone: its image starts, all its unit tests can be imported, and
+of each folder the first one passes.
 
 Names of services as arguments check only those.
 """

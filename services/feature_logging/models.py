@@ -25,14 +25,15 @@ def as_they_are(_: str, rows: pa.Table) -> pa.Table:
 
 @dataclass(frozen=True)
 class Known:
-    """A verified bundle's definition, and the category lists that its rows' codes point into; the keys of what is
-    sensitive, and who conceals what is to be forgotten of a model's rows.
+    """A verified bundle's definition, the category lists that its rows' codes point into, and how many scores it gives
+    a row; the keys of what is sensitive, and who conceals what is to be forgotten of a model's rows.
     """
 
     definition: ModelDefinition
     categories: Mapping[str, tuple[str, ...]]
     secrets: Secrets | None = None
     conceal: Callable[[str, pa.Table], pa.Table] = as_they_are
+    scores: int = 1
 
     @cached_property
     def schema(self) -> pa.Schema:
@@ -43,7 +44,7 @@ class Known:
         """See `check_batch`; Unreadable as well where something is sensitive and there are no keys."""
         if self.secrets is None and needs_secrets(self.definition):
             raise Unreadable("prediction batch: its definition has sensitive features, and there are no keys for them")
-        check_batch(batch, self.definition, self.categories)
+        check_batch(batch, self.definition, self.categories, self.scores)
 
     def rows(self, messages: Sequence[Message]) -> pa.Table:
         """See `prediction_rows` and `protect`; in between, what is to be forgotten is concealed."""
@@ -72,7 +73,8 @@ class Bundles:
             bundle = open_bundle(self.store, digest, self.trust)
         except InvalidInput as error:
             raise Unreadable(f"bundle {digest}: {error}") from error
-        return Known(bundle.definition, bundle.reference.categories, self.secrets, self.conceal)
+        scores = len(bundle.reference.scores)
+        return Known(bundle.definition, bundle.reference.categories, self.secrets, self.conceal, scores)
 
 
 def newest_definition(settings: ServiceSettings, model: str) -> ModelDefinition | None:

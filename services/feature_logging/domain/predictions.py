@@ -31,8 +31,8 @@ class Message(NamedTuple):
     again: bool = False
 
 
-def check_batch(batch: PredictionBatch, definition: ModelDefinition, categories: Categories) -> None:
-    """What `prediction_rows` needs of each batch that `decode_batch` gave.
+def check_batch(batch: PredictionBatch, definition: ModelDefinition, categories: Categories, scores: int) -> None:
+    """What `prediction_rows` needs of each batch that `decode_batch` gave; `scores` of its bundle per row.
 
     Raises:
         Unreadable: the batch has no rows, belongs to another model, or its blocks do not fit the definition.
@@ -45,13 +45,12 @@ def check_batch(batch: PredictionBatch, definition: ModelDefinition, categories:
         raise Unreadable("prediction batch: definition_digest is not that of its bundle")
     _width("numeric", batch.rows.numeric, len(definition.numeric))
     _width("categorical", batch.rows.categorical, len(definition.categorical))
-    if batch.scores.dtype != np.float32 or not batch.scores.shape[1]:
-        raise Unreadable("prediction batch: scores must be at least one float32 per row")
+    _width("scores", batch.scores, scores)
     _check_codes(batch.rows.categorical, definition, categories)
 
 
 def _width(name: str, block: NDArray[np.float32] | NDArray[np.int32], expected: int) -> None:
-    dtype = np.dtype(np.float32 if name == "numeric" else np.int32)
+    dtype = np.dtype(np.int32 if name == "categorical" else np.float32)
     if block.shape[1] != expected or block.dtype != dtype:
         raise Unreadable(
             f"prediction batch: {name} must be {expected} {dtype} per row, not {block.shape[1]} {block.dtype}"

@@ -1,6 +1,6 @@
 """Pairs as messages on driftline.outcomes: the same rows give the same bytes, however often they are sent."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -20,6 +20,7 @@ PART_BYTES = 700_000
 PARTS = 1_000
 _ROW_BYTES = 80  # but for the scores
 _ORDER = ("trigger_topic", "trigger_partition", "trigger_offset", "bundle_digest", "role")
+_WIDTH = "width"
 
 
 def outcome_messages(model: str, pairs: pa.Table) -> list[OutMessage]:
@@ -28,12 +29,14 @@ def outcome_messages(model: str, pairs: pa.Table) -> list[OutMessage]:
     All that one source partition's messages bring goes to one partition of the topic, for their key is the same.
     """
     ordered = pairs.sort_by([(name, "ascending") for name in (*_ORDER, "number")]).combine_chunks()
-    return [_message(model, rows, part) for of_trigger in _groups(ordered) for part, rows in _parts(of_trigger)]
+    triggers = _runs(ordered, _ORDER)
+    return [_message(model, rows, part) for of_trigger in triggers for part, rows in enumerate(_parts(of_trigger))]
 
 
-def _groups(ordered: pa.Table) -> Iterator[pa.Table]:
+def _runs(ordered: pa.Table, names: Sequence[str]) -> Iterator[pa.Table]:
+    """Rows after one another that are alike in these columns."""
     changes = np.zeros(len(ordered), np.bool_)
-    for name in _ORDER:
+    for name in names:
         column = ordered.column(name)
         changes[1:] |= pc.call_function("not_equal", [column.slice(1), column.slice(0, max(0, len(column) - 1))])
     bounds = [0, *np.flatnonzero(changes).tolist(), len(ordered)]
@@ -42,11 +45,13 @@ def _groups(ordered: pa.Table) -> Iterator[pa.Table]:
             yield ordered.slice(first, last - first)
 
 
-def _parts(rows: pa.Table) -> Iterator[tuple[int, pa.Table]]:
-    width = len(rows.column("scores")[0].as_py())
-    size = max(1, PART_BYTES // (_ROW_BYTES + 8 * width))
-    for part, first in enumerate(range(0, len(rows), size)):
-        yield part, rows.slice(first, size)
+def _parts(of_trigger: pa.Table) -> Iterator[pa.Table]:
+    """Rows that fit into a message: not too many, and with as many scores each."""
+    widths = pc.call_function("list_value_length", [of_trigger.column("scores")])
+    for rows in _runs(of_trigger.append_column(_WIDTH, widths), [_WIDTH]):
+        size = max(1, PART_BYTES // (_ROW_BYTES + 8 * rows.column(_WIDTH)[0].as_py()))
+        for first in range(0, len(rows), size):
+            yield rows.slice(first, size)
 
 
 def _message(model: str, rows: pa.Table, part: int) -> OutMessage:

@@ -86,7 +86,7 @@ def prediction_rows(
     some: PredictionBatch, of: ModelDefinition, categories: Mapping[str, Sequence[str]], at: Origin
 ) -> pa.Table:
     """The rows of one message, checked."""
-    check_batch(some, of, categories)
+    check_batch(some, of, categories, 1)
     return predictions.prediction_rows([predictions.Message(some, at)], of, categories)
 
 

@@ -9,7 +9,6 @@ from services.feature_logging.domain.labels import label_rows, labels_of
 from services.feature_logging.store.labels.matcher import DEFAULT_BOUNDS, Arrived, Matcher
 from services.feature_logging.store.labels.outcomes import NewPairs, outcomes_place
 from services.feature_logging.store.table import Fenced, LogTable
-from services.feature_logging.stream.publication import PART_BYTES
 from shared.cloudevents import decode
 from shared.events import LabelsReceived
 from shared.feature_log.schema import app_id
@@ -215,22 +214,6 @@ def arrived(message: InMessage) -> Arrived:
     assert isinstance(event, LabelsReceived)
     at_place = origin(message.offset, topic=message.topic)
     return Arrived(labels=[(at_place, labels_of(label_rows(event, at_place)["labels"], business=False))])
-
-
-async def test_what_is_too_wide_for_one_message_comes_in_parts(tmp_path: Path) -> None:
-    worker, width = Worker(tmp_path), PART_BYTES // 16
-    scores = np.arange(4 * width, dtype=np.float32).reshape(4, width)
-    await worker.read(labelled(0, *(L(A, 1, row=row) for row in range(4))))
-    await worker.read(predicted(0, A, A, A, A, scores=scores))
-    parts = batches(worker.sent)
-    assert [(part.meta.sequence, part.meta.rows_so_far, len(part)) for part in parts] == [
-        (0, 1, 1),
-        (1, 2, 1),
-        (2, 3, 1),
-        (3, 4, 1),
-    ]
-    assert all(len(out.value) < 2**20 for out in worker.sent)
-    assert np.concatenate([part.scores for part in parts]).tolist() == scores.tolist()
 
 
 async def test_pairs_are_matched_whenever_enough_rows_have_come(tmp_path: Path) -> None:

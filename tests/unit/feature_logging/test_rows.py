@@ -66,10 +66,10 @@ def test_a_batch_becomes_rows_with_its_features_by_name() -> None:
 
 def test_messages_become_the_same_rows_together_as_one_by_one() -> None:
     trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-    two_scores = np.full((2, 2), 0.5, np.float32)
+    shadowed = np.full((2, 1), 0.5, np.float32)
     batches = [
         batch(4),
-        replace(batch(2, 4, role="shadow"), scores=two_scores, champion_scores=two_scores, traceparent=[None, trace]),
+        replace(batch(2, 4, role="shadow"), scores=shadowed, champion_scores=shadowed, traceparent=[None, trace]),
     ]
     for some in (batches, [decode_batch(encode_batch(each)) for each in batches]):
         messages = [Message(each, origin(9 + number, 2)) for number, each in enumerate(some)]
@@ -91,8 +91,9 @@ def widths(numeric: int, categorical: int, dtype: type = np.float32) -> dict[str
         (widths(2, 0), "categorical must be 1 int32 per row, not 0"),
         ({"rows": Rows(np.zeros((3, 2), np.float32), np.full((3, 1), 3, np.int32))}, "a code of origin is outside"),
         ({"rows": Rows(np.zeros((3, 2), np.float32), np.full((3, 1), -3, np.int32))}, "a code of origin is outside"),
-        ({"scores": np.zeros((3, 0), np.float32)}, "scores"),
-        ({"scores": np.zeros((3, 1), np.float64)}, "scores"),
+        ({"scores": np.zeros((3, 0), np.float32)}, "scores must be 1 float32 per row, not 0 float32"),
+        ({"scores": np.zeros((3, 2), np.float32)}, "scores must be 1 float32 per row, not 2 float32"),
+        ({"scores": np.zeros((3, 1), np.float64)}, "scores must be 1 float32 per row, not 1 float64"),
     ],
 )
 def test_a_batch_that_does_not_fit_its_definition_is_refused(change: dict[str, Any], reason: str) -> None:

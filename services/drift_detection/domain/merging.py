@@ -173,11 +173,11 @@ class Merging:
                 self._note(watch, panes, window)
             scales.touch(key)
         before = min((key.start for key in panes.fresh if ends_by(key, watch.watermark, self._catalogue)), default=None)
-        watch.judge(before)
+        unjudged = watch.judge(before, most)  # a late row changes the verdict on all panes since
         watch.compare(before)
         if before is None:
             self._listen(watch, panes, appended)
-        return scales.advance(most - len(due[:most])) or before is not None
+        return scales.advance(most - len(due[:most])) or before is not None or unjudged
 
     def _note(self, watch: ModelWatch, panes: Panes, window: Merged) -> None:
         beside = Beside.empty(window.watched)

@@ -172,11 +172,13 @@ class ModelWatch:
         self._add(self._rollout.step(before))
         self.changed = self.changed or self._rollout.changed
 
-    def judge(self, before: int | None = None) -> None:
+    def judge(self, before: int | None = None, most: int | None = None) -> bool:
         """Say what alarmed in the panes published since the last time, and in all after those; of those that start
-        `before` a time only, if more are to be published from there on.
+        `before` a time only, if more are to be published from there on. At most so many; True if there are more.
         """
-        self._add(self._judge.judge(before))
+        said, more = self._judge.judge(before, most)
+        self._add(said)
+        return more
 
     def deployed(self, event: DeploymentChanged) -> None:
         """Another champion ends the incidents of the one before; an older word than the last is none."""

@@ -214,3 +214,16 @@ def test_a_pane_that_has_to_wait_is_judged_later(watch: ModelWatch) -> None:
     watch.judge()
     [detected] = [event for event in watch.outbox if isinstance(event, DriftDetected)]
     assert detected.start == moment(FIRST + HOUR)
+
+
+def test_so_many_panes_at_a_time_are_judged_as_all_at_once(watch: ModelWatch) -> None:
+    windows = [window(hour, -20 if hour in {2, 3} else 0) for hour in range(6)]
+    for one in windows:
+        watch.publish(one)
+    assert [watch.judge(None, 2) for _ in range(3)] == [True, True, False]
+    at_once = ModelWatch(ModelRecord(model="pumps"))
+    for one in windows:
+        at_once.publish(one)
+    assert not at_once.judge()
+    assert [event.id for event in watch.outbox] == [event.id for event in at_once.outbox]
+    assert "DriftDetected" in kinds(watch)

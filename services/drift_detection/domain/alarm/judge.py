@@ -44,21 +44,24 @@ class Judge:
             trail.put(key.start, key.segment, window.sketch)
             self._unjudged[key.digest] = min(key.start, self._unjudged.get(key.digest, key.start))
 
-    def judge(self, before: int | None) -> list[Event]:
+    def judge(self, before: int | None, most: int | None = None) -> tuple[list[Event], bool]:
         """What alarmed in the panes put since the last time, and in all after those; of those that start `before` a
-        time only, if more are to be put from there on.
+        time only, if more are to be put from there on. At most so many panes of a bundle: true if there are more.
         """
-        said: list[Event] = []
+        said, more = list[Event](), False
         for digest, since in sorted(self._unjudged.items()):
-            trail = self._trails[digest]
-            for start, verdict in trail.verdicts(since, before):
+            trail, reached = self._trails[digest], before
+            for number, (start, verdict) in enumerate(trail.verdicts(since, before)):
+                if number == most:
+                    reached, more = start, True
+                    break
                 said += self._heed(WindowKey(start, digest, "champion"), verdict, trail.watched)
                 said += self._end_quiet(trail, start)
-            if before is None:
+            if reached is None:
                 del self._unjudged[digest]
             else:
-                self._unjudged[digest] = max(since, before)
-        return said
+                self._unjudged[digest] = max(since, reached)
+        return said, more
 
     def _end_quiet(self, trail: Trail, start: int) -> list[Event]:
         watched = trail.watched

@@ -14,6 +14,10 @@ _AS_OF = typer.Option(
     "--as-of", metavar="TIME", help="Nothing of a later event time, and nothing logged later, is in it."
 )
 _LABELS = typer.Option("--labels", metavar="required|left", help="left: rows without a label come, too, with null.")
+_LABEL_KIND = typer.Option(
+    "--label-kind", metavar="binary|regression", help="Which labels count; needed where no bundle's definition says it."
+)
+_HOLD = typer.Option("--hold", metavar="DAYS", help="Its versions stay readable for so long.")
 _REPLAYED = typer.Option(
     "--replayed", help="Events were replayed, so log times say nothing: as-of bounds event time only."
 )
@@ -38,13 +42,16 @@ def snapshot(  # noqa: PLR0913, PLR0917  # its options
     end: Annotated[str | None, _TO] = None,
     as_of: Annotated[str | None, _AS_OF] = None,
     labels: Annotated[str, _LABELS] = "required",
+    label_kind: Annotated[str | None, _LABEL_KIND] = None,
     replayed: Annotated[bool, _REPLAYED] = False,
+    hold: Annotated[float | None, _HOLD] = None,
     again: Annotated[Path | None, _AGAIN] = None,
     output: Annotated[Path | None, _OUTPUT] = None,
     state: Annotated[Path, _STATE] = Path(".driftline"),
 ) -> None:
     """Pin a model's rows and labels as they were known at a moment: versions, rows, hash and files, as JSON."""
-    told: dict[str, str | Path | None] = {"--from": start, "--to": end, "--as-of": as_of, "--labels": labels}
+    told: dict[str, object] = {"--from": start, "--to": end, "--as-of": as_of, "--labels": labels}
+    told |= {"--label-kind": label_kind, "--hold": None if hold is None else str(hold)}
     told |= {"--again": again and again.resolve(), "--output": output and output.resolve()}
     options = [str(word) for name, value in told.items() if value for word in (name, value)]
     _ask_service(["snapshot", model, *options, *(["--replayed"] if replayed else [])], state)

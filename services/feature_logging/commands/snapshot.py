@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pyarrow.parquet as pq
 from pydantic import ValidationError
@@ -34,6 +34,9 @@ def add_snapshot(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--as-of", help="nothing of a later event time, and nothing logged later, is in it")
     parser.add_argument(
         "--labels", choices=("required", "left"), default="required", help="left: rows without one, too"
+    )
+    parser.add_argument(
+        "--label-kind", choices=get_args(LabelKind), help="which labels count; needed where no definition is at hand"
     )
     parser.add_argument("--replayed", action="store_true", help="events were replayed: as-of bounds event time only")
     parser.add_argument("--again", type=Path, help="a file with what this command printed: the same rows, or an error")
@@ -66,13 +69,19 @@ def show_snapshot(settings: Settings, options: argparse.Namespace) -> int:
 def _bounds(settings: Settings, options: argparse.Namespace) -> Bounds:
     start, end = read_time("--from", options.start), read_time("--to", options.end)
     as_of = read_time("--as-of", options.as_of)
-    kind = _label_kind(settings, options.model)
+    kind = _label_kind(settings, options.model, options.label_kind)
     return Bounds(start, end, as_of, kind, options.labels, None if options.replayed else as_of)
 
 
-def _label_kind(settings: Settings, model: str) -> LabelKind | None:
+def _label_kind(settings: Settings, model: str, said: LabelKind | None) -> LabelKind:
     definition = newest_definition(settings, model)
-    return None if definition is None else definition.label.kind
+    kind = said if definition is None else definition.label.kind
+    if kind is None:
+        check_model(settings.tables, model)
+        raise InvalidInput("--label-kind", f"binary or regression is needed: no definition of {model} is at hand")
+    if said not in (None, kind):
+        raise InvalidInput("--label-kind", f"the definition of {model} says {kind}")
+    return kind
 
 
 def _pin(path: Path) -> SnapshotPin:

@@ -81,7 +81,7 @@ def test_where_a_hold_can_not_be_read_nothing_is_removed(state: Path) -> None:
 
 def test_the_command_holds_what_it_pins(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked = ["snapshot", MODEL, "--from", "2013-01-01T00:00:00Z", "--to", "2014-01-01T00:00:00Z"]
-    asked += ["--as-of", "2100-01-01T00:00:00Z", "--state", str(state)]
+    asked += ["--as-of", "2100-01-01T00:00:00Z", "--label-kind", "binary", "--state", str(state)]
     assert main([*asked, "--hold", "0"]) == 1
     assert "--hold: days, more than 0" in capsys.readouterr().err
     assert main([*asked, "--hold", "30"]) == 0

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from services.feature_logging.__main__ import main
+from services.feature_logging.commands import snapshot
 from services.feature_logging.stream.intake import Intake
 from shared.feature_log.schema import table_path
 from tests.unit.feature_logging.samples import (
@@ -19,8 +20,10 @@ from tests.unit.feature_logging.samples import (
     label_message,
     prediction_message,
 )
+from tests.unit.shared.feature_log.small_log import Log, hours
 
 RANGE = ["--from", "2013-03-01T00:00:00Z", "--to", "2013-03-02T00:00Z", "--as-of", "2013-03-05T00:00Z"]
+BINARY = ["--label-kind", "binary"]
 
 
 @pytest.fixture
@@ -40,7 +43,7 @@ def told(state: Path, capsys: pytest.CaptureFixture[str], *options: str) -> dict
 
 
 async def test_a_snapshot_is_pinned_and_read_again(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    answer = told(state, capsys, *RANGE, "--labels", "left", "--output", str(state / "rows.parquet"))
+    answer = told(state, capsys, *RANGE, *BINARY, "--labels", "left", "--output", str(state / "rows.parquet"))
     assert (answer["rows"], pq.read_table(state / "rows.parquet").num_rows) == (3, 3)
     assert (answer["pin"]["labels"], answer["pin"]["logged_by"]) == ("left", "2013-03-05T00:00:00Z")
     files = [table_path(state / "tables", MODEL, "predictions") / file for file in answer["files"]["predictions"]]
@@ -57,9 +60,32 @@ async def test_a_snapshot_is_pinned_and_read_again(state: Path, capsys: pytest.C
 async def test_what_was_logged_after_as_of_is_left_out_unless_events_were_replayed(
     state: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    early = [*RANGE[:-1], "2013-03-01T12:00Z", "--labels", "left"]
+    early = [*RANGE[:-1], "2013-03-01T12:00Z", *BINARY, "--labels", "left"]
     assert told(state, capsys, *early)["rows"] == 0
     assert told(state, capsys, *early, "--replayed")["rows"] == 3
+
+
+def test_where_no_definition_is_at_hand_the_kind_of_labels_must_be_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = Log(tmp_path / "tables")
+    for number, (hour, value) in enumerate([(1, 1.0), (5, 7.0), (5, 1.0)]):
+        log.predict(number, hours(3))
+        log.label(number, hours(hour), value)
+    assert main(["snapshot", MODEL, "--state", str(tmp_path), *RANGE]) == 1
+    assert "--label-kind: binary or regression is needed: no definition" in capsys.readouterr().err
+    rows = [told(tmp_path, capsys, *RANGE, "--label-kind", kind)["rows"] for kind in ("binary", "regression")]
+    assert rows == [1, 2]
+
+
+def test_a_kind_that_the_definition_contradicts_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot, "newest_definition", lambda *_: definition())
+    Log(tmp_path / "tables").predict(1, hours(3))
+    assert told(tmp_path, capsys, *RANGE)["pin"]["label_kind"] == "binary"
+    assert main(["snapshot", MODEL, "--state", str(tmp_path), *RANGE, "--label-kind", "regression"]) == 1
+    assert f"--label-kind: the definition of {MODEL} says binary" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

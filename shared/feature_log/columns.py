@@ -1,4 +1,4 @@
-"""Names that the feature log's tables and snapshots keep for themselves; no feature may have one of them."""
+"""Names that the feature log's tables, views and snapshots keep for themselves; no feature may have one of them."""
 
 RESERVED = frozenset(
     {
@@ -9,8 +9,10 @@ RESERVED = frozenset(
         "event_day",
         "event_time",
         "flags",
+        "highest_before",
         "kind",
         "label",
+        "label_log_time",
         "label_time",
         "latency_us",
         "log_time",

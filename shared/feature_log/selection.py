@@ -60,11 +60,11 @@ def select_rows(sources: Sources, bounds: Bounds) -> tuple[pa.Table, LeftOut]:
     schema = _schema(sources)
     logged, logged_out = _logged(sources, bounds, schema)
     history, history_out = _history(sources, bounds, schema)
-    both = pa.concat_tables([logged, history])
+    both = pa.concat_tables([logged, history])  # no feature begins with `_`
     # What was logged comes first, so it wins over a history row with the same key, unless that alone has a label.
-    ranked = both.append_column("source", pa.array([0] * len(logged) + [1] * (len(both) - len(logged)), pa.int8()))
-    ranked = ranked.append_column("bare", ranked.column("label").is_null().cast(pa.int8()))
-    once = first_of_each(ranked, ["bare", "source", "event_time"]).select(schema.names)
+    ranked = both.append_column("_source", pa.array([0] * len(logged) + [1] * (len(both) - len(logged)), pa.int8()))
+    ranked = ranked.append_column("_bare", ranked.column("label").is_null().cast(pa.int8()))
+    once = first_of_each(ranked, ["_bare", "_source", "event_time"]).select(schema.names)
     ordered = once.sort_by([(name, "ascending") for name in ("event_time", *KEY)]).combine_chunks()
     return ordered.cast(schema), logged_out + history_out
 

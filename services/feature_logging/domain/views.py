@@ -1,4 +1,7 @@
-"""Views of the log's tables as SQL (DataFusion's). `{model}` is the schema that a model's tables are in."""
+"""Views of the log's tables as SQL (DataFusion's). `{model}` is the schema that a model's tables are in.
+
+Columns that no view shows begin with `_`, as no feature does.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,9 +25,14 @@ class Moment:
         return " AND ".join(f"{table}.{name} <= TIMESTAMP '{self.time.isoformat()}'" for name in names)
 
 
+def quoted(model: str) -> str:
+    """A model's name as SQL takes it, also where it is a word of SQL's own, such as `table`."""
+    return f'"{model}"'
+
+
 def views(model: str, kinds: Iterable[str], moment: Moment | None, lateness_seconds: int) -> dict[str, str]:
     """The statements that make a model's views, by their names, as far as it has the tables that they need."""
-    there, found = set(kinds), {}
+    there, found, model = set(kinds), {}, quoted(model)
     if "predictions" in there:
         found["late"] = _late(model, lateness_seconds)
     if {"predictions", "labels"} <= there:
@@ -41,14 +49,14 @@ def _joined(model: str, moment: Moment | None) -> str:
     place = ", ".join(f"p.{name}" for name in _PLACE.split(", "))
     logged = ", ".join(f"l.{name}" for name in ("log_time", *_PLACE.split(", ")))
     return f"""
-        SELECT * EXCEPT (rank) FROM (
+        SELECT * EXCEPT (_rank) FROM (
             SELECT p.*, l.value AS label, l.event_time AS label_time, l.log_time AS label_log_time,
-                row_number() OVER (PARTITION BY {place} ORDER BY l.event_time DESC NULLS LAST, {logged}) AS rank
+                row_number() OVER (PARTITION BY {place} ORDER BY l.event_time DESC NULLS LAST, {logged}) AS _rank
             FROM {model}.predictions AS p LEFT JOIN {model}.labels AS l
                 ON p.request_id = l.request_id AND p.row = l.row
                 AND l.event_time >= p.event_time {labels}
             WHERE true {rows}
-        ) WHERE rank = 1"""  # noqa: S608  # a model's name is one word
+        ) WHERE _rank = 1"""  # noqa: S608  # a model's name is one word
 
 
 def _late(model: str, lateness_seconds: int) -> str:

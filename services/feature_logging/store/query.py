@@ -1,7 +1,7 @@
 """SQL over the tables, read only."""
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,13 +11,13 @@ import pyarrow as pa
 from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import DeltaError
 
-from services.feature_logging.domain.views import Moment, views
+from services.feature_logging.domain.views import Moment, quoted, views
 from shared.errors import InvalidInput
 from shared.feature_log.forgotten import SCHEMA as FORGOTTEN
 from shared.feature_log.proof.restated import SCHEMA as RESTATED
 from shared.feature_log.reading import check_model, models_in, open_table
 from shared.feature_log.retired import SCHEMA as RETIRED
-from shared.feature_log.schema import GAPS, PROOF, REJECTED
+from shared.feature_log.schema import GAPS, LABELS, PROOF, REJECTED
 from shared.storage import folders_in
 
 # What begins a query. DataFusion also knows COPY, which writes files, CREATE EXTERNAL TABLE, which reads any, and
@@ -44,20 +44,29 @@ def run_query(tables: Path, sql: str, view: View) -> pa.RecordBatchReader:
     """The answer of one statement that only reads; its batches come as they are read.
 
     Raises:
-        InvalidInput: it is no query, or does not fit the tables; the text says which tables there are.
+        InvalidInput: it is no query, does not fit the tables (the text says which there are), or gives two columns one
+            name.
     """
     if view.model is not None:
         check_model(tables, view.model)
     if not _QUERY.match(sql):
         raise InvalidInput("SQL", "one statement that only reads is needed: SELECT, WITH, VALUES or DESCRIBE")
     builder = QueryBuilder()
-    with TemporaryDirectory() as empty:
-        known = list(_register(builder, tables, sql, view))
-        known += _register_empty(builder, Path(empty), sql, known)
+    with TemporaryDirectory() as folder:
+        empty = Path(folder)
+        known = list(_register(builder, tables, empty, sql, view))
+        known += _register_empty(builder, empty, sql, known)
         try:
-            return pa.RecordBatchReader.from_stream(builder.execute(sql))
+            reader = pa.RecordBatchReader.from_stream(builder.execute(sql))
         except DeltaError as error:
             raise InvalidInput("SQL", f"{_line(error)} (tables and views: {', '.join(sorted(known))})") from error
+    _check_names(reader.schema.names)
+    return reader
+
+
+def _check_names(names: Sequence[str]) -> None:
+    if twice := sorted(name for name in set(names) if names.count(name) > 1):
+        raise InvalidInput("SQL", f"the answer has several columns of one name ({', '.join(twice)}): name them with AS")
 
 
 def rows_of(reader: pa.RecordBatchReader) -> Iterator[dict[str, Any]]:
@@ -77,8 +86,10 @@ def _line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _register(builder: QueryBuilder, tables: Path, sql: str, view: View) -> Iterator[str]:
-    """Make the tables and views known; their names."""
+def _register(builder: QueryBuilder, tables: Path, empty: Path, sql: str, view: View) -> Iterator[str]:
+    """Make the tables and views known; their names. Those of no schema are in one that no model is named as."""
+    _do(builder, "CREATE SCHEMA _log")
+    _do(builder, "SET datafusion.catalog.default_schema = '_log'")
     for path in folders_in(tables):
         if path.name.startswith("_") and (table := open_table(path)):
             name = path.name.removeprefix("_")
@@ -86,28 +97,30 @@ def _register(builder: QueryBuilder, tables: Path, sql: str, view: View) -> Iter
             yield _RENAMED.get(name, name)
     for model in models_in(tables):
         if model == view.model or model in sql:
-            yield from _register_model(builder, tables / model, view)
+            yield from _register_model(builder, tables / model, empty, view)
 
 
-def _register_empty(builder: QueryBuilder, folder: Path, sql: str, known: Collection[str]) -> Iterator[str]:
+def _register_empty(builder: QueryBuilder, empty: Path, sql: str, known: Collection[str]) -> Iterator[str]:
     """The log's own tables that it has not made yet."""
     for name, schema in _OWN.items():
         if name not in known:
             if name in sql:
-                builder.register(name, DeltaTable.create(str(folder / name), schema))
+                builder.register(name, DeltaTable.create(str(empty / name), schema))
             yield name
 
 
-def _register_model(builder: QueryBuilder, folder: Path, view: View) -> Iterator[str]:
+def _register_model(builder: QueryBuilder, folder: Path, empty: Path, view: View) -> Iterator[str]:
     opened = {path.name: table for path in folders_in(folder) if (table := open_table(path))}
-    _do(builder, f"CREATE SCHEMA {folder.name}")
+    if "predictions" in opened and "labels" not in opened:  # none has come yet
+        opened["labels"] = DeltaTable.create(str(empty / folder.name / "labels"), LABELS)
+    _do(builder, f"CREATE SCHEMA IF NOT EXISTS {quoted(folder.name)}")
     for name, table in opened.items():
-        builder.register(f"{folder.name}.{name}", table)
+        builder.register(f"{quoted(folder.name)}.{name}", table)
     made = [*opened, *_make_views(builder, folder.name, opened, view)]
     for name in made:
         yield f"{folder.name}.{name}"
         if folder.name == view.model:
-            _do(builder, f"CREATE VIEW {name} AS SELECT * FROM {folder.name}.{name}")  # noqa: S608  # one word each
+            _do(builder, f"CREATE VIEW {name} AS SELECT * FROM {quoted(folder.name)}.{name}")  # noqa: S608  # one word each
             yield name
 
 

@@ -1,6 +1,7 @@
 """A feature may have any name that is not reserved, such as one of a column of the log's other tables."""
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +13,16 @@ from deltalake import DeltaTable
 from services.feature_logging.models import Known
 from services.feature_logging.store.forgetting.orders import Forgetting
 from services.feature_logging.store.keystore import KeyStore
+from services.feature_logging.store.query import View, run_query
 from services.feature_logging.stream.intake import Intake
 from services.feature_logging.stream.repair import Span, spans_of
 from shared.batch import encode_batch
 from shared.feature_log.columns import RESERVED
 from shared.feature_log.damage import find_damage
 from shared.feature_log.schema import GAPS, OUTCOMES, PROOF, REJECTED
+from shared.feature_log.snapshot import Bounds, pin_snapshot
 from shared.features import Rows
-from tests.unit.feature_logging.samples import TOPIC, batch, definition, feature_log, message, place
+from tests.unit.feature_logging.samples import MODEL, START, TOPIC, batch, definition, feature_log, message, place
 
 TAKEN = {name for schema in (GAPS, OUTCOMES, PROOF, REJECTED) for name in schema.names}
 NAMES = sorted({*TAKEN, *("bare", "highest", "partition", "rank", "select", "source")} - RESERVED)
@@ -52,6 +55,19 @@ def test_of_a_forgotten_entity_no_feature_is_kept(tables: Path) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_missing_values_are_found(tables: Path, name: str) -> None:
     assert predictions(tables).count_rows(filter=ds.field(name).is_null()) == 3
+
+
+def test_a_snapshot_has_them(tables: Path) -> None:
+    bounds = Bounds(START, START + timedelta(days=1), START + timedelta(days=2), "binary", "left")
+    rows = pin_snapshot(tables, MODEL, bounds).table
+    assert [rows[name].to_pylist() for name in NAMES] == [[None, 100.0] * 3] * len(NAMES)
+
+
+@pytest.mark.parametrize("view", ["joined", "late"])
+def test_views_have_them(tables: Path, view: str) -> None:
+    names = ", ".join(f'"{name}"' for name in NAMES)
+    found = run_query(tables, f"SELECT {names} FROM {view}", View(MODEL, None, 3600))
+    assert found.schema.names == NAMES
 
 
 def test_what_a_lost_file_held_is_known(tables: Path) -> None:

@@ -79,6 +79,16 @@ def test_tables_of_several_models_are_in_one_statement(log: Log, capsys: pytest.
     assert asked(log, capsys, sql) == [{"wine": 4, "flights": 1}]
 
 
+@pytest.mark.parametrize("model", ["public", "table"])
+def test_a_model_may_be_named_as_a_word_of_sql(log: Log, capsys: pytest.CaptureFixture[str], model: str) -> None:
+    table_path(log.tables, MODEL, "predictions").parent.rename(log.tables / model)
+    log.predict(1, hours(1))
+    command = ["query", f'SELECT count(*) AS n FROM joined UNION ALL SELECT count(*) FROM "{model}".joined']
+    assert main([*command, "--state", str(log.tables.parent), "--model", model, "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [{"n": 4}, {"n": 4}]
+    assert asked(log, capsys, f"SELECT count(*) AS n FROM predictions -- {model}") == [{"n": 1}]
+
+
 def test_csv_and_table_say_the_same_and_a_limit_is_told(log: Log, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["query", f"SELECT {NUMBER}, scores, origin FROM flights.predictions", "--state", str(log.tables.parent)]
     assert main([*command, "--format", "csv", "--limit", "3"]) == 0
@@ -106,6 +116,10 @@ def test_csv_and_table_say_the_same_and_a_limit_is_told(log: Log, capsys: pytest
         ("SELECT nothing FROM flights.predictions", "No field named nothing"),
         ("SELECT * FROM flights.rumours", "(tables and views: dead_letters, flights.business, flights.joined,"),
         ("SELECT 1/0 FROM flights.predictions", "Divide by zero"),
+        (
+            "SELECT p.wind, l.row, q.wind FROM flights.predictions p, flights.predictions q, flights.labels l",
+            "several columns of one name (wind): name them with AS",
+        ),
     ],
 )
 def test_what_is_no_query_is_refused_in_one_line_and_changes_nothing(
@@ -122,6 +136,13 @@ def test_what_is_no_query_is_refused_in_one_line_and_changes_nothing(
 def test_a_model_without_tables_is_said(log: Log, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["query", "SELECT 1", "--state", str(log.tables.parent), "--model", "wine"]) == 1
     assert "model: the log has no tables of wine" in capsys.readouterr().err
+
+
+def test_joined_holds_predictions_before_any_label_has_come(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = Log(tmp_path / "tables")
+    log.predict(1, hours(1))
+    assert asked(log, capsys, f"SELECT {NUMBER}, label FROM joined") == [{"number": 1.0, "label": None}]
+    assert asked(log, capsys, "SELECT * FROM flights.labels") == []
 
 
 def test_what_json_cannot_hold_is_null(log: Log, capsys: pytest.CaptureFixture[str]) -> None:

@@ -59,8 +59,12 @@ def _predictions(bounds: Bounds) -> ds.Expression:
 
 
 def _labels(bounds: Bounds) -> ds.Expression:
-    days = ds.field(PARTITION) <= pa.scalar(bounds.as_of.date())
-    return days & _known("event_time", bounds) & _logged(bounds)
+    day, time = ds.field(PARTITION), ds.field("event_time")
+    known = (day <= pa.scalar(bounds.as_of.date())) & _known("event_time", bounds) & _logged(bounds)
+    if bounds.label_kind is None:
+        return known
+    # What is older than every row is older than its own, so it does not count.
+    return known & (day >= pa.scalar(bounds.start.date())) & (time >= pa.scalar(bounds.start, TIME))
 
 
 def _history(bounds: Bounds) -> ds.Expression:

@@ -40,8 +40,9 @@ class Sources:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """How many labels of the selected time do not count: `unfit` are no value of the label's kind (binary: 0 or 1,
-    regression: finite), `early` are older than their row and would leak.
+    """How many labels from `start` on, of the selected rows, do not count: `unfit` are no value of the label's kind
+    (binary: 0 or 1, regression: finite), `early` are older than their row and would leak. Labels of before `start` are
+    older than any row: they are neither read nor counted.
     """
 
     unfit: int = 0

@@ -2,6 +2,7 @@
 
 import pytest
 
+from shared.definition import LabelKind
 from shared.errors import InvalidInput
 from shared.events import SnapshotPin
 from shared.events.retraining import LabelsWanted
@@ -101,6 +102,24 @@ def test_the_files_are_those_that_may_hold_its_rows(log: Log) -> None:
         (file,) = files
         assert file.startswith("event_day=2013-03-01/")
         assert (table_path(log.tables, MODEL, kind) / file).is_file()
+
+
+def test_labels_of_before_the_start_are_neither_read_nor_counted_where_their_kind_is_known(log: Log) -> None:
+    for number, hour in ((1, 30), (2, 31)):
+        log.predict(number, hours(hour))
+        log.label(number, hours(12), 1.0)  # of the day before
+        log.label(number, hours(24.5), 1.0)  # of the day, but before the start
+        log.label(number, hours(29), 1.0)
+        log.label(number, hours(33), 0.0)
+
+    def read(kind: LabelKind | None) -> Snapshot:
+        return pin_snapshot(log.tables, MODEL, Bounds(hours(25), hours(48), hours(40), kind, "left"))
+
+    snapshot = read("binary")
+    assert (told(snapshot), snapshot.left_out) == ({1: 0.0, 2: 0.0}, LeftOut(early=2))
+    assert {file.split("/")[0] for file in snapshot.files["labels"]} == {"event_day=2013-03-02"}
+    assert (len(snapshot.files["labels"]), len(read(None).files["labels"])) == (4, 8)
+    assert read(None).pin.row_hash == snapshot.pin.row_hash
 
 
 def test_a_log_time_without_zone_is_refused_by_name(log: Log) -> None:

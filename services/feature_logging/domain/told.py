@@ -1,6 +1,6 @@
 """When a prediction was made, as its id or its label tells, so that it is looked for where it may lie alone."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -32,12 +32,6 @@ def days(time: int) -> Span:
     return Span((time - SLACK) // DAY * DAY, (time + SLACK) // DAY * DAY + DAY - 1)
 
 
-def id_time(request_id: bytes) -> int | None:
-    """The time in an id, if it is a UUID of version 7."""
-    told = _id_times([request_id])
-    return int(told[0]) if told[0] >= 0 else None
-
-
 def _id_times(ids: Sequence[bytes]) -> Int64:
     """Times of ids, int64 [n]; -1 where an id is no UUID of version 7."""
     octets = np.frombuffer(b"".join(ids), np.uint8).reshape(-1, 16)
@@ -56,10 +50,10 @@ def untold(ids: Sequence[bytes], event_times: Int64) -> NDArray[np.bool_]:
     return np.asarray((told < 0) | (day < first) | (day > last))
 
 
-def times_told(labels: Iterable[Label]) -> dict[bytes, set[int]]:
+def times_told(labels: Sequence[Label]) -> dict[bytes, set[int]]:
     """By request id when its prediction may have been made, as the id and its labels tell."""
     found: dict[bytes, set[int]] = {}
-    for label in labels:
+    for label, own in zip(labels, _id_times([label.request_id for label in labels]).tolist(), strict=True):
         times = found.setdefault(label.request_id, set())
-        times |= {time for time in (id_time(label.request_id), label.told) if time is not None}
+        times |= {time for time in (own if own >= 0 else None, label.told) if time is not None}
     return found

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from services.feature_logging.store.labels import coverage as coverage_module
 from services.feature_logging.store.labels.coverage import Coverage
 from shared.errors import InvalidInput
 from tests.unit.feature_logging.pairing import L, Worker, labelled, predicted, uuid7
@@ -23,7 +24,11 @@ async def fill(tables: Path) -> None:
     await worker.read(labelled(1, L(A, 0, 1_500), L(C, 9.5, 70, kind="business"), L(C, 1, -5), L(B, 1, 100)))
 
 
-async def test_days_tell_coverage_lags_corrections_and_unknown_ids(tmp_path: Path) -> None:
+@pytest.mark.parametrize("block", [1, 50_000])
+async def test_days_tell_coverage_lags_corrections_and_unknown_ids(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    monkeypatch.setattr(coverage_module, "BLOCK", block)
     await fill(tmp_path)
     coverage = Coverage(tmp_path)
     days = coverage.days(MODEL)

@@ -28,6 +28,8 @@ MOST_DAYS, USUAL_DAYS = 31, 7
 SHARES = (0.1, 0.25, 0.5, 0.75, 0.9, 0.99)
 # Lags are counted in bins of 1.1 %.
 _PER_DOUBLING = 64
+# So many labels are looked for at once, so that the memory that it takes does not grow with a day's.
+BLOCK = 50_000
 KEY = ["request_id", "row"]
 
 
@@ -166,9 +168,8 @@ def _labels(opened: _Opened, day: date) -> tuple[int, int]:
     if opened.outcomes is not None and len(came):
         met = dataset(opened.outcomes).to_table(columns=KEY, filter=_came_true(day))
         left = came.join(met, KEY, join_type="left anti")
-    labels = labels_of(left, business=False)
-    found = _found(opened, labels)
-    return len(came), sum(label.key not in found for label in labels)
+    blocks = (left.slice(first, BLOCK) for first in range(0, len(left), BLOCK))
+    return len(came), sum(_unknown(opened, labels_of(block, business=False)) for block in blocks)
 
 
 def _came_true(day: date) -> ds.Expression:
@@ -176,6 +177,11 @@ def _came_true(day: date) -> ds.Expression:
     time, logged = ds.field("label_time"), ds.field("log_time")
     within = (time >= pa.scalar(start, TIME)) & (time < pa.scalar(start + timedelta(days=1), TIME))
     return within & (logged >= pa.scalar(start - AHEAD, TIME))  # of this there are statistics
+
+
+def _unknown(opened: _Opened, labels: list[Label]) -> int:
+    found = _found(opened, labels)
+    return sum(label.key not in found for label in labels)
 
 
 def _found(opened: _Opened, labels: list[Label]) -> set[RowKey]:

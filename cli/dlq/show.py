@@ -8,6 +8,7 @@ from typing import Any
 from cli.dlq.book import Entry
 from cli.dlq.marks import Mark
 from shared.kafka.dead_letters import Letter
+from shared.printed import plain
 
 _WIDTH = 16  # bytes in a line
 
@@ -33,21 +34,16 @@ def line(told: dict[str, Any]) -> str:
     """`facts` in a line."""
     place = f"{told['topic']}/{told['partition']}/{told['offset']}"
     state = {None: "", "claimed": "being replayed: ", "done": f"replayed to {told['replayed_to']}: "}[told["replay"]]
-    said = (told["letter"], told["time"], place, f"{told['bytes']} B", told["service"], state + _plain(told["reason"]))
+    said = (told["letter"], told["time"], place, f"{told['bytes']} B", told["service"], state + plain(told["reason"]))
     return "  ".join(said)
-
-
-def _plain(text: str) -> str:
-    """Without what a terminal would take for a command: senders choose some of it."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def whole(told: dict[str, Any], letter: Letter, most: int) -> Iterator[str]:
     """`facts`, the original headers, and the value: JSON, if it is that, or the first `most` bytes of it."""
-    yield from (_plain(f"{name}: {value}") for name, value in told.items())
+    yield from (plain(f"{name}: {value}") for name, value in told.items())
     yield f"key: {letter.key!r}"
     yield "headers:" if letter.has_headers else "headers: were too large to be kept"
-    yield from (_plain(f"  {name}: {value.decode(errors='backslashreplace')}") for name, value in letter.headers)
+    yield from (plain(f"  {name}: {value.decode(errors='backslashreplace')}") for name, value in letter.headers)
     yield "value:"
     try:
         yield json.dumps(json.loads(letter.value), indent=2)

@@ -17,6 +17,7 @@ from services.feature_logging.settings import Settings
 from services.feature_logging.store.query import View, rows_of, run_query
 from shared.errors import InvalidInput
 from shared.monitoring import Monitoring
+from shared.printed import plain
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -91,7 +92,7 @@ def _as_csv(names: Sequence[str], rows: Rows) -> None:
 
 
 def _as_table(names: Sequence[str], rows: Rows) -> None:
-    cells = [list(names), *([_text(row[name]) for name in names] for row in rows)]
+    cells = [[plain(each) for each in names], *([plain(_text(row[name])) for name in names] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for line in [cells[0], ["-" * width for width in widths], *cells[1:]]:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())  # noqa: T201

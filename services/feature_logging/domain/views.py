@@ -22,7 +22,9 @@ class Moment:
     def known(self, table: str) -> str:
         """A condition on the rows of a table."""
         names = ("event_time",) if self.replayed else ("event_time", "log_time")
-        return " AND ".join(f"{table}.{name} <= TIMESTAMP '{self.time.isoformat()}'" for name in names)
+        # Written as TIMESTAMP '...' it would be one of nanoseconds, which end in 2262.
+        time = f"arrow_cast('{self.time.isoformat()}', 'Timestamp(Microsecond, Some(\"UTC\"))')"
+        return " AND ".join(f"{table}.{name} <= {time}" for name in names)
 
 
 def quoted(model: str) -> str:

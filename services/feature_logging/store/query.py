@@ -18,6 +18,7 @@ from shared.feature_log.proof.restated import SCHEMA as RESTATED
 from shared.feature_log.reading import check_model, models_in, open_table
 from shared.feature_log.retired import SCHEMA as RETIRED
 from shared.feature_log.schema import GAPS, LABELS, PROOF, REJECTED
+from shared.printed import plain
 from shared.storage import folders_in
 
 # What begins a query. DataFusion also knows COPY, which writes files, CREATE EXTERNAL TABLE, which reads any, and
@@ -73,17 +74,19 @@ def rows_of(reader: pa.RecordBatchReader) -> Iterator[dict[str, Any]]:
     """The rows of an answer, read as they are asked for.
 
     Raises:
-        InvalidInput: what the statement computes fails on some row.
+        InvalidInput: what the statement computes fails on some row, or Python knows no such time.
     """
     try:
         for batch in reader:
             yield from batch.to_pylist()
     except (DeltaError, pa.ArrowException, OSError) as error:
         raise InvalidInput("SQL", _line(error)) from error
+    except OverflowError as error:
+        raise InvalidInput("SQL", "a time or duration is out of range: CAST it to a number") from error
 
 
 def _line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    return plain(" ".join(str(error).split()))
 
 
 def _register(builder: QueryBuilder, tables: Path, empty: Path, sql: str, view: View) -> Iterator[str]:

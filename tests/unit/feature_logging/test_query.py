@@ -53,6 +53,7 @@ def test_joined_as_of_a_time_holds_what_was_known_then(log: Log, capsys: pytest.
     replayed = asked(log, capsys, sql, "--as-of", "2013-03-01T07:00Z", "--replayed")
     assert [row["label"] for row in replayed] == [0.0, 1.0, None, None]
     assert [row["number"] for row in asked(log, capsys, sql, "--as-of", "2013-03-01T02:30Z")] == [1, 2]
+    assert [row["label"] for row in asked(log, capsys, sql, "--as-of", "2300-01-01T00:00Z")] == [0.0, 1.0, None, None]
 
 
 def test_late_rows_are_those_more_than_the_lateness_behind_lower_offsets_of_their_partition(
@@ -116,6 +117,7 @@ def test_csv_and_table_say_the_same_and_a_limit_is_told(log: Log, capsys: pytest
         ("SELECT nothing FROM flights.predictions", "No field named nothing"),
         ("SELECT * FROM flights.rumours", "(tables and views: dead_letters, flights.business, flights.joined,"),
         ("SELECT 1/0 FROM flights.predictions", "Divide by zero"),
+        ("SELECT to_timestamp_seconds(99999999999999)", "a time or duration is out of range"),
         (
             "SELECT p.wind, l.row, q.wind FROM flights.predictions p, flights.predictions q, flights.labels l",
             "several columns of one name (wind): name them with AS",
@@ -131,6 +133,16 @@ def test_what_is_no_query_is_refused_in_one_line_and_changes_nothing(
     assert said in error
     assert error.count("\n") == 1
     assert sorted(log.tables.parent.rglob("*")) == before
+
+
+def test_a_table_holds_nothing_that_a_terminal_takes_for_a_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = Log(tmp_path / "tables")
+    log.predict(1, hours(1), entity="a\x1b[31m\nb")
+    sql = 'SELECT entity AS "c\x1bd" FROM flights.predictions'
+    assert main(["query", sql, "--state", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.splitlines() == ["c d", "--------", "a [31m b"]
 
 
 def test_a_model_without_tables_is_said(log: Log, capsys: pytest.CaptureFixture[str]) -> None:

@@ -169,7 +169,7 @@ class DriftDetected(Event, frozen=True):
 
 
 class DriftRetracted(Event, frozen=True):
-    """Late rows took an alarm back before anything else joined its incident."""
+    """Late rows took an alarm back before anything else joined its incident. If it comes back, it opens another."""
 
     topic: ClassVar[str] = DRIFT
     type: Literal["DriftRetracted"] = "DriftRetracted"

@@ -1,17 +1,20 @@
 """A model's incidents as a message of `driftline.incidents`, by which all workers know them."""
 
 import zlib
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from pydantic import TypeAdapter
 
+from services.drift_detection.domain.alarm.telling import MOST_TOLD, in_short
 from services.drift_detection.domain.state import Incident, ModelRecord
 from services.drift_detection.store.entries import DAMAGED, content_of, version_of, with_version
 from shared.errors import Unreadable
-from shared.kafka.admin import INCIDENTS
+from shared.kafka.admin import INCIDENTS, MOST_BYTES
 from shared.kafka.message import InMessage, OutMessage
 
 _LIST = TypeAdapter(list[Incident])
+_MOST = MOST_BYTES * 15 // 16  # beside the version, the key and what Kafka puts around them
 
 
 class Told(NamedTuple):
@@ -22,9 +25,24 @@ class Told(NamedTuple):
     incidents: list[Incident]
 
 
-def packed(record: ModelRecord) -> bytes:
-    """The incidents of a record, without its version."""
-    return zlib.compress(_LIST.dump_json(record.incidents), 1)
+def packed(record: ModelRecord, most: int = _MOST) -> tuple[bytes, bool]:
+    """The incidents of a record, without its version, in `most` bytes; True if that tells all of them."""
+    whole = content = _packed(record.incidents)
+    for shorter in _shorter(record.incidents):
+        if len(content) <= most:
+            break
+        content = _packed(shorter)
+    return content, content is whole
+
+
+def _packed(incidents: list[Incident]) -> bytes:
+    return zlib.compress(_LIST.dump_json(incidents), 1)
+
+
+def _shorter(incidents: list[Incident]) -> Iterator[list[Incident]]:
+    yield [in_short(one) for one in incidents]
+    for most in (MOST_TOLD, MOST_TOLD // 10, 1):
+        yield [in_short(one, most, histograms=False) for one in incidents]
 
 
 def encode_incidents(record: ModelRecord, content: bytes) -> OutMessage:

@@ -36,7 +36,10 @@ class IncidentNews:
         for watch in [watch for merging in mergings for watch in merging.watches.values()]:
             told, record = self._told.get(watch.model), watch.record
             if record.incidents and (told is None or watch.model in changed):
-                self._told[watch.model] = content = packed(record)
+                content, is_whole = packed(record)
+                self._told[watch.model] = content
+                if not is_whole:
+                    log.warning("incidents are told in short: they do not fit into a message", model=watch.model)
                 if content != told:
                     found.append(encode_incidents(record, content))
         return found

@@ -11,7 +11,7 @@ import pytest
 from aiokafka.errors import MessageSizeTooLargeError
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.drift_detection.domain.alarm.incidents import MOST_SHOWN, MOST_TOLD, told
+from services.drift_detection.domain.alarm.telling import MOST_SHOWN, MOST_TOLD, told
 from services.drift_detection.domain.merging import Merging
 from services.drift_detection.domain.performance.risk import GREATEST_STAKE, LEAST_STAKE, RiskState
 from services.drift_detection.domain.source.partition import PartitionState

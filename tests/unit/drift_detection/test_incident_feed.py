@@ -5,11 +5,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import numpy as np
 import pytest
 
 from services.drift_detection.domain.merging import Merging
 from services.drift_detection.domain.state import Incident
+from services.drift_detection.store.incidents import decode_incidents, encode_incidents, packed
 from services.drift_detection.stream.incidents import IncidentFeed, IncidentNews
+from shared.events import DriftedFeature
 from shared.kafka.admin import INCIDENTS
 from shared.kafka.message import InMessage, OutMessage
 from tests.unit.drift_detection.cycle_world import as_read
@@ -132,6 +135,26 @@ async def test_incidents_are_told_when_they_change_and_after_a_start() -> None:
     assert len(home.tells()) == 1
     assert len(IncidentNews().of([home.merging], set())) == 1
     assert Home("fans").tells() == []
+
+
+@pytest.mark.parametrize(
+    ("most", "streams", "shown"), [(10**6, 300, 300), (20_000, 300, 3), (5_500, 200, 0), (400, 1, 0)]
+)
+def test_an_incident_of_very_many_streams_is_told_in_a_form_that_fits(most: int, streams: int, shown: int) -> None:
+    home, random = Home("pumps", "one"), np.random.default_rng(0)
+    told = {"rule": "shape", "statistic": 9, "threshold": 5, "evidence": 9, "effect": 1}
+    for number in range(300):
+        share = random.random(30).tolist()
+        one = DriftedFeature(name=f"f{number}", size=random.random(), expected=share, recent=share, **told)
+        home.record.incidents[0].features[one.stream] = one
+    content, is_whole = packed(home.record, most)
+    assert len(content) <= most
+    found = decode_incidents(as_read(encode_incidents(home.record, content))).incidents[0].features
+    heaviest = max(home.record.incidents[0].features.values(), key=lambda one: one.size or 0.0)
+    assert heaviest.name in found
+    assert (len(found), sum(bool(one.recent) for one in found.values())) == (streams, shown)
+    assert is_whole == (shown == 300)
+    assert len(home.record.incidents[0].features) == 300
 
 
 @pytest.mark.parametrize("value", [None, b"", b"rubbish", b"12345678rubbish"])

@@ -1,12 +1,13 @@
 """Incidents: which alarm opens one, which joins, and what ends it."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from itertools import chain, count
+from typing import Literal
 
+from services.drift_detection.domain.alarm.telling import MOST_TOLD, in_short, told
 from services.drift_detection.domain.alarm.trail import Verdict
 from services.drift_detection.domain.detector.changes import ASSUMPTION
-from services.drift_detection.domain.explain.foremost import by_weight, foremost
 from services.drift_detection.domain.explain.segments import moved_segments
 from services.drift_detection.domain.source.parts import WindowKey
 from services.drift_detection.domain.state import Incident
@@ -17,8 +18,6 @@ from shared.reference.panes import MICROSECONDS, moment, time_of
 HOUR = 3600 * MICROSECONDS
 QUIET = 24 * HOUR
 FAIR = "the reference is a fair sample of what is normal, its dispersion included"
-MOST_SHOWN, MOST_TOLD = 20, 200  # streams with histograms, and in all
-NO_HISTOGRAMS: dict[str, Any] = {"edges": (), "levels": (), "expected": (), "recent": ()}
 REMEMBERED, MOST_KEPT = 50, 2_000  # ended incidents kept to be looked at, and streams that they name in all
 
 
@@ -76,13 +75,8 @@ class IncidentBook:
         return None
 
     def _open(self, alarm: Alarm) -> DriftDetected:
-        identity = stable_id(alarm.key.digest, alarm.window_id)
-        # One that was retracted may come back; its next event must not look like a repeat of its first.
-        earlier = [one for one in self.incidents if one.incident_id == identity]
-        for one in earlier:
-            self.incidents.remove(one)
         incident = Incident(
-            incident_id=identity,
+            incident_id=self._identity(alarm),
             digest=alarm.key.digest,
             opened=alarm.end,
             onset=_onset(alarm),
@@ -91,11 +85,17 @@ class IncidentBook:
             features={},
             also_moved={},
             windows={},
-            revision=earlier[0].revision + 1 if earlier else 0,
         )
         _join(incident, alarm)
         self.incidents.append(incident)
         return self._detected(incident, alarm)
+
+    def _identity(self, alarm: Alarm) -> str:
+        """One that was retracted may come back: as another, or an end that is read twice could be that of either."""
+        known = {one.incident_id for one in self.incidents}
+        first = stable_id(alarm.key.digest, alarm.window_id)
+        again = (stable_id(alarm.key.digest, alarm.window_id, number) for number in count(1))
+        return next(identity for identity in chain([first], again) if identity not in known)
 
     def _detected(self, incident: Incident, alarm: Alarm) -> DriftDetected:
         return DriftDetected(
@@ -176,9 +176,8 @@ class IncidentBook:
 
     def _end(self, incident: Incident, state: Literal["resolved", "retracted"], reason: str, time: int) -> None:
         incident.state, incident.reason, incident.closed = state, reason, time
-        ordered = by_weight(incident.features.values())[:MOST_TOLD]
-        incident.features = plain(ordered, but=foremost(ordered))
-        incident.also_moved = plain([*incident.also_moved.values()][:MOST_TOLD])
+        short = in_short(incident, MOST_TOLD)
+        incident.features, incident.also_moved = short.features, short.also_moved
         self._forget()
 
     def _forget(self) -> None:
@@ -189,17 +188,6 @@ class IncidentBook:
             streams += len(one.features) + len(one.also_moved)
             if number > REMEMBERED or streams > MOST_KEPT:
                 self.incidents.remove(one)
-
-
-def told(features: Mapping[str, DriftedFeature]) -> tuple[DriftedFeature, ...]:
-    """What an event tells of them: a drift of everything must still fit into a message."""
-    listed = list(features.values())[:MOST_TOLD]
-    return (*listed[:MOST_SHOWN], *plain(listed[MOST_SHOWN:]).values())
-
-
-def plain(features: Iterable[DriftedFeature], but: Collection[str] = ()) -> dict[str, DriftedFeature]:
-    """Without histograms, `but` those of these streams; by stream."""
-    return {one.stream: one if one.stream in but else one.model_copy(update=NO_HISTOGRAMS) for one in features}
 
 
 def _drop_what_no_window_names(incident: Incident) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import tomllib
 from datetime import timedelta
 from functools import cached_property
@@ -27,6 +28,7 @@ LabelKind = Literal["binary", "regression"]
 Sensitive = Literal["hash", "encrypt", "leave_out"]
 NAME = r"^[a-z][a-z0-9_]{0,62}$"
 MOST_HOURS = MOST_DAYS * 24
+_WATCHED_BESIDE = re.compile(r"risk|score_\d+")  # what alarms beside features do, by its name
 
 
 class Feature(Section):
@@ -55,6 +57,10 @@ class Feature(Section):
     def _is_sound(self) -> Self:
         if self.name in RESERVED:
             raise ValueError(f"{self.name} is a column of the feature log's own: take another name")
+        if _WATCHED_BESIDE.fullmatch(self.name):
+            raise ValueError(
+                f"{self.name} is what the model's own {self.name.split('_')[0]} is called: take another name"
+            )
         if self.kind == "categorical" and (self.min is not None or self.max is not None):
             raise ValueError(f"{self.name} is categorical and has no range")
         if self.kind == "numeric" and self.categories:

@@ -130,6 +130,11 @@ def test_a_feature_may_not_have_the_name_of_the_feature_logs_own_column(name: st
     assert name in refusal(text(name=name)).expected
 
 
+@pytest.mark.parametrize("name", ["risk", "score_0", "score_17"])
+def test_a_feature_may_not_have_the_name_of_the_models_own_risk_or_scores(name: str) -> None:
+    assert refusal(text(name=name)).expected.startswith(f"{name} is what the model's own")
+
+
 @pytest.mark.parametrize("toml", ["", "name = ", "x = " + "[" * 9_999, "x = " + "9" * 5_000, "x = 2013-02-30", "\0"])
 def test_what_is_no_definition_at_all_is_refused(toml: str) -> None:
     assert refusal(toml).field

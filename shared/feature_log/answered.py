@@ -1,7 +1,7 @@
 """Rows as they were answered, whether or not labels came for them."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from shared.feature_log.schema import TIME, table_path
 
 PLACE = ("source_partition", "source_offset", "source_row")
 _DOUBLINGS = 8
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 class Around(NamedTuple):
@@ -41,7 +42,7 @@ class Wanted(NamedTuple):
 def rows_around(tables: Path, model: str, digest: str, wanted: Wanted) -> Around:
     """The champion's rows that are wanted, and as many before their start; no repeats.
 
-    Beyond the span itself at most 256 times its length is looked at.
+    Beyond the span itself at most 256 times its length is looked at, within the years 1 to 9999.
 
     Raises:
         Unreadable: there is no such table, or it can't be read.
@@ -59,13 +60,21 @@ def _lengths(wanted: Wanted) -> Iterator[timedelta]:
     return (length * 2**doubling for doubling in range(_DOUBLINGS + 1))
 
 
+def _moved(time: datetime, length: timedelta) -> datetime:
+    try:
+        return time + length
+    except OverflowError:
+        return _LAST if length > timedelta(0) else _FIRST
+
+
 def _after(table: DeltaTable, digest: str, wanted: Wanted) -> pa.Table:
     end = wanted.end
     found = _rows(table, digest, wanted.start, end).slice(0, wanted.most)
     for length in _lengths(wanted):
         if len(found) >= wanted.least:
             break
-        further = wanted.start + length if wanted.until is None else min(wanted.start + length, wanted.until)
+        further = _moved(wanted.start, length)
+        further = further if wanted.until is None else min(further, wanted.until)
         if further > end:
             end = further
             found = _rows(table, digest, wanted.start, end).slice(0, wanted.least)
@@ -75,7 +84,7 @@ def _after(table: DeltaTable, digest: str, wanted: Wanted) -> pa.Table:
 def _before(table: DeltaTable, digest: str, wanted: Wanted, after: pa.Table) -> pa.Table:
     found, count = after.slice(0, 0), len(after)
     for length in _lengths(wanted):
-        found = _rows(table, digest, wanted.start - length, wanted.start)
+        found = _rows(table, digest, _moved(wanted.start, -length), wanted.start)
         if len(found) >= count:
             break
     return found.slice(max(0, len(found) - count))

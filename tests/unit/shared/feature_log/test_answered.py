@@ -1,5 +1,6 @@
 """Rows around a time, labelled or not, and all rows by their place in Kafka."""
 
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,14 @@ def test_too_few_rows_go_on_after_the_end_until_a_time(log: Log) -> None:
     assert around(log, Wanted(hours(10), hours(11), None, 4, 10)) == ([6, 7, 8, 9], [10, 11, 12, 13])
     assert around(log, Wanted(hours(10), hours(11), hours(12), 4, 10)) == ([8, 9], [10, 11])
     assert around(log, Wanted(hours(10), hours(18), None, 4, 6))[1] == [10, 11, 12, 13, 14, 15]
+
+
+@pytest.mark.parametrize("years", [9, 5_000])
+def test_a_span_of_many_years_is_looked_around_as_far_as_there_are_times(log: Log, years: int) -> None:
+    for number in (1, 9):
+        log.predict(number, hours(number))
+    until = hours(9) + timedelta(days=365 * years)
+    assert around(log, Wanted(hours(9), until, None, 5, 10)) == ([1], [9])
 
 
 def test_a_log_that_is_not_there_is_said(log: Log) -> None:

@@ -29,7 +29,7 @@ def explain(
 
     from cli.stack.readyfile import read_ready_file
 
-    address = url or read_ready_file(ready_file, state)["services"]["drift_detection"]
+    address = url or read_ready_file(ready_file, state, "services", "drift_detection")
     told = asyncio.run(_get(address, f"/v1/incidents/{quote(incident, safe='')}/explain", state))
     typer.echo(json.dumps(told, indent=2) if as_json else "\n".join(told["lines"]))
 

@@ -27,7 +27,7 @@ def forget(  # noqa: PLR0913, PLR0917  # its options
 
     from cli.stack.readyfile import read_ready_file
 
-    address = url or read_ready_file(ready_file, state)["services"]["feature_logging"]
+    address = url or read_ready_file(ready_file, state, "services", "feature_logging")
     if not yes:
         where = f"the tables of {model}" if model else "all tables"
         typer.confirm(f"Remove all data of {entity} from {where}? It can't be brought back.", abort=True, err=True)

@@ -25,15 +25,22 @@ def replay(  # noqa: PLR0913, PLR0917  # its options
     bootstrap: Annotated[str | None, _BOOTSTRAP] = None,
     as_json: Annotated[bool, _JSON] = False,
 ) -> None:
-    """Recompute a model's windows and say which of those published are equal; ends with 1 if any is not."""
+    """Recompute a model's windows and say which of those published are equal; ends with 1 if any is not, with 2 if that
+    can't be told.
+    """
     import os
     import subprocess
     import sys
 
+    from cli.errors import UserError
     from cli.stack.plan import ROOT
     from cli.stack.readyfile import read_ready_file
 
-    broker = bootstrap or read_ready_file(ready_file, state)["kafka"]
+    try:
+        broker = bootstrap or read_ready_file(ready_file, state, "kafka")
+    except UserError as error:
+        typer.echo(f"driftline: {error}", err=True)
+        raise typer.Exit(2) from error
     told = {"--model": model, "--from": start, "--to": end, "--source": source, "--state": str(state.resolve())}
     options = [word for pair in told.items() for word in pair] + (["--json"] if as_json else [])
     path = ":".join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH", ""))))

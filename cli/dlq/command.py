@@ -86,7 +86,7 @@ def replay(  # noqa: PLR0913, PLR0917  # its options
 def _kafka(bootstrap: str | None, ready_file: Path | None, state: Path) -> str:
     from cli.stack.readyfile import read_ready_file
 
-    return bootstrap or str(read_ready_file(ready_file, state)["kafka"])
+    return bootstrap or read_ready_file(ready_file, state, "kafka")
 
 
 def _header(text: str) -> tuple[str, bytes]:

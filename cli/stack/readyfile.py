@@ -26,17 +26,21 @@ def write_ready_file(path: Path, content: Mapping[str, Any]) -> None:
         new.unlink(missing_ok=True)
 
 
-def read_ready_file(path: Path | None, state: Path) -> dict[str, Any]:
-    """What it says of the stack that runs; without a path, that of the state folder.
+def read_ready_file(path: Path | None, state: Path, *names: str) -> str:
+    """The address that it has under these names; without a path, that of the state folder.
 
     Raises:
-        UserError: there is none, so no stack is ready.
+        UserError: there is none, so no stack is ready, or it has no such address.
     """
     place = path or state / NAME
     try:
-        told: dict[str, Any] = json.loads(place.read_text("utf-8"))
+        told: Any = json.loads(place.read_text("utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"{place} is not there: `driftline up` writes it once all is ready") from error
     except ValueError as error:
         raise UserError(f"{place}: no JSON") from error
+    for name in names:
+        told = told.get(name) if isinstance(told, dict) else None
+    if not isinstance(told, str):
+        raise UserError(f"{place}: no address of {names[-1]} in it")
     return told

@@ -23,13 +23,15 @@ from shared.kafka.admin import DRIFT, PREDICTIONS
 from shared.reference.panes import MICROSECONDS
 from shared.signing import Trust
 
+NO_ROW_WINDOWS = "windows of so many rows are left out: which rows one holds depends on all before it"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code: 0 if all windows are equal, 1 if some are not, 2 with a line on stderr if it can't be told."""
     options = _parser().parse_args(arguments)
     try:
         settings = Settings(state=options.state) if options.state else Settings()
-        span = Span(options.model, _time("from", options.start), _time("to", options.end))
+        span = _span(options.model, options.start, options.end)
         compared, notes = asyncio.run(replay(settings, span, options.source))
     except ValidationError as error:
         return _failed("setting " + ": ".join(first_problem(error, "environment")))
@@ -62,7 +64,17 @@ async def replay(settings: Settings, span: Span, source: str) -> tuple[list[Comp
         else KafkaRows(predictions, bundles, span.model)
     )
     words = await recompute(rows.messages(), partitions, span, after_end, int(time.time() * MICROSECONDS))
-    return compare(last.by_id, words), rows.notes
+    compared = compare(last.by_id, words, of_so_many_rows=not rows.lacks_rows)
+    there = [*words.values(), *(one.word for one in last.by_id.values())]
+    left_out = rows.lacks_rows and any(word.scale_rows for word in there)
+    return compared, [*rows.notes, *([NO_ROW_WINDOWS] if left_out else [])]
+
+
+def _span(model: str, start: str, end: str) -> Span:
+    span = Span(model, _time("from", start), _time("to", end))
+    if span.start >= span.end:
+        raise InvalidInput("to", "a time later than that of from is needed")
+    return span
 
 
 def _time(name: str, text: str) -> datetime:

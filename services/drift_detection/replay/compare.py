@@ -70,10 +70,13 @@ class LastWords:
             self.by_id[new.word.window_id] = Published(old.word, old.value, fault)
 
 
-def compare(published: Mapping[str, Published], recomputed: Mapping[str, Word]) -> list[Compared]:
-    """All windows of either, in order of time."""
+def compare(
+    published: Mapping[str, Published], recomputed: Mapping[str, Word], *, of_so_many_rows: bool = True
+) -> list[Compared]:
+    """All windows of either, in order of time; those of so many rows only if they are asked for."""
     words = {key: one.word for key, one in published.items()} | dict(recomputed)
-    ordered = sorted(words.values(), key=lambda word: (word.start, word.end, word.role, word.segment, word.window_id))
+    asked = [word for word in words.values() if of_so_many_rows or word.scale_rows is None]
+    ordered = sorted(asked, key=lambda word: (word.start, word.end, word.role, word.segment, word.window_id))
     return [_compared(word, published.get(word.window_id), recomputed.get(word.window_id)) for word in ordered]
 
 

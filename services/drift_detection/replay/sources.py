@@ -21,10 +21,13 @@ Message = tuple[Place, PredictionBatch, Watched]
 
 
 class KafkaRows:
-    """The messages of one model on driftline.predictions; `notes` say what could not be read."""
+    """The messages of one model on driftline.predictions; `notes` say what could not be read. `lacks_rows`: the first
+    are not kept any more.
+    """
 
     def __init__(self, topic: Topic, bundles: Bundles, model: str) -> None:
         self.notes: list[str] = []
+        self.lacks_rows = False
         self._topic = topic
         self._bundles = bundles
         self._model = model
@@ -43,6 +46,7 @@ class KafkaRows:
                 yield place, batch, await self._bundles.get(batch.meta.digest)
             except Unreadable:
                 unreadable += 1
+        self.lacks_rows = any(self._topic.begins.values())
         self.notes += [f"{unreadable} messages can't be read, or their bundle can't"] if unreadable else []
         self.notes += [
             f"partition {number} is kept from offset {first} on: windows of rows before can't be recomputed"
@@ -52,10 +56,13 @@ class KafkaRows:
 
 
 class LogRows:
-    """The messages of one model as the feature log has them."""
+    """The messages of one model as the feature log has them; `notes` say what is not there. `lacks_rows`: some that
+    were there are gone.
+    """
 
     def __init__(self, tables: Path, bundles: Bundles, model: str) -> None:
         self.notes: list[str] = []
+        self.lacks_rows = False
         self._tables = tables
         self._bundles = bundles
         self._model = model
@@ -64,19 +71,29 @@ class LogRows:
         """In the order of each partition. The log's `log_time` is the time at which Kafka appended the message.
 
         Raises:
-            Unreadable: the log or a bundle can't be read.
+            Unreadable: the log can't be read.
         """
+        self._note_what_is_gone()
+        unreadable = 0
+        for part in _by_message(all_rows(self._tables, self._model)):
+            first = {name: part.column(name)[0].as_py() for name in (*PLACE, "role", "bundle_digest")}
+            try:
+                watched = await self._bundles.get(first["bundle_digest"])
+            except Unreadable:
+                unreadable += 1
+                continue
+            appended = int(part.column("log_time").cast(pa.int64())[0].as_py())
+            place = Place(first["source_partition"], first["source_offset"], appended)
+            yield place, _batch(part, first["role"], watched), watched
+        self.notes += [f"the bundle of {unreadable} messages can't be read"] if unreadable else []
+
+    def _note_what_is_gone(self) -> None:
         if forgotten := forgotten_rows(self._tables, self._model):
             self.notes.append(f"{forgotten} rows were forgotten: windows that had them differ")
         if gone := retired_predictions(self._tables, self._model):
             days = f"{gone.first_day} to {gone.last_day}"
             self.notes.append(f"{gone.rows} rows of {days} were retired: windows that had them differ")
-        for part in _by_message(all_rows(self._tables, self._model)):
-            first = {name: part.column(name)[0].as_py() for name in (*PLACE, "role", "bundle_digest")}
-            watched = await self._bundles.get(first["bundle_digest"])
-            appended = int(part.column("log_time").cast(pa.int64())[0].as_py())
-            place = Place(first["source_partition"], first["source_offset"], appended)
-            yield place, _batch(part, first["role"], watched), watched
+        self.lacks_rows = bool(forgotten or gone)
 
 
 def _by_message(table: pa.Table) -> Iterator[pa.Table]:

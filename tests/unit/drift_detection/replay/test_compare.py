@@ -90,6 +90,27 @@ async def test_two_words_of_one_revision_that_differ_are_different(tmp_path: Pat
     assert results.count("different") == 1
 
 
+async def test_windows_of_so_many_rows_are_compared_only_where_no_row_before_is_gone() -> None:
+    found = await words()
+    first = next(iter(found.values()))
+    found["ab" * 16] = first.model_copy(update={"window_id": "ab" * 16, "scale_rows": 50})
+    assert len(compare({}, found)) == len(found)
+    assert {one.window_id for one in compare({}, found, of_so_many_rows=False)} == {*found} - {"ab" * 16}
+
+
+def test_a_span_that_ends_before_it_begins_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--model", "pumps", "--from", "2026-03-02T00:00Z", "--to", "2026-03-01T00:00Z"]) == 2
+    assert capsys.readouterr().err == "replay: to: a time later than that of from is needed\n"
+
+
+def test_a_broker_that_is_no_address_is_said_in_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KAFKA_BOOTSTRAP", "x:y")
+    assert main(["--model", "pumps", "--from", "2026-03-01T00:00Z", "--to", "2026-03-02T00:00Z"]) == 2
+    assert capsys.readouterr().err == "replay: Kafka at x:y: an address is HOST:PORT\n"
+
+
 @pytest.mark.parametrize(("start", "expected"), [("soon", "from: a time is"), ("2026-03-01", "from: a time zone is")])
 def test_a_time_that_is_none_is_refused_by_its_name(
     capsys: pytest.CaptureFixture[str], start: str, expected: str

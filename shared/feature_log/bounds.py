@@ -18,9 +18,9 @@ class Bounds:
     """start <= event_time < end, as it was known at one moment.
 
     Known by event time: neither a row nor a label with an event time after `as_of`. Known by the log: nothing that
-    Kafka took after `logged_by`; None: all that the pinned versions hold, for where events are replayed, the log's
-    clock says nothing of theirs. `label_kind`: see `SnapshotPin`. `labels`: rows without one stay out ("required"), or
-    come with null ("left").
+    Kafka took, or that was imported, after `logged_by`; None: all that the pinned versions hold, for where events are
+    replayed, the log's clock says nothing of theirs. `label_kind`: see `SnapshotPin`. `labels`: rows without one stay
+    out ("required"), or come with null ("left").
     """
 
     start: datetime
@@ -68,9 +68,10 @@ def _labels(bounds: Bounds) -> ds.Expression:
 
 
 def _history(bounds: Bounds) -> ds.Expression:
+    rows = _in_range(bounds) & _logged(bounds)
     if bounds.labels == "left":
-        return _in_range(bounds)
-    return _in_range(bounds) & _known("label_time", bounds) & ds.field("label").is_valid()
+        return rows
+    return rows & _known("label_time", bounds) & ds.field("label").is_valid()
 
 
 def _in_range(bounds: Bounds) -> ds.Expression:

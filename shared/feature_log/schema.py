@@ -106,6 +106,7 @@ OUTCOMES = pa.schema(
         *_SOURCE,
     ]
 )
+# `log_time`: when the row was imported, by the clock of who did it.
 HISTORY = pa.schema(
     [
         ("request_id", pa.binary()),
@@ -113,6 +114,7 @@ HISTORY = pa.schema(
         ("entity", pa.string()),
         ("event_time", TIME),
         ("event_day", pa.date32()),
+        ("log_time", TIME),
         ("label", pa.float64()),
         ("label_time", TIME),
     ]

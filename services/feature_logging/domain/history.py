@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections import Counter
+from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
@@ -15,16 +16,18 @@ from shared.feature_log.schema import HISTORY, PARTITION, TIME, plain_features
 
 NULLABLE = frozenset({"entity", "label", "label_time"})
 OPTIONAL = frozenset({"request_id", "row", "entity"})
+MADE = frozenset({PARTITION, "log_time"})
 
 
-def history_rows(table: pa.Table, definition: ModelDefinition) -> pa.Table:
-    """The rows of a history file as the table `history` holds them.
+def history_rows(table: pa.Table, definition: ModelDefinition, now: datetime) -> pa.Table:
+    """The rows of a history file as the table `history` holds them, imported `now`.
 
     The file has event_time, the features by name, label (or a column with the label's name in the definition) and
-    label_time, and may have request_id (text as a client would send it, or 16 bytes), row and entity; a column
-    event_day may be there and is made anew. Times have a time zone. Missing features are null, NaN or empty; a row
-    without label has null in label and label_time. Without entity it is null, without row 0; without request_id both
-    are made of event_time, entity and features, so that a row that comes again in another file is the same row.
+    label_time, and may have request_id (text as a client would send it, or 16 bytes), row and entity; columns
+    event_day and log_time may be there and are made anew. Times have a time zone. Missing features are null, NaN or
+    empty; a row without label has null in label and label_time. Without entity it is null, without row 0; without
+    request_id both are made of event_time, entity and features, so that a row that comes again in another file is the
+    same row.
 
     Raises:
         InvalidInput: columns are missing, or one is unknown, of another type or holds what it may not; `field` has its
@@ -32,16 +35,17 @@ def history_rows(table: pa.Table, definition: ModelDefinition) -> pa.Table:
     """
     schema = plain_features(HISTORY, definition)
     table = _with_label(table, definition)
-    _same_columns(set(table.column_names) - {PARTITION}, set(schema.names) - {PARTITION})
+    _same_columns(set(table.column_names) - MADE, set(schema.names) - MADE)
     if not len(table):
         raise InvalidInput("rows", "the file has none")
     columns = {
         field.name: _converted(field, table.column(field.name).combine_chunks(), definition.name)
         for field in schema
-        if field.name in table.column_names and field.name != PARTITION
+        if field.name in table.column_names and field.name not in MADE
     }
     _check_values(columns, definition)
     _add_defaults(columns, definition)
+    columns["log_time"] = pa.repeat(pa.scalar(now, TIME), len(table))
     return pa.table([columns[name] for name in schema.names], schema=schema)
 
 

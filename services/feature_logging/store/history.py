@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -52,7 +53,7 @@ def import_history(tables: Path, definition: ModelDefinition, file: Path, secret
 
 
 def _protected(file: pa.Table, definition: ModelDefinition, secrets: Secrets) -> pa.Table:
-    rows = history_rows(file, definition)
+    rows = history_rows(file, definition, datetime.now(UTC))
     if "request_id" not in file.column_names:
         rows = keyed_ids(rows, definition, secrets)
     return protect(rows, definition, secrets)

@@ -1,6 +1,6 @@
 """History comes in once, column by column as the definition says."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,13 @@ from services.feature_logging.store.keystore import KeyStore
 from services.feature_logging.store.log import FeatureLog
 from shared.batch import request_key
 from shared.errors import InvalidInput
+from shared.events.retraining import LabelsWanted
 from shared.feature_log.schema import table_path
 from shared.feature_log.snapshot import Bounds, pin_snapshot
 from tests.unit.feature_logging.samples import MODEL, START, definition, feature_log, place
 from tests.unit.feature_logging.test_log import take
 
+NOW = START + timedelta(days=400)
 TIMES = [START + timedelta(hours=hour) for hour in range(3)]
 
 
@@ -41,13 +43,14 @@ def history(**changes: Any) -> pa.Table:
 
 
 def test_a_file_becomes_history_rows() -> None:
-    rows = history_rows(history(event_day=["ignored"] * 3), definition()).to_pylist()
+    rows = history_rows(history(event_day=["ignored"] * 3, log_time=["ignored"] * 3), definition(), NOW).to_pylist()
     assert rows[0] == {
         "request_id": request_key(MODEL, "a"),
         "row": 0,
         "entity": None,
         "event_time": START,
         "event_day": START.date(),
+        "log_time": NOW,
         "label": 1.0,
         "label_time": START,
         "wind": 1.5,
@@ -59,7 +62,7 @@ def test_a_file_becomes_history_rows() -> None:
 
 def test_ids_may_be_the_sixteen_bytes_themselves() -> None:
     ids = pa.array([bytes([number]) * 16 for number in range(3)], pa.binary(16))
-    assert history_rows(history(request_id=ids), definition())["request_id"].to_pylist() == ids.to_pylist()
+    assert history_rows(history(request_id=ids), definition(), NOW)["request_id"].to_pylist() == ids.to_pylist()
 
 
 @pytest.mark.parametrize(
@@ -90,20 +93,20 @@ def test_ids_may_be_the_sixteen_bytes_themselves() -> None:
 )
 def test_a_wrong_column_is_refused_by_name(changes: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidInput) as refused:
-        history_rows(history(**({"surprise": None} | changes)), definition())
+        history_rows(history(**({"surprise": None} | changes)), definition(), NOW)
     assert refused.value.field == field
 
 
 def test_the_label_may_have_its_name_in_the_definition() -> None:
-    rows = history_rows(history(label=None, late=[True, False, None]), definition())
+    rows = history_rows(history(label=None, late=[True, False, None]), definition(), NOW)
     assert rows["label"].to_pylist() == [1.0, 0.0, None]
 
 
 def test_a_file_needs_no_ids_rows_or_entities() -> None:
-    rows = history_rows(history(request_id=None, row=None, entity=None), definition())
+    rows = history_rows(history(request_id=None, row=None, entity=None), definition(), NOW)
     assert len(set(rows["request_id"].to_pylist())) == 3
     assert (rows["row"].to_pylist(), rows["entity"].to_pylist()) == ([0] * 3, [None] * 3)
-    assert history_rows(history(row=None), definition())["row"].to_pylist() == [0] * 3
+    assert history_rows(history(row=None), definition(), NOW)["row"].to_pylist() == [0] * 3
 
 
 def test_rows_without_ids_that_come_again_in_another_file_are_the_same_rows(tmp_path: Path) -> None:
@@ -120,9 +123,22 @@ def test_rows_without_ids_that_come_again_in_another_file_are_the_same_rows(tmp_
     assert sorted(snapshot.table["label"].to_pylist()) == [0.0, 0.0, 1.0]
 
 
+def test_what_is_imported_was_not_known_before_unless_events_were_replayed(tmp_path: Path) -> None:
+    pq.write_table(history(), tmp_path / "history.parquet")
+    began, end = datetime.now(UTC), START + timedelta(days=1)
+    import_history(tmp_path / "tables", definition(), tmp_path / "history.parquet", KeyStore(tmp_path / "keys"))
+
+    def known(by: datetime | None, labels: LabelsWanted) -> int:
+        return len(pin_snapshot(tmp_path / "tables", MODEL, Bounds(START, end, end, "binary", labels, by)))
+
+    moments = (began, datetime.now(UTC), None)
+    assert [known(by, "required") for by in moments] == [0, 2, 2]
+    assert [known(by, "left") for by in moments] == [0, 3, 3]
+
+
 def test_a_file_without_rows_is_refused() -> None:
     with pytest.raises(InvalidInput, match="rows"):
-        history_rows(history().slice(0, 0), definition())
+        history_rows(history().slice(0, 0), definition(), NOW)
 
 
 def test_the_same_file_twice_is_there_once_and_trains(tmp_path: Path) -> None:

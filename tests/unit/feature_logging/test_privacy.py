@@ -169,8 +169,7 @@ def test_ids_that_are_made_of_what_history_says_are_keyed(tmp_path: Path) -> Non
         assert import_history(tmp_path / state / "tables", known, tmp_path / "history.parquet", secrets).added
         table = DeltaTable(table_path(tmp_path / state / "tables", MODEL, "history")).to_pyarrow_table()
         ids.append(set(table["request_id"].to_pylist()))
-    assert ids[2] == set(
-        history_rows(history(request_id=None, row=None), parse_definition(PLAIN))["request_id"].to_pylist()
-    )
+    plain = history_rows(history(request_id=None, row=None), parse_definition(PLAIN), START)
+    assert ids[2] == set(plain["request_id"].to_pylist())
     assert not ids[0] & ids[1]
     assert not (ids[0] | ids[1]) & ids[2]

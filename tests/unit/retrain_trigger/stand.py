@@ -61,6 +61,7 @@ def history(days: int = DAYS) -> pa.Table:
         "entity": pa.nulls(count, pa.string()),
         "event_time": stamps,
         "event_day": stamps.cast(pa.date32()),
+        "log_time": stamps,
         "label": pa.array(late),
         "label_time": pa.array(times + np.timedelta64(1_800_000_000), pa.timestamp("us", "UTC")),
         "temp": pa.array(temp),

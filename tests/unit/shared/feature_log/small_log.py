@@ -57,6 +57,7 @@ class Log:
             return
         for row in rows:
             row["event_day"] = row["event_time"].date()
+            row.setdefault("log_time", START)
         table = pa.Table.from_pylist(list(rows), schema=SCHEMAS[kind])
         path = table_path(self.tables, MODEL, kind)
         names = ",".join(name for name in indexed(path) if name in table.column_names)

@@ -118,12 +118,17 @@ def _against(incident: DriftDetected, definition: ModelDefinition, view: View) -
 
 
 def _cooldown(run: Run, definition: ModelDefinition, view: View) -> str | None:
-    """Runs start when their wait is over, so it is these times that must lie `cooldown_days` apart."""
+    """Runs start when their wait is over, so it is these times that must lie `cooldown_days` apart; those of one time
+    are of one drift, which was retracted and came back.
+    """
     pause = timedelta(days=definition.retraining.cooldown_days)
     for other in view.runs:
         shared = [name for name in run.features if name in other.features]
         counts = other.state in ("waiting", "running", "evaluated") and shared
-        if counts and other.wait_until and run.wait_until and abs(run.wait_until - other.wait_until) < pause:
+        if not (counts and other.wait_until and run.wait_until):
+            continue
+        apart = abs(run.wait_until - other.wait_until)
+        if apart < pause or not apart:
             names = ", ".join(shared)
             days = definition.retraining.cooldown_days
             return f"cooldown of {days:g} days: run {other.run_id} is for {names}, too ({rfc3339(other.wait_until)})"

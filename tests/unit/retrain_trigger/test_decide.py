@@ -79,6 +79,14 @@ def test_after_the_cooldown_the_same_feature_may_run_again() -> None:
     assert decided(View([run_for(7)]), onset=ONSET + 14 * DAY)[0] == "wait"
 
 
+@pytest.mark.parametrize(("state", "word"), [("evaluated", "skip"), ("skipped", "wait")])
+def test_a_drift_that_was_retracted_and_came_back_is_trained_on_once(state: str, word: str) -> None:
+    at_once = DEFINITION.retraining.model_copy(update={"cooldown_days": 0.0})
+    definition = DEFINITION.model_copy(update={"retraining": at_once})
+    assert decided(View([run_for(7, state=state)]), definition)[0] == word
+    assert decided(View([run_for(7, state=state)]), definition, onset=ONSET + DAY)[0] == "wait"
+
+
 def test_a_run_for_other_features_is_no_reason_not_to_run() -> None:
     assert decided(View([run_for(7, features=("wind",))]), onset=ONSET + DAY)[0] == "wait"
 

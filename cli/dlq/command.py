@@ -84,9 +84,12 @@ def replay(  # noqa: PLR0913, PLR0917  # its options
 
 
 def _kafka(bootstrap: str | None, ready_file: Path | None, state: Path) -> str:
+    from cli.kafka.ready import check_address
     from cli.stack.readyfile import read_ready_file
 
-    return bootstrap or read_ready_file(ready_file, state, "kafka")
+    address = bootstrap or read_ready_file(ready_file, state, "kafka")
+    check_address(address)
+    return address
 
 
 def _header(text: str) -> tuple[str, bytes]:

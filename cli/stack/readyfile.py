@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cli.errors import UserError
+from cli.errors import UserError, explain
 
 NAME = "ready.json"  # in the state folder, if nothing else is told
 
@@ -37,6 +37,8 @@ def read_ready_file(path: Path | None, state: Path, *names: str) -> str:
         told: Any = json.loads(place.read_text("utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"{place} is not there: `driftline up` writes it once all is ready") from error
+    except OSError as error:
+        raise UserError(explain(error)) from error
     except ValueError as error:
         raise UserError(f"{place}: no JSON") from error
     for name in names:

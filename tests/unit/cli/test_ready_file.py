@@ -19,6 +19,8 @@ def test_what_was_written_is_read_from_the_state_folder_or_where_it_is_told(tmp_
 def test_no_file_and_no_json_are_said_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="`driftline up` writes it"):
         read_ready_file(None, tmp_path, "kafka")
+    with pytest.raises(UserError, match=f"directory: {tmp_path}"):
+        read_ready_file(tmp_path, tmp_path, "kafka")
     (tmp_path / "ready.json").write_text(json.dumps({"kafka": "here"})[:-3])
     with pytest.raises(UserError, match="no JSON"):
         read_ready_file(None, tmp_path, "kafka")

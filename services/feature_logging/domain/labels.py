@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -18,6 +19,8 @@ LabelTable = Literal["labels", "business"]
 # What a Label is made of.
 LABEL_COLUMNS = ["request_id", "row", "value", "event_time", "prediction_time", "log_time"]
 LABEL_COLUMNS += ["source_partition", "source_offset", "source_row"]
+# What a label and its prediction have in common.
+MET = ["request_id", "row"]
 
 
 def label_rows(event: LabelsReceived, origin: Origin) -> dict[LabelTable, pa.Table]:
@@ -54,6 +57,19 @@ def labels_of(rows: pa.Table, *, business: bool) -> list[Label]:
     plain = [column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column for column in columns]
     values = zip(*(column.to_pylist() for column in plain), strict=True)
     return [Label(request_id, row, business, *others) for request_id, row, *others in values]
+
+
+def waiting_or_newest(rows: pa.Table, met: pa.Table, most: int) -> tuple[pa.Table, int]:
+    """Of labels, the oldest first, the newest `most` and the newest `most` that wait for a prediction, that is, whose
+    `request_id` and `row` are not in `met`; and how many more wait.
+    """
+    if len(rows) <= most:
+        return rows, 0
+    keys = rows.select(MET).append_column("place", pa.array(np.arange(len(rows))))
+    left = keys.join(met.select(MET), MET, join_type="left anti").column("place").to_numpy()
+    waiting = np.sort(left)
+    kept = np.union1d(waiting[-most:], np.arange(len(rows) - most, len(rows)))
+    return rows.take(pa.array(kept)), max(0, len(waiting) - most)
 
 
 def _check_times(event: LabelsReceived, origin: Origin) -> None:

@@ -30,7 +30,8 @@ class _Held:
 
 class RememberedLabels:
     """At most `bound` labels: those that wait for a prediction, and others that met one, for a row may be answered by a
-    shadow, too. Where there are more, the oldest that met go first, and then the oldest that wait, which are counted.
+    shadow, too. Where there are more, `forget_oldest` lets the oldest that met go first, and then the oldest that wait,
+    which are counted.
     """
 
     def __init__(self, bound: int) -> None:
@@ -71,9 +72,11 @@ class RememberedLabels:
         """Remember labels; they wait unless others of their row have met a prediction."""
         for label in labels:
             (self._met if label.key in self._met.rows else self._waiting).put(label)
-        while self._waiting.count + self._met.count > self._bound:
-            self._forget_oldest()
         self._ids = None
+
+    def passed_over(self, count: int) -> None:
+        """So many that wait were too many to be remembered at all."""
+        self._forgotten += count
 
     def meet(self, rows: Iterable[tuple[RowKey, int]]) -> None:
         """These rows have a prediction, made at this time."""
@@ -83,12 +86,15 @@ class RememberedLabels:
             if key in self._met.rows:
                 self._predicted.setdefault(key, set()).add(time)
 
-    def _forget_oldest(self) -> None:
-        if self._met.rows:
-            oldest = self._met.take_oldest()
-            self._predicted.pop(oldest[0].key, None)
-        else:
-            self._forgotten += len(self._waiting.take_oldest())
+    def forget_oldest(self) -> None:
+        """Let go of what is beyond the bound."""
+        while self._waiting.count + self._met.count > self._bound:
+            if self._met.rows:
+                oldest = self._met.take_oldest()
+                self._predicted.pop(oldest[0].key, None)
+            else:
+                self._forgotten += len(self._waiting.take_oldest())
+            self._ids = None
 
 
 class RecentTimes:

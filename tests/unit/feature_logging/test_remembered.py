@@ -54,6 +54,37 @@ async def test_labels_that_wait_still_do_after_a_restart_and_others_workers_labe
     assert await ours.read(predicted(1, B)) == [(B, 0, "champion", 1.0, None, "business")]
 
 
+async def test_what_met_takes_no_room_of_what_waits_when_labels_are_read_at_a_start(tmp_path: Path) -> None:
+    bounds = Bounds(labels=3, times=10)
+    worker = Worker(tmp_path, bounds)
+    await worker.read(labelled(0, L(A, 1), L(B, 1)))
+    for number in range(4, 11):
+        name = uuid7(number)
+        await worker.read(predicted(number, name), labelled(number, L(name, 1)))
+    counted = FORGOTTEN.labels(MODEL, "label")._value
+    before = counted.get()
+    after = Worker(tmp_path, bounds)
+    assert await after.read(predicted(20, A)) == [FIRST]
+    assert await after.read(predicted(21, uuid7(10), role="shadow", digest="e" * 64)) != []  # the newest that met
+    assert (counted.get() - before, WAITING.labels(MODEL)._value.get()) == (0, 1)
+
+
+async def test_labels_that_wait_beyond_the_bound_are_counted_at_a_start(tmp_path: Path) -> None:
+    await Worker(tmp_path).read(labelled(0, *(L(uuid7(number), 1) for number in range(8))))
+    counted = FORGOTTEN.labels(MODEL, "label")._value
+    before = counted.get()
+    after = Worker(tmp_path, Bounds(labels=3, times=10))
+    met = await after.read(predicted(0, *(uuid7(number) for number in range(8))))
+    assert (len(met), counted.get() - before) == (3, 5)
+
+
+async def test_a_label_that_meets_at_once_pushes_none_out_that_waits(tmp_path: Path) -> None:
+    worker = Worker(tmp_path, Bounds(labels=1, times=10))
+    await worker.read(predicted(0, B), labelled(0, L(A, 1)))
+    await worker.read(labelled(1, L(B, 1)))
+    assert await worker.read(predicted(1, A)) == [FIRST]
+
+
 async def test_a_data_file_that_is_gone_does_not_stop_the_log(tmp_path: Path) -> None:
     worker = Worker(tmp_path)
     await worker.read(predicted(0, A))

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from services.feature_logging.domain.labels import LABEL_COLUMNS, labels_of
+from services.feature_logging.domain.labels import LABEL_COLUMNS, MET, labels_of, waiting_or_newest
 from services.feature_logging.domain.origin import Origin
 from services.feature_logging.domain.pairs import PREDICTED, Label, Meeting, Row, RowKey, first_answers
 from services.feature_logging.domain.remembered import RecentTimes, RememberedLabels
@@ -21,6 +21,10 @@ from shared.feature_log.schema import OUTCOMES, PREDICTIONS, app_id, table_path
 from shared.kafka.admin import LABELS
 from shared.kafka.admin import PREDICTIONS as PREDICTIONS_TOPIC
 
+# So many times as many labels as are remembered are read at a start, since most have met; and twice as many pairs,
+# since two versions may have answered a row.
+BACK = 4
+_MET = pa.schema([OUTCOMES.field(name) for name in (*MET, "event_time")])
 _READ = pa.schema([PREDICTIONS.field(name) for name in (*PREDICTED, "repeat")])
 
 
@@ -67,13 +71,15 @@ class Matcher:
         self._predictions, self._pairs = (
             Reader(table_path(tables, model, kind)) for kind in ("predictions", "outcomes")
         )
+        self._bound = bounds.labels
+        back = BACK * bounds.labels
         self._labels = {
-            kind == "business": Follower(Reader(table_path(tables, model, kind)), LABELS, LABEL_COLUMNS, bounds.labels)
+            kind == "business": Follower(Reader(table_path(tables, model, kind)), LABELS, LABEL_COLUMNS, back)
             for kind in ("labels", "business")
         }
         times = ["request_id", "event_time"]
         self._times = Follower(self._predictions, PREDICTIONS_TOPIC, times, bounds.times)
-        self._met = NewFiles(self._pairs, ["request_id", "row", "event_time"], bounds.labels)
+        self._met = NewFiles(self._pairs, _MET.names, 2 * back)
 
     def matched(self, apps: Iterable[str]) -> dict[str, int]:
         """By the app id of a topic partition the offset up to which its messages have made their pairs."""
@@ -99,19 +105,24 @@ class Matcher:
         for origin, batch in arrived.predictions:
             found += self._waited_for(origin, batch)
         self.remembered.meet((meeting.label.key, meeting.prediction["event_time"]) for meeting in found)
+        self.remembered.forget_oldest()
         return found
 
     def _follow(self) -> None:
+        # First the pairs: of each that is seen the label is in its table. The oldest first, as labels are.
+        pairs = [part.select(_MET.names).cast(_MET) for part in reversed(self._met.news())]
+        met = pa.concat_tables([_MET.empty_table(), *pairs])
         for business, follower in self._labels.items():
             news = follower.news()
             if news is not None:
-                self.remembered.add(labels_of(news, business=business))
-        for pairs in self._met.news():
-            of_ids = pc.call_function("is_in", [pairs.column("request_id")], pc.SetLookupOptions(self.remembered.ids))
-            known = pairs.filter(of_ids).select(["request_id", "row", "event_time"])
-            known = known.set_column(2, "event_time", known.column("event_time").cast(pa.int64()))
-            ids, rows, times = (column.to_pylist() for column in known.columns)
-            self.remembered.meet(zip(zip(ids, rows, strict=True), times, strict=True))
+                kept, passed_over = waiting_or_newest(news, met, self._bound)
+                self.remembered.add(labels_of(kept, business=business))
+                self.remembered.passed_over(passed_over)
+        of_ids = pc.call_function("is_in", [met.column("request_id")], pc.SetLookupOptions(self.remembered.ids))
+        known = met.filter(of_ids)
+        known = known.set_column(2, "event_time", known.column("event_time").cast(pa.int64()))
+        ids, rows, times = (column.to_pylist() for column in known.columns)
+        self.remembered.meet(zip(zip(ids, rows, strict=True), times, strict=True))
 
     def _answers(self, labels: list[Label]) -> dict[RowKey, list[Row]]:
         """The logged predictions of labels: looked for near the time that is told, then on its whole day, and at last

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from shared.errors import InvalidInput
-from shared.feature_log.reading import dataset, live_files, open_table
+from shared.feature_log.reading import dataset, newest_day, open_table
 from shared.feature_log.schema import PARTITION, table_path
 
 
@@ -36,12 +36,13 @@ def _rank(row: dict[str, Any]) -> tuple[object, ...]:
 
 
 def newest_bundle(tables: Path, model: str) -> str | None:
-    """Digest of the bundle that the champion answered with, in the row of the last day that was logged last."""
+    """Digest of the bundle that the champion answered with, in the row of the last day (see `newest_day`) that was
+    logged last.
+    """
     table = open_table(table_path(tables, model, "predictions"))
     if table is None:
         return None
-    days = live_files(table).column(f"partition.{PARTITION}").to_pylist()
-    chosen = (ds.field(PARTITION) == pa.scalar(max(days, default=None))) & (ds.field("role") == "champion")
+    chosen = (ds.field(PARTITION) == pa.scalar(newest_day(table), pa.date32())) & (ds.field("role") == "champion")
     rows = dataset(table).to_table(columns=["bundle_digest", "log_time"], filter=chosen)
     newest = rows.sort_by([("log_time", "descending")]).column("bundle_digest").slice(0, 1).to_pylist()
     return newest[0] if newest else None

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection
+from datetime import date, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,6 +12,7 @@ from deltalake.exceptions import TableNotFoundError
 
 from shared.definition import NAME
 from shared.errors import InvalidInput
+from shared.feature_log.schema import PARTITION
 from shared.storage import folders_in, is_folder, local
 
 
@@ -74,3 +76,12 @@ def live_paths(table: DeltaTable) -> list[str]:
     files = live_files(table)
     paths: list[str] = files.column("path").to_pylist() if len(files) else []
     return paths
+
+
+def newest_day(table: DeltaTable) -> date | None:
+    """The last day that rows are of; None where there are none. Rows of a day that was far ahead when they were logged
+    do not count, if there are others.
+    """
+    days = [(file[f"partition.{PARTITION}"], file["max.log_time"].date()) for file in live_files(table).to_pylist()]
+    sound = [day for day, logged in days if day <= logged + timedelta(days=1)]
+    return max(sound or [day for day, _ in days], default=None)

@@ -46,6 +46,21 @@ async def test_days_tell_coverage_lags_corrections_and_unknown_ids(
     assert coverage.days(MODEL, DAY, DAY) == [first]
 
 
+async def test_a_row_of_the_far_future_is_not_the_newest_day(tmp_path: Path) -> None:
+    await Worker(tmp_path).read(predicted(9, uuid7(9), minutes=60 * 24 * 365 * 7_900, partition=1))
+    assert len(Coverage(tmp_path).days(MODEL)) == 7  # there is no other
+    await fill(tmp_path)
+    assert Coverage(tmp_path).days(MODEL)[-1].day == DAY + timedelta(days=1)
+
+
+@pytest.mark.parametrize("day", [date.min, date.max])
+async def test_the_first_and_the_last_day_of_dates_can_be_asked_for(tmp_path: Path, day: date) -> None:
+    await fill(tmp_path)
+    await Worker(tmp_path).read(labelled(2, L("x", 1, minutes=-(DAY - date.min).days * 1_440 + 1)))
+    (found,) = Coverage(tmp_path).days(MODEL, day, day)
+    assert (found.labels, found.unknown) == ((1, 1) if day == date.min else (0, 0))
+
+
 @pytest.mark.parametrize(
     ("model", "first", "last", "field"),
     [("wine", None, None, "model"), (MODEL, date(2013, 3, 2), DAY, "to"), (MODEL, date(2013, 1, 29), DAY, "to")],

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +14,14 @@ from pydantic import Field
 
 from services.feature_logging.domain.labels import LABEL_COLUMNS, labels_of
 from services.feature_logging.domain.pairs import Label, RowKey
-from services.feature_logging.domain.told import days, times_told
+from services.feature_logging.domain.told import DAY, days, times_told
 from services.feature_logging.store.counted import Counted
 from services.feature_logging.store.finding import Source, find
 from services.feature_logging.store.following import KNOWN
 from shared.errors import InvalidInput
 from shared.events import Record
 from shared.events.labels import AHEAD
-from shared.feature_log.reading import NoSuchModel, dataset, live_files, open_table
+from shared.feature_log.reading import NoSuchModel, dataset, newest_day, open_table
 from shared.feature_log.schema import PARTITION, PREDICTIONS, TIME, TableKind, table_path
 
 MOST_DAYS, USUAL_DAYS = 31, 7
@@ -81,10 +81,10 @@ class Coverage:
             NoSuchModel: there are no predictions of it.
         """
         opened = _Opened.of(self._tables, model)
-        files = [] if opened.predictions is None else live_files(opened.predictions).to_pylist()
-        if not files:
+        newest = None if opened.predictions is None else newest_day(opened.predictions)
+        if newest is None:
             raise NoSuchModel(model, "predictions")
-        last = last or max(file[f"partition.{PARTITION}"] for file in files)
+        last = last or newest
         first = first or max(last, date.min + timedelta(days=USUAL_DAYS)) - timedelta(days=USUAL_DAYS - 1)
         if not 0 <= (last - first).days < MOST_DAYS:
             raise InvalidInput("to", f"must not be before `from`, and at most {MOST_DAYS} days with it")
@@ -173,10 +173,12 @@ def _labels(opened: _Opened, day: date) -> tuple[int, int]:
 
 
 def _came_true(day: date) -> ds.Expression:
-    start = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    start = (day - date(1970, 1, 1)).days * DAY  # in plain numbers, for the first and the last day of dates
     time, logged = ds.field("label_time"), ds.field("log_time")
-    within = (time >= pa.scalar(start, TIME)) & (time < pa.scalar(start + timedelta(days=1), TIME))
-    return within & (logged >= pa.scalar(start - AHEAD, TIME))  # of this there are statistics
+    within = (time >= pa.scalar(start, TIME)) & (time < pa.scalar(start + DAY, TIME))
+    return within & (
+        logged >= pa.scalar(start - AHEAD // timedelta(microseconds=1), TIME)
+    )  # there are statistics of it
 
 
 def _unknown(opened: _Opened, labels: list[Label]) -> int:

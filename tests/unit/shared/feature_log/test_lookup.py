@@ -87,3 +87,5 @@ def test_the_newest_bundle_is_that_of_the_champions_row_that_was_logged_last(log
     log.predict(3, hours(32), log_time=hours(34), bundle_digest="c" * 64, role="shadow")
     log.predict(4, hours(1), log_time=hours(35), bundle_digest="d" * 64)  # replayed, of another day
     assert newest_bundle(log.tables, MODEL) == "b" * 64
+    log.predict(5, hours(24 * 365 * 7_000), log_time=hours(36), bundle_digest="e" * 64)  # by a clock that is wrong
+    assert newest_bundle(log.tables, MODEL) == "b" * 64

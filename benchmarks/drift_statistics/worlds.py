@@ -16,7 +16,8 @@ from services.drift_detection.domain.detector.budget import Budget
 from services.drift_detection.domain.detector.rates import missing_bets, range_bets, rate_bets
 from services.drift_detection.domain.detector.stream import Stream
 from shared.reference.bins import COARSE, kept_levels, pooled_counts
-from shared.reference.dispersion import Cut, Dispersion, Split, bins_dispersion, numeric_dispersion, window_rows
+from shared.reference.dispersion import Cut, Dispersion, window_rows
+from shared.reference.variation import Split, bins_dispersion, numeric_dispersion
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]

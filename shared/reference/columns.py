@@ -152,5 +152,7 @@ def level_profile(
         day_high=high[1:],
         day_missing=high[0],
         importance=importance(bins, rhythm.score),
-        **level_habits(bins, pooled_counts(counts, kept, int((codes == UNSEEN).sum())), rhythm.monitoring),
+        **level_habits(
+            bins, rhythm.times, pooled_counts(counts, kept, int((codes == UNSEEN).sum())), rhythm.monitoring
+        ),
     )

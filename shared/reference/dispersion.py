@@ -8,40 +8,42 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from shared.events.base import Finite, Record
-from shared.reference.basis import Float64, directions, smoothed
-from shared.reference.panes import Int64
+from shared.reference.basis import Float64
+from shared.reference.panes import Int64, pane_starts
 
 LEAST_WINDOWS = 30
-LEAST_OCCURRENCES = 20
-LEVELS = 5  # of a categorical feature: the most frequent
 SHORTER = (5, 25)  # windows of so small a part, too: a daily cycle may fit into one of full length
 LEAST_LENGTH = 20
-LEAST_EXPECTED = 5  # occurrences in a window: of fewer the variance is not chi-square
+RARE = 12.0  # -ln of the chance that the panes that stray furthest are taken for more than chance
 
 
 class Component(Record):
     """One standardised count over W windows. `variance` is that of one window, `long_run` with its autocovariances
     (Bartlett's weights), both times 1 + n_w/R for the reference's own error. `dependence` is W·Σ autocorrelation².
+    `freedom`: degrees of a chi-square that varies as much as the variance does where rows are independent. `tail`, of
+    panes: by how much the rarest ones stray further than chance allows, for jobs that come once a day or a week.
     """
 
     variance: Finite = Field(ge=0)
     long_run: Finite
     dependence: Finite = Field(ge=0)
+    freedom: int = Field(ge=0)
+    tail: Finite = Field(default=0.0, ge=0)
 
 
 class Dispersion(Record):
     """Of one feature or rate, over `windows` of successive rows, with `lags` autocorrelations. `shorter`: the same over
-    shorter windows.
+    shorter windows; `panes`: over panes of time, which is what the detector steps in.
     """
 
     windows: int = Field(ge=0)
     lags: int = Field(ge=0)
     components: tuple[Component, ...]
     shorter: tuple["Dispersion", ...] = ()
+    panes: "Dispersion | None" = None
 
     @property
     def assessed(self) -> bool:
@@ -54,11 +56,15 @@ def window_rows(rows: int, nominal: int) -> int:
     return min(nominal, rows // LEAST_WINDOWS)
 
 
-class Split(NamedTuple):
-    """R rows by the bucket of their season: `buckets` int64 [R], and what is in each, `counts` int64 [K, B]."""
+class Counted(NamedTuple):
+    """Standardised counts `z` float64 [W, k] over `rows` int64 [W], of what has such a `kurtosis` [k] in one row;
+    `surprise` [W, k]: independent rows exceed x with probability 2·exp(-x) at most.
+    """
 
-    buckets: Int64
-    counts: Int64
+    z: Float64
+    rows: Int64
+    kurtosis: Float64
+    surprise: Float64
 
 
 class Cut:
@@ -67,90 +73,104 @@ class Cut:
     def __init__(self, rows: int, length: int) -> None:
         self.rows, self.length = rows, length
         self.windows = rows // length if length else 0
-        self.used = self.windows * length
         self.inflation = 1 + length / rows if rows else 1.0
+        self._of: Int64 = np.repeat(np.arange(self.windows), length)
 
     def counts(self, bins: Int64, width: int) -> Int64:
         """Counts int64 [W, width] of bins int64 [R]; a bin of -1 counts nowhere."""
-        kept = bins[: self.used]
-        cells = np.repeat(np.arange(self.windows), self.length) * width + kept
+        kept = bins[: len(self._of)]
+        cells = self._of * width + kept
         found = np.bincount(cells[kept >= 0], minlength=self.windows * width)
         return found.reshape(self.windows, width)
 
-    def assess(self, z: Float64) -> Dispersion:
-        """The dispersion of standardised counts float64 [W, k]."""
+    def sums(self, values: Float64) -> Float64:
+        """Sums float64 [W, k] of values float64 [R, k]."""
+        found: Float64 = np.zeros((self.windows, values.shape[1]))
+        for number, column in enumerate(values.T):
+            found[:, number] = np.bincount(self._of, column[: len(self._of)], self.windows)
+        return found
+
+    def assess(self, found: Counted) -> Dispersion:
+        """The dispersion of these counts."""
+        z = found.z
+        return self._assessed(z - z.mean(axis=0) if len(z) else z, np.full(z.shape[1], len(z) - 1))
+
+    def _assessed(self, z: Float64, freedom: Int64) -> Dispersion:
         windows = len(z)
         if windows < LEAST_WINDOWS:
             return Dispersion(windows=windows, lags=0, components=())
         lags = max(4, int(1.5 * np.cbrt(windows) + 1e-9))  # a cube's root may come out just below it
-        parts = tuple(_component(column, lags, self.inflation) for column in z.T)
+        columns = zip(z.T, freedom.tolist(), strict=True)
+        parts = tuple(_component(column, lags, self.inflation, free) for column, free in columns)
         return Dispersion(windows=windows, lags=lags, components=parts)
 
 
-def at_all_lengths(assess: Callable[[Cut], Dispersion], cut: Cut, least: float = LEAST_LENGTH) -> Dispersion:
-    """By windows of full length and by shorter ones, down to `least` rows."""
+class PaneCut(Cut):
+    """The same rows by panes of `seconds`, empty ones left out; where these hold less than 20 rows on average, some
+    together. Windows of rows hardly show a quiet hour whose rows are of another kind, though it is a step like others.
+    """
+
+    def __init__(self, times: Int64, seconds: int) -> None:
+        super().__init__(len(times), 0)
+        panes = len(np.unique(pane_starts(times, seconds)))
+        together = max(1, -(-LEAST_LENGTH * panes // max(self.rows, 1)))
+        starts, self._of = np.unique(pane_starts(times, seconds * together), return_inverse=True)
+        self.windows = len(starts)
+        self.inflation = 1 + 1 / max(self.windows, 1)
+
+    def assess(self, found: Counted) -> Dispersion:
+        """About 0, which is what the bets expect of any pane. The square of z has the variance 2 + (kurtosis - 3)/n."""
+        there = found.rows > 0
+        panes, fewer = int(there.sum()), float((1 / found.rows[there]).mean()) if there.any() else 0.0
+        freedom = (panes / (1 + np.maximum(found.kurtosis - 3, 0) / 2 * fewer)).astype(np.int64)
+        assessed = self._assessed(found.z[there], freedom)
+        if not assessed.assessed:
+            return assessed
+        tails = [_tail(column) for column in found.surprise[there].T]
+        parts = [part.model_copy(update={"tail": tail}) for part, tail in zip(assessed.components, tails, strict=True)]
+        return assessed.model_copy(update={"components": tuple(parts)})
+
+
+class Cuts(NamedTuple):
+    """The same rows by windows of full length and by panes."""
+
+    windows: Cut
+    panes: PaneCut | None = None
+
+
+def at_all_lengths(assess: Callable[[Cut], Dispersion], cuts: Cuts, least: float = LEAST_LENGTH) -> Dispersion:
+    """By windows of full length and by shorter ones, down to `least` rows, and by panes."""
+    cut = cuts.windows
     lengths = [cut.length // part for part in SHORTER if cut.length // part >= least]
-    return assess(cut).model_copy(update={"shorter": tuple(assess(Cut(cut.rows, length)) for length in lengths)})
+    shorter = tuple(assess(Cut(cut.rows, length)) for length in lengths)
+    panes = assess(cuts.panes) if cuts.panes is not None else None
+    return assess(cut).model_copy(update={"shorter": shorter, "panes": panes})
 
 
-def _component(z: Float64, lags: int, inflation: float) -> Component:
-    windows, centred = len(z), z - z.mean()
-    covariance = np.array([centred[: windows - lag] @ centred[lag:] for lag in range(lags + 1)]) / windows
+def _tail(surprise: Float64) -> float:
+    """φ with which bets on the k panes of W that stray furthest would win no more than W/k, the greatest over k.
+
+    Then a step's e-value is 1 on average over the reference at most, however rare and large what comes in a few panes.
+    0 if chance gives as much: the k-th largest exceeds ln(2W/k) + 1 + c/k with probability exp(-c) at most.
+    """
+    panes = len(surprise)
+    k = 2 ** np.arange(int(np.log2(max(panes / 4, 1))) + 1)
+    largest, usual = -np.sort(-surprise)[k - 1], np.log(panes / k)
+    if (largest <= usual + np.log(2) + 1 + RARE / k).all():
+        return 0.0
+    return float((largest[1:] / usual[1:]).max())
+
+
+def _component(z: Float64, lags: int, inflation: float, freedom: int) -> Component:
+    """Of deviations float64 [W] from what is expected."""
+    windows = len(z)
+    covariance = np.array([z[: windows - lag] @ z[lag:] for lag in range(lags + 1)]) / windows
     if covariance[0] <= 0:
-        return Component(variance=0.0, long_run=0.0, dependence=0.0)
+        return Component(variance=0.0, long_run=0.0, dependence=0.0, freedom=freedom)
     weights = 1 - np.arange(1, lags + 1) / (lags + 1)
     return Component(
         variance=float(covariance[0] * windows / (windows - 1) * inflation),
         long_run=float((covariance[0] + 2 * weights @ covariance[1:]) * inflation),
         dependence=float(windows * np.square(covariance[1:] / covariance[0]).sum()),
+        freedom=freedom,
     )
-
-
-def numeric_dispersion(bins: Int64, split: Split, cut: Cut) -> Dispersion:
-    """Of coarse bins int64 [R] (-1 is missing) along `basis.directions` of each bucket."""
-    bases = [directions(smoothed(counts)) for counts in split.counts]
-    values: Float64 = np.zeros((len(bins), min(len(basis) for basis in bases)))
-    for bucket, basis in enumerate(bases):
-        rows = (split.buckets == bucket) & (bins >= 0)
-        values[rows] = basis[: values.shape[1], bins[rows]].T
-    present = np.maximum(cut.counts(np.minimum(bins, 0), 1), 1)
-    sums = values[: cut.used].reshape(cut.windows, cut.length, values.shape[1]).sum(axis=1)
-    return cut.assess(sums / np.sqrt(present))
-
-
-def bins_dispersion(bins: Int64, split: Split, cut: Cut) -> Dispersion:
-    """The same of each bin's share: for bets in any direction."""
-    there = cut.counts(bins, split.counts.shape[1])
-    rows = cut.counts(np.where(bins >= 0, split.buckets, -1), len(split.counts))
-    shares = np.array([smoothed(counts) for counts in split.counts])
-    return cut.assess(_standard(there, rows @ shares, rows @ (shares * (1 - shares))))
-
-
-def level_dispersion(bins: Int64, pooled: Int64, cut: Cut) -> Dispersion:
-    """Of a categorical feature's bins int64 [R] (-1 is missing): its most frequent levels; `pooled` are its r_b."""
-    most = np.argsort(-pooled, kind="stable")[:LEVELS]
-    there = cut.counts(bins, len(pooled))
-    present = np.maximum(there.sum(axis=1, keepdims=True), 1)
-    shares = smoothed(pooled)[most]
-    return cut.assess(_standard(there[:, most], present * shares, present * (shares * (1 - shares))))
-
-
-def rate_dispersion(occurs: NDArray[np.bool_], cut: Cut) -> Dispersion | None:
-    """Of an indicator bool [R]; None where it, or its opposite, occurs too seldom."""
-    times = int(occurs.sum())
-    if min(times, len(occurs) - times) < LEAST_OCCURRENCES:
-        return None
-    share = times / len(occurs)
-
-    def assess(part: Cut) -> Dispersion:
-        counts = part.counts(occurs.astype(np.int64), 2)[:, 1:]
-        expected = np.full(counts.shape, part.length * share)
-        return part.assess(_standard(counts, expected, expected * (1 - share)))
-
-    return at_all_lengths(assess, cut, max(LEAST_LENGTH, LEAST_EXPECTED / min(share, 1 - share)))
-
-
-def _standard(counts: Int64, expected: Float64, variance: Float64) -> Float64:
-    """(c - n·p) / √(n·p·(1 - p)); 0 where p is 1."""
-    scale = np.sqrt(variance)
-    return np.divide(counts - expected, scale, out=np.zeros(counts.shape), where=scale > 0)

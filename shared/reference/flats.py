@@ -6,8 +6,9 @@ from pydantic import Field
 
 from shared.events.base import Record
 from shared.reference.basis import Float64
-from shared.reference.dispersion import Cut, Dispersion, rate_dispersion
+from shared.reference.dispersion import Cut, Cuts, Dispersion
 from shared.reference.panes import MICROSECONDS, Int64, pane_starts
+from shared.reference.variation import rate_dispersion
 
 WINDOW_PAIRS = 19
 
@@ -43,4 +44,6 @@ def find_flats(times: Int64, bins: Int64, places: Float64, seconds: int, width: 
     moved = np.bincount(cells // width, weights=~same, minlength=len(starts))
     next_to = np.diff(starts) == seconds * MICROSECONDS
     flat = (moved[1:] == 0)[next_to]
-    return Flats(pairs=len(flat), flat=int(flat.sum()), dispersion=rate_dispersion(flat, Cut(len(flat), WINDOW_PAIRS)))
+    return Flats(
+        pairs=len(flat), flat=int(flat.sum()), dispersion=rate_dispersion(flat, Cuts(Cut(len(flat), WINDOW_PAIRS)))
+    )

@@ -10,20 +10,12 @@ from numpy.typing import NDArray
 from shared.features import Float32
 from shared.monitoring import Monitoring
 from shared.reference.bins import FINE, bins_of
-from shared.reference.dispersion import (
-    Cut,
-    Split,
-    at_all_lengths,
-    bins_dispersion,
-    level_dispersion,
-    numeric_dispersion,
-    rate_dispersion,
-    window_rows,
-)
+from shared.reference.dispersion import Cut, Cuts, PaneCut, at_all_lengths, window_rows
 from shared.reference.flats import find_flats
 from shared.reference.measure import Measure
 from shared.reference.panes import Int64, local_day, pane_starts
 from shared.reference.seasons import buckets, counts_by_bucket
+from shared.reference.variation import Split, bins_dispersion, level_dispersion, numeric_dispersion, rate_dispersion
 
 
 class Scale(Protocol):
@@ -39,7 +31,7 @@ def numeric_habits(
     values: Float32, times: Int64, measure: Measure, scale: Scale, monitoring: Monitoring
 ) -> dict[str, Any]:
     """Of one column float32 [R] in order of its times; `measure` is that of the column alone."""
-    cut = Cut(len(values), window_rows(len(values), monitoring.nominal_rows))
+    cuts = _cuts(times, monitoring)
     known = ~np.isnan(values)
     coarse, fine = bins_of(values, scale.coarse_edges), bins_of(values, scale.edges)[known]
     # by where a row's pane begins, which is all that is known of rows in a stream
@@ -48,21 +40,26 @@ def numeric_habits(
     places = measure.grid(values[known, None])[:, 0].astype(np.float64)
     return {
         "seasons": tuple(map(tuple, split.counts.tolist())) if monitoring.season != "none" else (),
-        "dispersion": at_all_lengths(partial(numeric_dispersion, coarse, split), cut),
-        "bins_dispersion": at_all_lengths(partial(bins_dispersion, coarse, split), cut),
-        "missing_dispersion": rate_dispersion(~known, cut),
-        "zero_dispersion": rate_dispersion(values[known] == 0, Cut(len(fine), cut.length)),
+        "dispersion": at_all_lengths(partial(numeric_dispersion, coarse, split), cuts),
+        "bins_dispersion": at_all_lengths(partial(bins_dispersion, coarse, split), cuts),
+        "missing_dispersion": rate_dispersion(~known, cuts),
+        "zero_dispersion": rate_dispersion(values[known] == 0, _cuts(times[known], monitoring)),
         "flats": find_flats(times[known], fine, places, monitoring.pane_seconds, FINE),
     }
 
 
-def level_habits(bins: Int64, pooled: Sequence[int], monitoring: Monitoring) -> dict[str, Any]:
-    """Of one categorical column's bins int64 [R] (-1 is missing) in order of time; `pooled` are its r_b."""
-    cut = Cut(len(bins), window_rows(len(bins), monitoring.nominal_rows))
+def level_habits(bins: Int64, times: Int64, pooled: Sequence[int], monitoring: Monitoring) -> dict[str, Any]:
+    """Of one categorical column's bins int64 [R] (-1 is missing) in order of its times; `pooled` are its r_b."""
+    cuts = _cuts(times, monitoring)
     return {
-        "dispersion": at_all_lengths(partial(level_dispersion, bins, np.array(pooled)), cut),
-        "missing_dispersion": rate_dispersion(bins < 0, cut),
+        "dispersion": at_all_lengths(partial(level_dispersion, bins, np.array(pooled)), cuts),
+        "missing_dispersion": rate_dispersion(bins < 0, cuts),
     }
+
+
+def _cuts(times: Int64, monitoring: Monitoring) -> Cuts:
+    length = window_rows(len(times), monitoring.nominal_rows)
+    return Cuts(Cut(len(times), length), PaneCut(times, monitoring.pane_seconds))
 
 
 def day_shares(occurs: NDArray[np.bool_], times: Int64, zone: str) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -45,16 +45,27 @@ class Budget:
 
         The variance of a window of any length, and with dependence the long-run one; of each an upper bound at 95 %.
         """
-        if found is None or not found.assessed:
+        if found is None:
             return 1.0
-        lengths = (found, *(one for one in found.shorter if one.assessed))
-        beyond = 0.01 / (self.streams * max(2, len(found.components)) * len(lengths))
-        long_run = [self._long_run(part, found, beyond) for part in found.components]
-        return max([1.0, *long_run, *(_varied(part, one, beyond) for one in lengths for part in one.components)])
+        lengths = [one for one in (found, found.panes, *found.shorter) if one is not None and one.assessed]
+        parts = max((len(one.components) for one in lengths), default=0)
+        beyond = 0.01 / (self.streams * max(2, parts) * max(1, len(lengths)))
+        varied = [_varied(part, beyond) for one in lengths for part in one.components]
+        return max([1.0, *varied, *self._long_runs(found, beyond), *self._of_panes(found.panes, beyond)])
+
+    def _long_runs(self, found: Dispersion, beyond: float) -> list[float]:
+        return [self._long_run(part, found, beyond) for part in found.components]
+
+    def _of_panes(self, panes: Dispersion | None, beyond: float) -> list[float]:
+        """Panes of few rows may seem to depend on each other by chance: only those count that vary too much."""
+        if panes is None:
+            return []
+        over = [part for part in panes.components if _varied(part, beyond) > 1]
+        return [part.tail for part in panes.components] + [self._long_run(part, panes, beyond) for part in over]
 
     def _long_run(self, part: Component, found: Dispersion, beyond: float) -> float:
         # Rows that vary too much for certain are taken to depend on their past on less proof: few windows give little.
-        level = _LESS_PROOF if _varied(part, found, beyond) > 1 else beyond
+        level = _LESS_PROOF if _varied(part, beyond) > 1 else beyond
         if part.dependence <= _chi2(1 - level, found.lags):
             return 1.0
         return _bound(part.long_run, 1.5 * found.windows / (found.lags + 1))
@@ -73,10 +84,11 @@ class Budget:
         return float(gamma.ppf(1 - self.rate_level, 2))
 
 
-def _varied(part: Component, found: Dispersion, beyond: float) -> float:
+def _varied(part: Component, beyond: float) -> float:
     """Over long enough a daily cycle is no variance at all, so that of one window counts by itself."""
-    freedom = found.windows - 1
-    return _bound(part.variance, freedom) if part.variance > _chi2(1 - beyond, freedom) / freedom else 1.0
+    if not part.freedom or part.variance <= _chi2(1 - beyond, part.freedom) / part.freedom:
+        return 1.0
+    return _bound(part.variance, part.freedom)
 
 
 def _bound(variance: float, freedom: float) -> float:

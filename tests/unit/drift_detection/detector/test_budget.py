@@ -53,7 +53,7 @@ def test_beyond_both_ends_of_the_reference_lies_so_much_with_probability_alpha(f
 
 def found(*parts: tuple[float, float, float], windows: int = 100, lags: int = 6) -> Dispersion:
     names = ("variance", "long_run", "dependence")
-    components = tuple(Component(**dict(zip(names, part, strict=True))) for part in parts)
+    components = tuple(Component(freedom=windows - 1, **dict(zip(names, part, strict=True))) for part in parts)
     return Dispersion(windows=windows, lags=lags, components=components)
 
 
@@ -86,6 +86,21 @@ def test_what_varies_by_the_hour_counts_though_in_the_long_run_it_does_not(fifty
     both = full.model_copy(update={"shorter": (short,)})
     assert fifty.dispersion(full) == 1
     assert fifty.dispersion(both) == pytest.approx(4 * 499 / chi2.ppf(0.05, 499))
+
+
+def test_panes_count_by_their_variance_their_tail_and_if_they_vary_too_much_by_the_long_run(fifty: Budget) -> None:
+    full = found((1.0, 1.0, 6.0))
+
+    def with_panes(panes: Dispersion) -> float:
+        return fifty.dispersion(full.model_copy(update={"panes": panes}))
+
+    assert with_panes(found((1.0, 9.0, 500.0))) == 1
+    assert with_panes(found((4.0, 1.0, 6.0))) == pytest.approx(4 * 99 / chi2.ppf(0.05, 99))
+    freedom = 1.5 * 100 / 7
+    assert with_panes(found((4.0, 9.0, 500.0))) == pytest.approx(9 * freedom / chi2.ppf(0.05, freedom))
+    quiet = found((1.0, 1.0, 6.0))
+    [part] = quiet.components
+    assert with_panes(quiet.model_copy(update={"components": (part.model_copy(update={"tail": 7.0}),)})) == 7
 
 
 def test_a_feature_is_as_dispersed_as_the_worst_of_its_components(fifty: Budget) -> None:

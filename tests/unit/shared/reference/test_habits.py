@@ -60,7 +60,8 @@ def test_there_is_no_importance_where_the_scores_do_not_vary(scores: object) -> 
 def test_a_categorical_column_says_how_its_levels_and_its_missing_rows_vary() -> None:
     bins = np.random.default_rng(1).integers(-1, 3, 3000)
     pooled = np.bincount(bins[bins >= 0]).tolist()
-    found = level_habits(bins, pooled, Monitoring(nominal_rows=50))
+    times = np.arange(3000) * MICROSECONDS
+    found = level_habits(bins, times, pooled, Monitoring(nominal_rows=50))
     assert (found["dispersion"].windows, len(found["dispersion"].components)) == (60, 3)
     assert found["missing_dispersion"].windows == 60
-    assert level_habits(np.abs(bins), pooled, Monitoring())["missing_dispersion"] is None
+    assert level_habits(np.abs(bins), times, pooled, Monitoring())["missing_dispersion"] is None

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from services.feature_logging.__main__ import main
-from services.feature_logging.store import compactor, upkeep
+from services.feature_logging.store import compactor
 from services.feature_logging.store.labels.matcher import Matcher
 from services.feature_logging.store.table import LogTable
+from services.feature_logging.store.upkeep import cycle
 from tests.integration.feature_log_service import Service
 
 FORKS = multiprocessing.get_context("forkserver")
@@ -28,7 +29,7 @@ STEPS: dict[str, tuple[Any, str]] = {
     "matching": (Matcher, "meetings"),
     "compaction": (compactor, "compact"),
     "checkpoint": (compactor, "checkpoint"),
-    "cleaning": (upkeep, "clean"),
+    "cleaning": (cycle, "clean"),
 }
 LONGEST = 0.05  # seconds until the alarm at first; a step that was quicker halves it
 

@@ -17,7 +17,7 @@ from benchmarks.feature_log.throughput import SIZE
 from benchmarks.rows import Row, at_most
 
 ROWS_A_DAY = 1_024_000  # whole messages
-COMPACT_COMMITS = 4  # so that the first tenth of the rows is compacted, too
+COMPACT_COMMITS = 2  # so that of the first commits, too, some are compacted
 EVERY = 97  # messages, a quarter of a commit
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain, count
-from typing import Literal
+from typing import Any, Literal
 
 from services.drift_detection.domain.alarm.telling import MOST_TOLD, in_short, told
 from services.drift_detection.domain.alarm.trail import Verdict
@@ -99,12 +99,8 @@ class IncidentBook:
 
     def _detected(self, incident: Incident, alarm: Alarm) -> DriftDetected:
         return DriftDetected(
-            id=stable_id(incident.incident_id, "DriftDetected", incident.revision),
-            time=moment(alarm.end),
-            model=self._model,
-            incident_id=incident.incident_id,
+            **self._about(incident, DriftDetected, alarm.end),
             revision=incident.revision,
-            digest=incident.digest,
             role="champion",
             window_id=alarm.window_id,
             start=moment(alarm.key.start),
@@ -128,15 +124,7 @@ class IncidentBook:
         if incident.features:
             return []
         self._end(incident, "retracted", "retracted", end)
-        event = DriftRetracted(
-            id=stable_id(incident.incident_id, "DriftRetracted", incident.revision),
-            time=moment(end),
-            model=self._model,
-            incident_id=incident.incident_id,
-            digest=incident.digest,
-            window_id=window_id,
-        )
-        return [event]
+        return [DriftRetracted(**self._about(incident, DriftRetracted, end), window_id=window_id)]
 
     def settle(self, digest: str, before: int) -> None:
         """Windows that start before this time can't change any more."""
@@ -165,14 +153,17 @@ class IncidentBook:
 
     def _resolve(self, incident: Incident, reason: Literal["champion_changed", "quiet"], time: int) -> DriftResolved:
         self._end(incident, "resolved", reason, time)
-        return DriftResolved(
-            id=stable_id(incident.incident_id, "DriftResolved", incident.revision),
-            time=moment(time),
-            model=self._model,
-            incident_id=incident.incident_id,
-            digest=incident.digest,
-            reason=reason,
-        )
+        return DriftResolved(**self._about(incident, DriftResolved, time), reason=reason)
+
+    def _about(self, incident: Incident, kind: type[Event], time: int) -> dict[str, Any]:
+        """What every event on an incident says."""
+        return {
+            "id": stable_id(incident.incident_id, kind.__name__, incident.revision),
+            "time": moment(time),
+            "model": self._model,
+            "incident_id": incident.incident_id,
+            "digest": incident.digest,
+        }
 
     def _end(self, incident: Incident, state: Literal["resolved", "retracted"], reason: str, time: int) -> None:
         incident.state, incident.reason, incident.closed = state, reason, time

@@ -50,17 +50,16 @@ class Judge:
         """
         said, more = list[Event](), False
         for digest, since in sorted(self._unjudged.items()):
-            trail, reached = self._trails[digest], before
-            for number, (start, verdict) in enumerate(trail.verdicts(since, before)):
-                if number == most:
-                    reached, more = start, True
-                    break
+            trail = self._trails[digest]
+            stop = trail.stop(since, before, most)
+            for start, verdict in trail.verdicts(since, stop):
                 said += self._heed(WindowKey(start, digest, "champion"), verdict, trail.watched)
                 said += self._end_quiet(trail, start)
-            if reached is None:
+            if stop is None:
                 del self._unjudged[digest]
             else:
-                self._unjudged[digest] = max(since, reached)
+                self._unjudged[digest] = max(since, stop)
+            more = more or stop != before
         return said, more
 
     def _end_quiet(self, trail: Trail, start: int) -> list[Event]:

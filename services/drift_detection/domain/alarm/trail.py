@@ -63,12 +63,19 @@ class Trail:
 
     def verdicts(self, since: int, before: int | None) -> Iterator[tuple[int, Verdict]]:
         """Starts and verdicts of the panes from the one that starts at `since` on, up to those that start `before`."""
-        place = bisect_left(self._panes, since, key=_start)
-        end = len(self._panes) if before is None else bisect_left(self._panes, before, key=_start)
-        for number in range(place, end):
+        for number in self._between(since, before):
             step = self._step(number)
             findings = self.watched.findings
             yield step.start, Verdict(findings.named(step), findings.beside(step))
+
+    def stop(self, since: int, before: int | None, most: int | None) -> int | None:
+        """Before which start there are at most so many of these panes: `before`, or that of the first one too many."""
+        panes = self._between(since, before)
+        return before if most is None or len(panes) <= most else self._panes[panes[most]].start
+
+    def _between(self, since: int, before: int | None) -> range:
+        end = len(self._panes) if before is None else bisect_left(self._panes, before, key=_start)
+        return range(bisect_left(self._panes, since, key=_start), end)
 
     def _step(self, number: int) -> Step:
         pane = self._panes[number]

@@ -11,7 +11,8 @@ from shared.events.base import Event, Finite, Record, UtcTime
 
 AHEAD = timedelta(minutes=5)  # clocks differ; what came true later than this after now has not come true yet
 
-# The feature log has a file per day: labels of 1,000 days held a commit up for more than 10 s, and slow it for good.
+# Of a message, of predictions as of labels. The feature log has a file per day: 1,000 days held a commit up for more
+# than 10 s, and slow it for good.
 MOST_DAYS = 31
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from services.inference.domain.tensor import Tensor, check_strings
 from shared.errors import InvalidInput
+from shared.events.labels import MOST_DAYS
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -15,8 +16,6 @@ _MICROSECOND = timedelta(microseconds=1)
 _END = (datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC) - _EPOCH) // _MICROSECOND + 1
 
 LONGEST_ENTITY = 256
-# The feature log has a file per day: rows of 10,000 days held a commit up for more than 10 s, and slow it for good.
-MOST_DAYS = 31
 
 
 def microseconds(text: str | None, where: str) -> int:

@@ -70,13 +70,22 @@ class Whom(BaseModel):
 def build_app(settings: Settings, feature_log: FeatureLog, health: Health) -> FastAPI:
     """The service's app."""
     app = create_app("feature logging", settings, health, description="Every prediction and label, once, in Delta.")
-    for kind in (OSError, DeltaError):
-        app.add_exception_handler(kind, _unreachable)
-    app.add_exception_handler(NoSuchModel, _unknown)
+    _answer_errors(app)
     _answer_completeness(app, feature_log)
     _answer_orders(app, Forgetting(settings.tables, KeyStore(settings.feature_log_keys)), settings.tables)
     _answer_counts(app, settings.tables)
     return app
+
+
+def _answer_errors(app: FastAPI) -> None:
+    @app.exception_handler(NoSuchModel)
+    async def unknown(_: Request, error: NoSuchModel) -> JSONResponse:
+        return error_response(HTTPStatus.NOT_FOUND, error.expected, error.field)
+
+    @app.exception_handler(DeltaError)
+    @app.exception_handler(OSError)
+    async def unreachable(_: Request, error: Exception) -> JSONResponse:
+        return error_response(HTTPStatus.SERVICE_UNAVAILABLE, f"the tables can't be read now: {error}")
 
 
 def _answer_completeness(app: FastAPI, feature_log: FeatureLog) -> None:
@@ -119,14 +128,6 @@ def _answer_counts(app: FastAPI, tables: Path) -> None:
 
 def _responses(said: dict[int, str]) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": text} for status, text in said.items()}
-
-
-def _unreachable(_: Request, error: Exception) -> JSONResponse:
-    return error_response(HTTPStatus.SERVICE_UNAVAILABLE, f"the tables can't be read now: {error}")
-
-
-def _unknown(_: Request, error: Exception) -> JSONResponse:
-    return error_response(HTTPStatus.NOT_FOUND, getattr(error, "expected", ""), getattr(error, "field", ""))
 
 
 @asynccontextmanager

@@ -41,10 +41,10 @@ class Rejections:
 
 def recent_rejections(path: Path, table: DeltaTable, reach: int = REACH) -> Rejections:
     """Those of the table `_rejected` in the last `reach` offsets of each partition that it tells of."""
-    sources = sorted(filter(None, map(source_of, app_ids(path))))
-    since = defaultdict(int)
-    for source in sources:
-        since[source] = max(0, (table.transaction_version(app_id(*source)) or 0) - reach)
+    ends = {
+        source: table.transaction_version(app_id(*source)) or 0 for app in app_ids(path) if (source := source_of(app))
+    }
+    since = defaultdict(int, {source: max(0, end - reach) for source, end in ends.items()})
     found: dict[tuple[str, int, int], str] = {}
     for (topic, partition), first in since.items():
         mine = (ds.field("topic") == topic) & (ds.field("partition") == partition) & (ds.field("offset") >= first)

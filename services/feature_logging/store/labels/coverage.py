@@ -176,9 +176,8 @@ def _came_true(day: date) -> ds.Expression:
     start = (day - date(1970, 1, 1)).days * DAY  # in plain numbers, for the first and the last day of dates
     time, logged = ds.field("label_time"), ds.field("log_time")
     within = (time >= pa.scalar(start, TIME)) & (time < pa.scalar(start + DAY, TIME))
-    return within & (
-        logged >= pa.scalar(start - AHEAD // timedelta(microseconds=1), TIME)
-    )  # there are statistics of it
+    earliest = start - AHEAD // timedelta(microseconds=1)
+    return within & (logged >= pa.scalar(earliest, TIME))  # of this there are statistics
 
 
 def _unknown(opened: _Opened, labels: list[Label]) -> int:

@@ -37,7 +37,7 @@ async def measure(commits: int) -> Day:
     seconds, most, files, hours, kept = [], 0, 0, [time.monotonic()], int(Settings().keep_hours)
     with tempfile.TemporaryDirectory() as folder:
         log, intake = new_log(Path(folder))
-        cleaning = asyncio.create_task(asyncio.sleep(0))
+        cleanings: list[asyncio.Task[None]] = []
         for number in range(commits):
             (message,) = messages([number], SIZE, rows_a_day=COMMITS * SIZE)
             await intake.handle(message)
@@ -47,11 +47,11 @@ async def measure(commits: int) -> Day:
             if number % HOUR == HOUR - 1:
                 hours.append(time.monotonic())
                 age = hours[-1] - hours[-kept - 1] if len(hours) > kept else hours[-1] - hours[0] + 60
-                cleaning = asyncio.create_task(asyncio.to_thread(_clean, Path(folder), age))
+                cleanings.append(asyncio.create_task(asyncio.to_thread(_clean, Path(folder), age)))
             if number % COMPACT_COMMITS in (0, COMPACT_COMMITS - 1):
                 files = live_files(Path(folder))
                 most = max(most, files)
-        await asyncio.gather(cleaning, log.at_rest())
+        await asyncio.gather(*cleanings, log.at_rest())
         return Day(seconds, live_files(Path(folder)), most)
 
 

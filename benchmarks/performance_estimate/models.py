@@ -19,12 +19,16 @@ START = np.datetime64("2026-01-01T00:00:00", "us")
 
 @dataclass(frozen=True)
 class Model:
-    """`shift` moves the input, `drift` what comes true for it; rows of a run of `run` share a part of their luck."""
+    """`shift` moves the input, `drift` what comes true for it; rows of a run of `run` share a part of their luck.
+
+    `rare` makes class 1 rare, or the errors of a regression log-normal: a few rows then decide the mean of a loss.
+    """
 
     kind: LabelKind
     shift: float = 0.0
     drift: float = 0.0
     run: int = 1
+    rare: bool = False
 
     def rows(self, count: int, random: np.random.Generator) -> tuple[Float32, Float64]:
         """Scores float32 [n, 1], labels float64 [n].
@@ -35,6 +39,8 @@ class Model:
         luck = np.zeros(count)
         if self.run > 1:
             luck = np.repeat(random.normal(0, 0.7, -(-count // self.run)), self.run)[:count]
+        if self.rare:
+            return _rare(self.kind, x, random)
         if self.kind == "binary":
             scores = 1 / (1 + np.exp(-(1.8 * x - 1.2)))
             labels = (random.random(count) < 1 / (1 + np.exp(-(1.2 * x - 1 + self.drift + luck)))).astype(np.float64)
@@ -42,6 +48,16 @@ class Model:
             scores = 10 + 3 * x + 0.2 * x**2
             labels = 10 + 3 * x + (1 + 0.5 * np.abs(x)) * (random.normal(0, 1, count) * np.exp(self.drift) + luck)
         return scores[:, None].astype(np.float32), labels
+
+
+def _rare(kind: LabelKind, x: Float64, random: np.random.Generator) -> tuple[Float32, Float64]:
+    if kind == "binary":
+        scores = 1 / (1 + np.exp(5.3 - 1.2 * x))
+        labels = (random.random(len(x)) < scores).astype(np.float64)
+    else:
+        scores = np.exp(x)
+        labels = scores * np.exp(0.5 * random.normal(0, 1, len(x)))
+    return scores[:, None].astype(np.float32), labels
 
 
 def features(count: int) -> Rows:

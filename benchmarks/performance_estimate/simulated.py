@@ -1,5 +1,6 @@
 """Windows of models whose truth is known: how often the interval covers, and what is said where it does not."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,9 +22,12 @@ ALL_THERE = 10**15
 
 @dataclass
 class Tally:
-    """Windows; per metric those in which the interval covered; those in which calibration was said to hold."""
+    """Windows; per metric those that are not too skewed to tell, and of these those in which the interval covered;
+    those in which calibration was said to hold, or was not tested.
+    """
 
     windows: int = 0
+    told: Counter[str] = field(default_factory=Counter)
     covered: Counter[str] = field(default_factory=Counter)
     holds: int = 0
 
@@ -32,18 +36,25 @@ class Tally:
         waiting = Waiting(len(labels), ALL_THERE, LagCurve(), settled=True)
         found = measure(known, window_of(known, scores, labels), waiting)
         self.windows += 1
+        self.told.update({metric.name: int(metric.covered is not None) for metric in found.metrics})
         self.covered.update({metric.name: int(bool(metric.covered)) for metric in found.metrics})
-        self.holds += found.calibration is not None and found.calibration.holds
+        self.holds += found.calibration is None or found.calibration.holds
 
     @property
     def coverage(self) -> float:
-        """Over all metrics."""
-        return self.covered.total() / (self.windows * len(self.covered))
+        """Over all metrics, where it is told."""
+        return self.covered.total() / self.told.total() if self.told.total() else math.nan
 
     @property
     def by_metric(self) -> str:
         """Each one's."""
-        return ", ".join(f"{name} {share(hits, self.windows)}" for name, hits in self.covered.items())
+        return ", ".join(self._of(name) for name in self.told)
+
+    def _of(self, name: str) -> str:
+        if not self.told[name]:
+            return f"{name} too skewed"
+        skewed = "" if self.told[name] == self.windows else f" of the {share(self.told[name], self.windows)} told"
+        return f"{name} {share(self.covered[name], self.told[name])}{skewed}"
 
 
 def _tallies(fit: Model, live: Model, size: Size) -> Iterator[tuple[int, Tally]]:
@@ -63,6 +74,7 @@ def coverage(size: Size) -> Iterator[Row]:
         for name, fit, live in (
             ("as the reference", Model(kind), Model(kind)),
             ("inputs moved by .7 sd", Model(kind), Model(kind, shift=0.7)),
+            ("few rows decide", Model(kind, rare=True), Model(kind, rare=True)),
             ("runs of 50 rows share their luck", Model(kind, run=50), Model(kind, run=50)),
         ):
             for count, tally in _tallies(fit, live, size):

@@ -16,7 +16,8 @@ class EstimatedMetric(Record):
 
     Losses: log_loss (nats), brier, error_rate (one minus accuracy); squared_error, absolute_error (the label's unit,
     squared or not), bounded_error (0 to 1). The value that the labels will show lies within [lower, upper] with 95 %
-    confidence as long as a score means what it meant in the reference, whose own mean is `reference`.
+    confidence as long as a score means what it meant in the reference, whose own mean is `reference`; it is not known
+    to if the loss is `skewed`: so few rows decide its mean that a reference or window of this size does not tell.
     """
 
     name: str
@@ -24,6 +25,7 @@ class EstimatedMetric(Record):
     lower: Finite
     upper: Finite
     reference: Finite
+    skewed: bool = False
 
 
 class PerformanceEstimated(Event, frozen=True):
@@ -56,8 +58,8 @@ class MeasuredMetric(Record):
     `realised` is of the labels that are there; `corrected` is what it is expected to be once all have come, which lies
     within [lower, upper] with 95 % confidence if labels keep coming as they did before (None until that is known).
     `standard_error`: of `realised` as a measurement of the model's risk. `expected`: the estimate for the rows that are
-    labelled, and whether its interval `covered` what was realised (None before the expected delay of labels is over).
-    `auc` has no correction and no error of its own.
+    labelled, and whether its interval `covered` what was realised (None before the expected delay of labels is over,
+    and where the loss is skewed). `auc` has no correction and no error of its own.
     """
 
     name: str
@@ -72,12 +74,12 @@ class MeasuredMetric(Record):
 
 class CalibrationTest(Record):
     """Whether labels depended on scores as in the reference: chi-square on the mean and the slope of what they differ
-    by, 2 degrees of freedom; for regression also the mean of bounded_error, by the normal distribution, and then `p` is
-    the smaller of both, doubled. `holds` where p >= 0.01.
+    by, 2 degrees of freedom (None where few rows decide that mean); for regression also the mean of bounded_error, by
+    the normal distribution, and then `p` is the smaller of both, doubled. `holds` where p >= 0.01.
     """
 
     rows: int = Count
-    statistic: Finite
+    statistic: Finite | None
     p: Finite
     holds: bool
 

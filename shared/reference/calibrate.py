@@ -118,8 +118,13 @@ class _Places:
             mean=tuple(mean.tolist()),
             slope=tuple(slope.tolist()),
             variance=tuple(variance.tolist()),
+            skewness=tuple(self._skewness(residual).tolist()),
             spread=spread(residual),
         )
+
+    def _skewness(self, residual: Float64) -> Float64:
+        deviation = np.sqrt(self._means(residual**2))[self._group]
+        return self._means(np.divide(residual, deviation, where=deviation > 0, out=np.zeros_like(residual)) ** 3)
 
     def area_spread(self, labels: Float64) -> tuple[tuple[int, float], ...]:
         """Of labels 0 and 1."""

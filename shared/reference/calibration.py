@@ -22,7 +22,8 @@ FARTHEST = 3.0  # a group's line is followed no farther than this many of its st
 class Curve(Record):
     """One quantity (`label`, or a loss of METRICS) as a function of the score: a line in each group of bins.
 
-    Per group `mean` (at the group's `Calibration.centre`), `slope` (per unit of score) and `variance` around the line.
+    Per group `mean` (at the group's `Calibration.centre`), `slope` (per unit of score), `variance` around the line
+    and `skewness`, the third moment around it in units of the standard deviation cubed.
     `overall` is the mean over all labelled rows. `spread` holds (rows, φ): how many times as much the sum over so many
     successive rows varies as it would if rows were independent; 1 where that is not shown.
     """
@@ -32,6 +33,7 @@ class Curve(Record):
     mean: tuple[Finite, ...]
     slope: tuple[Finite, ...]
     variance: tuple[Finite, ...]
+    skewness: tuple[Finite, ...]
     spread: tuple[tuple[int, Finite], ...] = Field(min_length=1)
 
     def dispersion(self, rows: float) -> float:
@@ -111,7 +113,7 @@ class Calibration(Record):
 
 
 def _columns(curve: Curve) -> tuple[tuple[float, ...], ...]:
-    return curve.mean, curve.slope, curve.variance
+    return curve.mean, curve.slope, curve.variance, curve.skewness
 
 
 class Groups:

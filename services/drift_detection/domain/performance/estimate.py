@@ -21,6 +21,9 @@ from shared.reference.ranks import area_under_curve, pull
 Float64 = NDArray[np.float64]
 
 Z = NORMAL.inv_cdf(0.975)
+# An interval is not relied on where the sum of the window's losses, or that of the reference's, is more skewed. The
+# reference's tells how well its variance is known; Cochran (1977) asks for n > 25 skewness², which is 0.2 for a sum.
+MOST_SKEWED, REFERENCE_MOST_SKEWED = 1.0, 0.15
 HIGHEST = {"log_loss": math.inf, "squared_error": math.inf, "absolute_error": math.inf}  # the others end at 1
 
 
@@ -92,6 +95,23 @@ class Expected:
         """The standard deviation of one such sum, weights float64 [G]."""
         return math.sqrt(float(self.covariance(curve, weights[None])[0, 0]))
 
+    def is_skewed(self, curve: Curve, weights: Float64) -> bool:
+        """Whether few rows decide such a sum, of the window or of the reference: then it is not normal."""
+        known = self.calibration.arrays.rows
+        window = math.sqrt(curve.dispersion(self.total)) * _skewness(curve, weights, self.rows)
+        reference = math.sqrt(curve.reference_dispersion) * _skewness(curve, weights * self.rows / known, known)
+        return window > MOST_SKEWED or reference > REFERENCE_MOST_SKEWED
+
+
+def _skewness(curve: Curve, weights: Float64, rows: Float64) -> float:
+    """Of Σ weight·loss over independent rows, float64 [G] of each group; without its sign."""
+    deviation = weights * np.sqrt(rows * np.asarray(curve.variance))
+    total = math.hypot(*deviation)
+    if not total:
+        return 0.0
+    each = np.divide((deviation / total) ** 3, np.sqrt(rows), where=rows > 0, out=np.zeros_like(rows))
+    return abs(float(each @ np.asarray(curve.skewness)))
+
 
 def estimate(reference: Reference, bins: ScoreBins) -> tuple[EstimatedMetric, ...]:
     """The expected metrics of the rows in these bins; none without rows or without a calibration."""
@@ -105,13 +125,15 @@ def estimate(reference: Reference, bins: ScoreBins) -> tuple[EstimatedMetric, ..
 
 def _loss(curve: Curve, expected: Expected) -> EstimatedMetric:
     value = float(expected.rows @ expected.means(curve)) / expected.total
-    width = Z * expected.deviation(curve, np.ones_like(expected.rows)) / expected.total
-    return _within(curve.name, (value, value - width, value + width), curve.overall)
+    each = np.ones_like(expected.rows)
+    width = Z * expected.deviation(curve, each) / expected.total
+    skewed = expected.is_skewed(curve, each)
+    return _within(curve.name, (value, value - width, value + width), curve.overall, skewed)
 
 
-def _within(name: str, interval: tuple[float, float, float], reference: float) -> EstimatedMetric:
+def _within(name: str, interval: tuple[float, float, float], reference: float, skewed: bool) -> EstimatedMetric:
     value, lower, upper = (min(max(bound, 0.0), HIGHEST.get(name, 1.0)) for bound in interval)
-    return EstimatedMetric(name=name, value=value, lower=lower, upper=upper, reference=reference)
+    return EstimatedMetric(name=name, value=value, lower=lower, upper=upper, reference=reference, skewed=skewed)
 
 
 def _area(expected: Expected) -> EstimatedMetric | None:
@@ -122,6 +144,8 @@ def _area(expected: Expected) -> EstimatedMetric | None:
     area = area_under_curve(positive, negative)
     if area is None:
         return None
-    width = Z * expected.deviation(curve, pull(positive, negative))
+    weights = pull(positive, negative)
+    width = Z * expected.deviation(curve, weights)
     reference = area_under_curve(*expected.calibration.classes)
-    return _within("auc", (area, area - width, area + width), 0.5 if reference is None else reference)
+    interval = (area, area - width, area + width)
+    return _within("auc", interval, 0.5 if reference is None else reference, expected.is_skewed(curve, weights))

@@ -124,7 +124,7 @@ def _loss(loss: _Loss, expected: EstimatedMetric, waiting: Waiting) -> MeasuredM
 def _covered(expected: EstimatedMetric, realised: float, step: float, waiting: Waiting) -> bool | None:
     """A realised mean is known to a step."""
     inside = expected.lower - step <= realised <= expected.upper + step
-    return inside if waiting.settled else None
+    return inside if waiting.settled and not expected.skewed else None
 
 
 def _area(

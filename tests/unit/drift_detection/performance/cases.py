@@ -44,10 +44,28 @@ def bare(count: int) -> Rows:
     return Rows(np.zeros((count, 1), np.float32), np.zeros((count, 0), np.int32))
 
 
+def rare_rows(kind: LabelKind, count: int, random: np.random.Generator) -> tuple[Float32, Float64]:
+    """Of which few decide what the model costs: a class of one row in 110, or errors that are log-normal."""
+    x = random.normal(0, 1, count)
+    scores = 1 / (1 + np.exp(5.3 - 1.2 * x)) if kind == "binary" else np.exp(x)
+    labels = (random.random(count) < scores) if kind == "binary" else scores * np.exp(0.5 * random.normal(0, 1, count))
+    return scores[:, None].astype(np.float32), labels.astype(np.float64)
+
+
 @cache
 def scorer(kind: LabelKind, seed: int = 1) -> Scorer:
     """Of a reference of 10,000 rows."""
-    scores, labels = rows(kind, ROWS, np.random.default_rng(seed))
+    return _scorer(kind, rows(kind, ROWS, np.random.default_rng(seed)))
+
+
+@cache
+def rare_scorer(kind: LabelKind) -> Scorer:
+    """Of a reference of 10,000 rows of which few decide."""
+    return _scorer(kind, rare_rows(kind, ROWS, np.random.default_rng(1)))
+
+
+def _scorer(kind: LabelKind, labelled: tuple[Float32, Float64]) -> Scorer:
+    scores, labels = labelled
     times = START + np.arange(ROWS) * np.timedelta64(60, "s")
     reference = build_reference(bare(ROWS), times, scores, definition(kind), {}, labels=labels)
     assert reference.calibration is not None

@@ -15,6 +15,8 @@ from tests.unit.drift_detection.performance.cases import (
     bare,
     everything,
     outcomes,
+    rare_rows,
+    rare_scorer,
     reference_of,
     rows,
     scorer,
@@ -53,6 +55,25 @@ def test_the_interval_covers_what_the_labels_show_in_95_of_100_windows(
         for name, value in realised(kind, scores, labels, seed).items():
             covered[name] += found[name].lower <= value <= found[name].upper
     assert all(0.91 <= hits / windows <= 0.985 for hits in covered.values()), covered
+
+
+def test_where_few_rows_decide_it_is_said_that_the_interval_is_not_known_to_cover() -> None:
+    cases: list[tuple[LabelKind, int, set[str]]] = [
+        ("binary", 100, {"log_loss", "brier", "error_rate"}),
+        ("binary", 5_000, set()),
+        ("regression", 5_000, {"squared_error"}),
+    ]
+    for kind, count, skewed in cases:
+        reference = rare_scorer(kind).reference
+        scores, _ = rare_rows(kind, count, np.random.default_rng(2))
+        found = estimate(reference, ScoreBins.of(sketch(reference, scores)))
+        assert {metric.name for metric in found if metric.skewed} - {"auc"} == skewed
+
+
+@pytest.mark.parametrize("kind", ["binary", "regression"])
+def test_of_many_rows_alike_none_decides(kind: LabelKind) -> None:
+    scores, _ = rows(kind, 100, np.random.default_rng(2))
+    assert not any(metric.skewed for metric in estimated(kind, scores).values())
 
 
 def test_where_labels_mean_something_else_the_interval_covers_little() -> None:

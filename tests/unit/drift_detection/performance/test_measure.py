@@ -4,20 +4,33 @@ import pytest
 from services.drift_detection.domain.performance.calibration_check import check_calibration
 from services.drift_detection.domain.performance.lags import EDGES, LagCurve
 from services.drift_detection.domain.performance.measure import Measured, Waiting, measure
-from services.drift_detection.domain.performance.outcomes import WindowOutcomes
+from services.drift_detection.domain.performance.outcomes import Scorer, WindowOutcomes
 from shared.definition import LabelKind
 from shared.events import MeasuredMetric
 from shared.features import Float32
 from shared.reference.losses import METRICS, losses
-from tests.unit.drift_detection.performance.cases import HOUR, Float64, everything, outcomes, rows, scorer
+from tests.unit.drift_detection.performance.cases import (
+    HOUR,
+    Float64,
+    everything,
+    outcomes,
+    rare_rows,
+    rare_scorer,
+    rows,
+    scorer,
+)
 
 NEVER = LagCurve()
 AGE = 4 * HOUR
 
 
 def window_of(kind: LabelKind, scores: Float32, labels: Float64, hours: float | Float64 = 3) -> WindowOutcomes:
+    return window_for(scorer(kind), scores, labels, hours)
+
+
+def window_for(known: Scorer, scores: Float32, labels: Float64, hours: float | Float64 = 3) -> WindowOutcomes:
     batch, window = outcomes(scores, labels, hours=hours), WindowOutcomes()
-    scorer(kind).add(window, batch, everything(batch))
+    known.add(window, batch, everything(batch))
     return window
 
 
@@ -58,6 +71,23 @@ def test_what_is_realised_is_the_mean_of_the_labels_that_are_there(kind: LabelKi
         assert told.standard_error == pytest.approx(column.std() / 700**0.5, rel=1e-3)
         assert told.corrected is None  # nothing is known of how long labels take
         assert told.covered == (told.expected.lower <= column.mean() <= told.expected.upper)
+
+
+def test_where_few_rows_decide_nothing_is_said_of_the_estimate_nor_of_calibration() -> None:
+    scores, labels = rare_rows("binary", 100, np.random.default_rng(3))
+    window = window_for(rare_scorer("binary"), scores, labels)
+    found = measure(rare_scorer("binary"), window, Waiting(100, AGE, NEVER, settled=True))
+    assert (metric(found, "brier").covered, found.calibration) == (None, None)
+
+
+def test_where_few_rows_decide_the_squared_error_the_others_are_told() -> None:
+    scores, labels = rare_rows("regression", 3_000, np.random.default_rng(3))
+    window = window_for(rare_scorer("regression"), scores, labels)
+    found = measure(rare_scorer("regression"), window, Waiting(3_000, AGE, NEVER, settled=True))
+    told = {metric.name: metric.covered for metric in found.metrics}
+    assert told == {"squared_error": None, "absolute_error": True, "bounded_error": True}
+    assert found.calibration is not None
+    assert found.calibration.holds
 
 
 def test_the_realised_area_is_that_of_the_ranks_of_the_labelled_rows() -> None:

@@ -12,6 +12,12 @@ RUN ["python", "-m", "venv", "/opt/driftline"]
 # faust-streaming has none for arm64: build drift_detection with --platform linux/amd64.
 RUN ["/opt/driftline/bin/pip", "install", "--no-cache-dir", "--only-binary=:all:", "--require-hashes", "--requirement", "/tmp/service.lock"]
 
+FROM python:${PYTHON} AS kernel
+COPY requirements/compiler.lock /tmp/compiler.lock
+RUN ["python", "-m", "pip", "install", "--no-cache-dir", "--only-binary=:all:", "--require-hashes", "--requirement", "/tmp/compiler.lock"]
+COPY shared/reference/kernel/ /kernel/
+RUN ["python", "/kernel/build.py"]
+
 FROM python:${PYTHON} AS base
 # Numbers, not names: Kubernetes can tell that it is not root.
 RUN groupadd --gid 10001 driftline \
@@ -28,6 +34,7 @@ ENV PATH=/opt/driftline/bin:$PATH \
     DRIFTLINE_PORT=8080
 WORKDIR /app
 COPY shared/ shared/
+COPY --from=kernel /kernel/ shared/reference/kernel/
 COPY services/__init__.py services/__init__.py
 USER 10001:10001
 EXPOSE 8080

@@ -21,10 +21,11 @@ SIDE_BY_SIDE := --jobs 2 --keep-going --no-print-directory $(if $(filter output-
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*##/ { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-install: .venv/.in-step ## Python environment in .venv, from the hashed lock
+install: .venv/.in-step ## Python environment in .venv, from the hashed lock; the compiled kernel
 	@:
 
-.venv/.in-step: requirements/all.lock requirements/uv.lock pyproject.toml scripts/setup.sh
+.venv/.in-step: requirements/all.lock requirements/uv.lock requirements/compiler.lock pyproject.toml scripts/setup.sh \
+		shared/reference/kernel/count.c shared/reference/kernel/build.py
 	@scripts/setup.sh
 
 check: install ## format, lint, types, import rules, deployment files, each service in an environment of its own

@@ -26,6 +26,8 @@ printf '%s\n' kserve 'tritonclient[grpc,http]' |
 printf '%s\n' alibi-detect evidently nannyml river scipy 'whylogs[viz]' |
     compile --no-annotate --excludes <(printf '%s\n' kaleido nvidia-nccl-cu12) "$@" - \
         --output-file requirements/peers.lock
+# The C compiler, for the kernel of the sketches.
+echo ziglang | compile --no-annotate "$@" - --output-file requirements/compiler.lock
 # The installer itself.
 echo uv | compile --no-annotate "$@" - --output-file requirements/uv.lock
 wc -l requirements/*.lock

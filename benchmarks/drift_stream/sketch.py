@@ -10,7 +10,6 @@ from scipy import stats
 from scipy.spatial.distance import jensenshannon
 
 from benchmarks.drift_stream.data import REFERENCE_ROWS, numbers, reference, rows
-from benchmarks.drift_stream.passes import Passes
 from services.drift_detection.domain import statistics
 from services.drift_detection.domain.statistics import Float64
 from shared.features import Float32, Rows
@@ -23,8 +22,7 @@ MESSAGE = 256
 
 class Speeds(NamedTuple):
     """Rows per second of CPU: counting 10,000 rows of 55 numbers; messages of 256 rows of 55 + 5 features and a score;
-    all seven statistics of 10,000 rows, counted as well; these by scipy; and the ratio of the last two. `passes` are
-    those that numpy needs for the first, alone, and `share` of the sketch's time that is theirs.
+    all seven statistics of 10,000 rows, counted as well; these by scipy; and the ratio of the last two.
     """
 
     sketch: float
@@ -32,27 +30,24 @@ class Speeds(NamedTuple):
     seven: float
     scipy: float
     ratio: float
-    passes: float
-    share: float
 
 
 def speeds(rounds: int) -> Speeds:
     """Medians over so many rounds, in which all take turns."""
     wide, scores = rows(ROWS, 2)
-    ours, plain, passes = Ours(), Plain(), Passes()
+    ours, plain = Ours(), Plain()
     timed = [
         (
             _seconds(lambda: ours.sketch(wide.numeric), 10),
             _seconds(lambda: _messages(wide, scores), 5),
             _seconds(lambda: ours.seven(wide.numeric), 10),
             _seconds(lambda: plain.seven(wide.numeric), 1),
-            _seconds(lambda: passes(wide.numeric), 10),
         )
         for _ in range(rounds)
     ]
-    sketch, messages, seven, scipy, bare = (ROWS / median(one) for one in zip(*timed, strict=True))
-    ratio = median(theirs / own for _, _, own, theirs, _ in timed)
-    return Speeds(sketch, messages, seven, scipy, ratio, bare, median(one[4] / one[0] for one in timed))
+    sketch, messages, seven, scipy = (ROWS / median(one) for one in zip(*timed, strict=True))
+    ratio = median(theirs / own for _, _, own, theirs in timed)
+    return Speeds(sketch, messages, seven, scipy, ratio)
 
 
 def _seconds(work: Callable[[], object], repeats: int) -> float:

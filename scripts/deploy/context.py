@@ -37,7 +37,10 @@ def sent_files(root: Path, copy: Copy, rules: Sequence[str]) -> list[Path]:
 
 
 def lay_out(root: Path, service: str, target: Path) -> None:
-    """Copy into `target` what the image of a service holds in its working directory."""
+    """Copy into `target` what the image of a service holds in its working directory.
+
+    What another stage compiles is taken from where `make install` compiled it.
+    """
     rules = read_rules((root / ".dockerignore").read_text())
     for copy in copies(parse((root / "Dockerfile").read_text(), {"SERVICE": service})):
         for path in sent_files(root, copy, rules):
@@ -45,3 +48,5 @@ def lay_out(root: Path, service: str, target: Path) -> None:
             place = target / copy.target.lstrip("/") / inside
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(root / path, place)
+    for compiled in root.glob("shared/**/*.so"):
+        shutil.copyfile(compiled, target / compiled.relative_to(root))

@@ -28,7 +28,7 @@ def _of_image(root: Path, service: str) -> Iterator[str]:
 
 
 def _bases(stages: Mapping[str, Stage]) -> Iterator[str]:
-    for name in ("environment", "last"):
+    for name in ("environment", "kernel", "last"):
         if name not in stages:
             yield f"there is no stage {name}"
             return
@@ -39,7 +39,7 @@ def _bases(stages: Mapping[str, Stage]) -> Iterator[str]:
 
 def _sources(root: Path, stages: Mapping[str, Stage]) -> Iterator[str]:
     rules = read_rules((root / ".dockerignore").read_text())
-    for copy in [*copies(stages, "environment"), *copies(stages)]:
+    for copy in [*copies(stages, "environment"), *copies(stages, "kernel"), *copies(stages)]:
         if not (root / copy.source).exists():
             yield f"COPY {copy.source}: there is no such file"
         elif not sent_files(root, copy, rules):
@@ -83,5 +83,8 @@ def _code(stages: Mapping[str, Stage], service: str) -> Iterator[str]:
         yield f"{other} does not belong in it"
     if Copy(f"requirements/{service}.lock", "/tmp/service.lock") not in copies(stages, "environment"):  # noqa: S108  # in the image
         yield f"requirements/{service}.lock is not what it installs"
-    if not any("--require-hashes" in rest for word, rest in stages["environment"].instructions if word == "RUN"):
-        yield "pip must be told --require-hashes"
+    if "--from=kernel /kernel/ shared/reference/kernel/" not in instructions(stages, "COPY"):
+        yield "the compiled kernel is not copied"
+    for stage in (stages["environment"], stages["kernel"]):
+        if not any("--require-hashes" in rest for word, rest in stage.instructions if word == "RUN"):
+            yield f"pip must be told --require-hashes in {stage.name}"

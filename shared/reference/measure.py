@@ -7,10 +7,10 @@ from typing import Protocol
 import numpy as np
 
 from shared.features import Float32
+from shared.reference.counter import Counter
 from shared.reference.grid import GRID, Grid
 from shared.reference.levels import LevelCounter
 from shared.reference.panes import Int64
-from shared.reference.tally import Counter
 
 __all__ = ["GRID", "Clip", "Column", "Measure"]
 

@@ -77,12 +77,7 @@ class Sketch:
 
     def add(self, rows: Rows, scores: Float32, measure: Measure) -> None:
         """Take in n rows with their scores float32 [n, k]."""
-        for tally in measure.count([rows.numeric, scores]):
-            self.counts += tally.counts
-            self.sums += tally.sums
-            _add_wide(self.squares, tally.squares)
-            self.outside += tally.outside
-            self.zeros += tally.zeros
+        measure.count([rows.numeric, scores], self)
         if len(self.levels):
             levels, unseen = measure.count_levels(rows.categorical)
             self.levels += levels

@@ -19,7 +19,9 @@ def house(tmp_path: Path) -> Path:
     for name in ("Dockerfile", ".dockerignore"):
         (tmp_path / name).write_text((ROOT / name).read_text())
     files = ["services/__init__.py", "shared/batch.py", "shared/http/app.py", "models/own/train.py"]
-    files += [f"services/{name}/__main__.py" for name in SERVICES] + [f"requirements/{name}.lock" for name in SERVICES]
+    files += [f"services/{name}/__main__.py" for name in SERVICES]
+    files += [f"requirements/{name}.lock" for name in (*SERVICES, "compiler")]
+    files += ["shared/reference/kernel/build.py", "shared/reference/kernel/count-0.so"]
     for file in (*files, "shared/__pycache__/batch.pyc", "cli/up.py"):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).write_text(file)
@@ -36,8 +38,9 @@ def test_an_image_holds_one_service_and_shared_and_no_cache(
     image = tmp_path_factory.mktemp("image")
     lay_out(house, "inference", image)
     held = {path.relative_to(image).as_posix() for path in image.rglob("*") if path.is_file()}
-    expected = {"services/__init__.py", "services/inference/__main__.py", "shared/batch.py", "shared/http/app.py"}
-    assert held == expected
+    kernel = {"shared/reference/kernel/build.py", "shared/reference/kernel/count-0.so"}
+    shared = {"shared/batch.py", "shared/http/app.py"} | kernel
+    assert held == {"services/__init__.py", "services/inference/__main__.py"} | shared
 
 
 def test_only_the_image_that_trains_holds_models(house: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -61,6 +64,8 @@ def test_only_the_image_that_trains_holds_models(house: Path, tmp_path_factory: 
         ("3.12-slim-bookworm", "latest", "is neither a stage nor an image with a tag"),
         ("FROM ${SERVICE}", "FROM ${SERVICES}", "SERVICES has no value"),
         ('"--require-hashes", ', "", "--require-hashes"),
+        ("COPY --from=kernel /kernel/ shared/reference/kernel/", "", "the compiled kernel is not copied"),
+        ("COPY requirements/compiler.lock", "COPY requirements/cc.lock", "there is no such file"),
         ("FROM base AS inference", "FROM base AS serving", "inference is neither a stage nor an image"),
     ],
 )
@@ -85,6 +90,8 @@ def test_continued_lines_and_comments_are_read_as_docker_reads_them() -> None:
         ("shared/batch.py", True),
         ("shared/__pycache__/batch.pyc", False),
         ("shared/deep/er/x.pyc", False),
+        ("shared/reference/kernel/count-0.so", False),
+        ("shared/reference/kernel/count.c", True),
         ("requirements/inference.lock", True),
         ("requirements/notes.txt", False),
         (".driftline/keys/governance.pem", False),

@@ -33,7 +33,7 @@ def test_speeds_count_from_a_tenth_of_the_rows_on_memory_from_half_and_each_goal
         Sample(6, 6, 210, 600),
         Sample(11, 8, 215, 1000),
     ]
-    found = results(Speeds(3e6, 1e6, 1.5e6, 2e4, 75, 4e6, 0.75), samples, Delay(0.2, 2.5, 30))
+    found = results(Speeds(3e6, 1e6, 1.5e6, 2e4, 75), samples, Delay(0.2, 2.5, 30))
     assert found["service_rows_per_s"] == pytest.approx(800 / 3)
     assert found["service_rows_per_s_wall"] == pytest.approx(800 / 9)
     assert found["memory_growth_mb"] == 5

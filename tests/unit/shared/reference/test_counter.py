@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from shared.features import Float32
+from shared.reference import Sketch
 from shared.reference.bins import FINE, NUMERIC_WIDTH, quantile_edges
 from shared.reference.measure import Clip, Measure
 
@@ -61,6 +62,12 @@ def measure_of(*columns: Float32) -> Measure:
     return Measure([column_of(values) for values in columns], [])
 
 
+def counted(measure: Measure, *blocks: Float32) -> Sketch:
+    sketch = Sketch.empty(sum(block.shape[1] for block in blocks), 0)
+    measure.count(blocks, sketch)
+    return sketch
+
+
 def hard(column: Float32) -> Float32:
     """Its values, the floats beside its edges and the ends of its range, and those far away."""
     ends = np.array([column.min(), column.max()], dtype=np.float32)
@@ -75,12 +82,11 @@ def test_each_value_counts_in_the_bin_that_a_sorted_search_finds(kind: str) -> N
     measure, values = measure_of(column), hard(column)
     edges = quantile_edges(np.sort(column), FINE)
     expected = 1 + np.searchsorted(edges, values, side="right")
-    tallies = list(measure.count([values[:, None]]))
-    counts = sum(tally.counts[0] for tally in tallies)
-    np.testing.assert_array_equal(counts, np.bincount(expected, minlength=NUMERIC_WIDTH))
-    outside = sum(tally.outside[:, 0] for tally in tallies)
-    np.testing.assert_array_equal(outside, [(values < column.min()).sum(), (values > column.max()).sum()])
-    assert sum(int(tally.zeros[0]) for tally in tallies) == (values == 0).sum()
+    found = counted(measure, values[:, None])
+    np.testing.assert_array_equal(found.counts[0], np.bincount(expected, minlength=NUMERIC_WIDTH))
+    outside = [(values < column.min()).sum(), (values > column.max()).sum()]
+    np.testing.assert_array_equal(found.outside[:, 0], outside)
+    assert found.zeros[0] == (values == 0).sum()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -94,9 +100,9 @@ def test_sums_are_those_of_the_places_on_the_grid(kind: str) -> None:
     bins = 1 + np.searchsorted(quantile_edges(np.sort(column), FINE), values, side="right")
     sums = np.zeros(NUMERIC_WIDTH, dtype=np.int64)
     np.add.at(sums, bins, places)
-    tallies = list(measure.count([values[:, None]]))
-    np.testing.assert_array_equal(sum(tally.sums[0] for tally in tallies), sums)
-    assert sum(int(tally.squares[0]) for tally in tallies) == (places**2).sum()
+    found = counted(measure, values[:, None])
+    np.testing.assert_array_equal(found.sums[0], sums)
+    assert found.total_squares() == [(places**2).sum()]
 
 
 @pytest.mark.parametrize("rows", [0, 1, 7, 8, 9, 499, 4096, 9001])
@@ -105,15 +111,37 @@ def test_columns_do_not_disturb_each_other_and_missing_counts_at_0(rows: int) ->
     columns = [sample(kind) for kind in KINDS]
     block = np.column_stack([random.choice(column, rows) for column in columns]).astype(np.float32)
     block[random.random(block.shape) < 0.1] = np.nan
-    tallies = list(measure_of(*columns).count([block[:, :3], block[:, 3:]]))
-    assert bool(tallies) == bool(rows)
+    together = counted(measure_of(*columns), block[:, :3], block[:, 3:])
     for number, (column, values) in enumerate(zip(columns, block.T, strict=True)):
-        alone = list(measure_of(column).count([values[:, None]]))
-        for name in ("counts", "sums", "squares", "zeros"):
-            ours, own = (sum(getattr(one, name)[row] for one in many) for many, row in ((tallies, number), (alone, 0)))
-            np.testing.assert_array_equal(ours, own)
-        assert sum(int(tally.counts[number, 0]) for tally in tallies) == np.isnan(values).sum()
+        alone = counted(measure_of(column), values[:, None])
+        for name in ("counts", "sums", "zeros"):
+            np.testing.assert_array_equal(getattr(together, name)[number], getattr(alone, name)[0])
+        np.testing.assert_array_equal(together.outside[:, number], alone.outside[:, 0])
+        np.testing.assert_array_equal(together.squares[:, number], alone.squares[:, 0])
+        assert together.counts[number, 0] == np.isnan(values).sum()
 
 
-def test_no_columns_have_no_tallies() -> None:
-    assert not list(measure_of().count([np.empty((5, 0), dtype=np.float32)]))
+def test_without_columns_nothing_is_counted() -> None:
+    assert not counted(measure_of(), np.empty((5, 0), dtype=np.float32)).counts.size
+
+
+def test_values_that_do_not_lie_side_by_side_count_the_same() -> None:
+    columns = [sample("normal"), sample("lognormal")]
+    block = np.column_stack([*columns, *columns])
+    for part in (block[::3, :2], np.asfortranarray(block[::3, 1:3]), block[::-1, ::2]):
+        measure = measure_of(*part.T)
+        assert counted(measure, part).content() == counted(measure, part.copy(order="C")).content()
+
+
+def test_a_block_of_other_columns_is_refused_and_so_are_sums_that_the_kernel_cant_write_to() -> None:
+    measure = measure_of(sample("normal"), sample("lognormal"))
+    block = np.zeros((4, 2), dtype=np.float32)
+    for wrong in ([block[:, :1]], [block, block]):
+        with pytest.raises(ValueError, match="2 columns"):
+            measure.count(wrong, Sketch.empty(2, 0))
+    with pytest.raises(ValueError, match="2 columns"):
+        measure.count([block], Sketch.empty(3, 0))
+    sketch = Sketch.empty(2, 0)
+    sketch.counts = np.zeros((2, 2 * NUMERIC_WIDTH), dtype=np.int64)[:, ::2]
+    with pytest.raises(ValueError, match="contiguous"):
+        measure.count([block], sketch)

@@ -22,10 +22,9 @@ help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*##/ { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: .venv/.in-step ## Python environment in .venv, from the hashed lock; the compiled kernel
-	@:
+	@$(RUN)/python shared/reference/kernel/build.py --is-there || scripts/setup.sh
 
-.venv/.in-step: requirements/all.lock requirements/uv.lock requirements/compiler.lock pyproject.toml scripts/setup.sh \
-		shared/reference/kernel/count.c shared/reference/kernel/build.py
+.venv/.in-step: requirements/all.lock requirements/uv.lock requirements/compiler.lock pyproject.toml scripts/setup.sh
 	@scripts/setup.sh
 
 check: install ## format, lint, types, import rules, deployment files, each service in an environment of its own

@@ -13,7 +13,7 @@ from benchmarks.rollout import labelled
 from benchmarks.rollout.cases import Size, rows
 from benchmarks.rows import exit_code, tell
 
-FULL, QUICK = Size(streams=200, panes=300), Size(streams=20, panes=100)
+FULL, QUICK = Size(streams=200, panes=300), Size(streams=20, panes=150)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -32,7 +32,9 @@ HARM = {
     "score +.05 (.25 deviations), half of the rows": (replace(_EVEN, harm=0.05), 900),
     "score +.05, canary of 10 %": (Kind(harm=0.05), 600),
     "errors 1 % -> 6 %, canary of 10 %": (Kind(rare=0.01, harm=0.05), 900),
-    "loss +.02 (.2 deviations), shadow": (replace(_PAIRED, noise=0.1, harm=0.02), 900),
+    # As far as is known a row's difference is up to 1 either way, so no rate may be as large as is best for these: that
+    # takes 1,350 rows.
+    "loss +.02 (.2 deviations), shadow": (replace(_PAIRED, noise=0.1, harm=0.02), 1_600),
 }
 
 

@@ -14,6 +14,7 @@ from cli.errors import UserError, explain
 from cli.explain import explain as explain_incident
 from cli.forget import forget
 from cli.log import log
+from cli.options import Command
 from cli.replay import replay
 from cli.score import score
 from cli.up import up
@@ -31,12 +32,12 @@ def _root() -> None:
     """Without this, typer would drop the name of a command that is alone."""
 
 
-app.command()(up)
-app.command()(demo)
-app.command()(score)
-app.command("explain")(explain_incident)
-app.command()(replay)
-app.command()(forget)
+app.command(cls=Command)(up)
+app.command(cls=Command)(demo)
+app.command(cls=Command)(score)
+app.command("explain", cls=Command)(explain_incident)
+app.command(cls=Command)(replay)
+app.command(cls=Command)(forget)
 app.add_typer(log, name="log")
 app.add_typer(dlq, name="dlq")
 

@@ -29,9 +29,9 @@ def forget(  # noqa: PLR0913, PLR0917  # its options
 
     address = url or read_ready_file(ready_file, state, "services", "feature_logging")
     if not yes:
-        where = f"the tables of {model}" if model else "all tables"
+        where = f"the tables of {model}" if model is not None else "all tables"
         typer.confirm(f"Remove all data of {entity} from {where}? It can't be brought back.", abort=True, err=True)
-    body = {"entity": entity} | ({"model": model} if model else {})
+    body = {"entity": entity} | ({} if model is None else {"model": model})
     typer.echo(json.dumps(asyncio.run(_post(address, body, state)), indent=2))
 
 

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from cli.options import Command
+
 log = typer.Typer(help="The feature log: is it complete, snapshots of it, and SQL.", no_args_is_help=True)
 
 _MODEL = typer.Argument(metavar="MODEL", help="A model's name.")
@@ -35,7 +37,7 @@ _JSON = typer.Option("--json", metavar="FILE", help="All of it as JSON.")
 _STATE = typer.Option(envvar="DRIFTLINE_STATE", metavar="DIR", help="Folder that holds everything.")
 
 
-@log.command()
+@log.command(cls=Command)
 def snapshot(  # noqa: PLR0913, PLR0917  # its options
     model: Annotated[str, _MODEL],
     start: Annotated[str | None, _FROM] = None,
@@ -53,11 +55,11 @@ def snapshot(  # noqa: PLR0913, PLR0917  # its options
     told: dict[str, object] = {"--from": start, "--to": end, "--as-of": as_of, "--labels": labels}
     told |= {"--label-kind": label_kind, "--hold": None if hold is None else str(hold)}
     told |= {"--again": again and again.resolve(), "--output": output and output.resolve()}
-    options = [str(word) for name, value in told.items() if value for word in (name, value)]
+    options = [str(word) for name, value in told.items() if value is not None for word in (name, value)]
     _ask_service(["snapshot", model, *options, *(["--replayed"] if replayed else [])], state)
 
 
-@log.command()
+@log.command(cls=Command)
 def query(  # noqa: PLR0913, PLR0917  # its options
     sql: Annotated[str, _SQL],
     model: Annotated[str | None, _OF_MODEL] = None,
@@ -69,11 +71,11 @@ def query(  # noqa: PLR0913, PLR0917  # its options
 ) -> None:
     """Ask the tables in SQL, read only: predictions, labels, business, history, joined, late, dead_letters."""
     told = {"--model": model, "--as-of": as_of, "--format": form, "--limit": str(limit)}
-    options = [word for name, value in told.items() if value for word in (name, value)]
+    options = [word for name, value in told.items() if value is not None for word in (name, value)]
     _ask_service(["query", sql, *options, *(["--replayed"] if replayed else [])], state)
 
 
-@log.command()
+@log.command(cls=Command)
 def verify(
     head: Annotated[list[str] | None, _HEAD] = None,
     as_json: Annotated[Path | None, _JSON] = None,

@@ -15,7 +15,7 @@ _BOOTSTRAP = typer.Option(
 
 
 def up(
-    state: Annotated[str, _STATE] = ".driftline",
+    state: Annotated[Path, _STATE] = Path(".driftline"),
     ready_file: Annotated[Path | None, _READY_FILE] = None,
     port: Annotated[list[str] | None, _PORT] = None,
     kafka_port: Annotated[int | None, _KAFKA_PORT] = None,
@@ -27,16 +27,14 @@ def up(
     from cli.stack.plan import Plan, parse_ports
     from cli.stack.readyfile import NAME
 
-    if not state:  # Path("") would be the current folder, and private keys would lie in it
-        raise UserError("--state: expected a folder, it is empty")
-    if bootstrap and kafka_port is not None:
+    if bootstrap is not None and kafka_port is not None:
         raise UserError("--kafka-port is the embedded broker's; with KAFKA_BOOTSTRAP there is none")
     serve(
         Plan(
-            state=Path(state),
+            state=state,
             ports=parse_ports(port or []),
             kafka_port=kafka_port,
-            bootstrap=bootstrap or None,
-            ready_file=ready_file or Path(state) / NAME,
+            bootstrap=bootstrap,
+            ready_file=ready_file or state / NAME,
         )
     )

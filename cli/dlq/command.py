@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from cli.options import Command
+
 dlq = typer.Typer(help="The dead-letters: what could not be read.", no_args_is_help=True)
 
 _LETTER = typer.Argument(metavar="[LETTER]", help="One of them, as PARTITION/OFFSET, or OFFSET: all of it.")
@@ -24,7 +26,7 @@ _READY_FILE = typer.Option(help="Where `driftline up` wrote the addresses; defau
 _BOOTSTRAP = typer.Option(envvar="KAFKA_BOOTSTRAP", metavar="HOST:PORT", help="A broker, instead of that file's.")
 
 
-@dlq.command()
+@dlq.command(cls=Command)
 def show(  # noqa: PLR0913, PLR0917  # its options
     letter: Annotated[str | None, _LETTER] = None,
     topic: Annotated[str | None, _TOPIC] = None,
@@ -51,7 +53,7 @@ def show(  # noqa: PLR0913, PLR0917  # its options
         typer.echo(line)
 
 
-@dlq.command()
+@dlq.command(cls=Command)
 def replay(  # noqa: PLR0913, PLR0917  # its options
     letters: Annotated[list[str] | None, _LETTERS] = None,
     topic: Annotated[str | None, _TOPIC] = None,

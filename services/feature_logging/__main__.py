@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 from deltalake.exceptions import DeltaError
 from pydantic import ValidationError
@@ -29,6 +28,7 @@ from services.feature_logging.store.upkeep.retention import Retention
 from services.feature_logging.stream.consume import consume
 from services.feature_logging.stream.intake import SERVICE, Intake
 from services.feature_logging.stream.repair import can_mend
+from shared.arguments import path
 from shared.definition import read_definition
 from shared.errors import DriftlineError, InvalidInput, first_problem
 from shared.feature_log.completeness import completeness
@@ -60,11 +60,11 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(run=show_completeness)
     load = commands.add_parser("import", help="add rows from before Driftline to a model's history")
     load.add_argument("--model", required=True)
-    load.add_argument("--definition", required=True, type=Path, help="the model's model.toml")
-    load.add_argument("--file", required=True, type=Path, help="a Parquet file")
+    load.add_argument("--definition", required=True, type=path, help="the model's model.toml")
+    load.add_argument("--file", required=True, type=path, help="a Parquet file")
     load.set_defaults(run=load_history)
     for command in (check, load, add_snapshot(commands), add_query(commands), add_verify(commands)):
-        command.add_argument("--state", type=Path, help="state folder (default: DRIFTLINE_STATE)")
+        command.add_argument("--state", type=path, help="state folder (default: DRIFTLINE_STATE)")
     return parser
 
 

@@ -21,6 +21,7 @@ from services.retrain_trigger.settings import Settings
 from services.retrain_trigger.store import Journal
 from services.retrain_trigger.stream.consume import work
 from services.retrain_trigger.stream.runner import SERVICE
+from shared.arguments import path
 from shared.cloudevents import encode
 from shared.definition import parse_definition
 from shared.errors import DriftlineError, InvalidInput, first_problem
@@ -48,10 +49,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(run=run_service, state=None)
     commands = parser.add_subparsers()
     first = commands.add_parser("train", help="train a first champion on the rows with start <= event time < end")
-    first.add_argument("--definition", required=True, type=Path, help="the model's model.toml")
+    first.add_argument("--definition", required=True, type=path, help="the model's model.toml")
     first.add_argument("--start", required=True, help="RFC 3339, such as 2013-01-01T05:00:00Z")
     first.add_argument("--end", required=True, help="RFC 3339; the last holdout_days before it are the holdout")
-    first.add_argument("--state", type=Path, help="state folder (default: DRIFTLINE_STATE)")
+    first.add_argument("--state", type=path, help="state folder (default: DRIFTLINE_STATE)")
     first.set_defaults(run=train)
     return parser
 

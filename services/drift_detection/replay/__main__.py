@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -18,6 +17,7 @@ from services.drift_detection.replay.kafka import Topic
 from services.drift_detection.replay.recompute import Span, recompute
 from services.drift_detection.replay.sources import KafkaRows, LogRows
 from services.drift_detection.settings import Settings
+from shared.arguments import path
 from shared.errors import DriftlineError, InvalidInput, first_problem
 from shared.kafka.admin import DRIFT, PREDICTIONS
 from shared.reference.panes import MICROSECONDS
@@ -109,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--to", required=True, dest="end", help="and before this one")
     parser.add_argument("--source", choices=("kafka", "log"), default="kafka", help="where the rows are read from")
     parser.add_argument("--json", action="store_true", help="a line of JSON for each window")
-    parser.add_argument("--state", type=Path, help="state folder (default: DRIFTLINE_STATE)")
+    parser.add_argument("--state", type=path, help="state folder (default: DRIFTLINE_STATE)")
     return parser
 
 

@@ -39,7 +39,7 @@ def show_query(settings: Settings, options: argparse.Namespace) -> int:
     """Print the answer; raises InvalidInput."""
     if options.limit < 0:
         raise InvalidInput("--limit", "must not be negative")
-    moment = Moment(read_time("--as-of", options.as_of), options.replayed) if options.as_of else None
+    moment = Moment(read_time("--as-of", options.as_of), options.replayed) if options.as_of is not None else None
     view = View(options.model, moment, _lateness(settings, options.model))
     reader = run_query(settings.tables, options.sql, view)
     found = rows_of(reader)

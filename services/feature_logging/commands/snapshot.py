@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from services.feature_logging.commands.options import read_time
 from services.feature_logging.models import newest_definition
 from services.feature_logging.settings import Settings
+from shared.arguments import path
 from shared.definition import LabelKind
 from shared.errors import InvalidInput, first_problem
 from shared.events import SnapshotPin
@@ -39,9 +40,9 @@ def add_snapshot(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--label-kind", choices=get_args(LabelKind), help="which labels count; needed where no definition is at hand"
     )
     parser.add_argument("--replayed", action="store_true", help="events were replayed: as-of bounds event time only")
-    parser.add_argument("--again", type=Path, help="a file with what this command printed: the same rows, or an error")
+    parser.add_argument("--again", type=path, help="a file with what this command printed: the same rows, or an error")
     parser.add_argument("--hold", type=float, metavar="DAYS", help="its versions stay readable for so long")
-    parser.add_argument("--output", type=Path, help="a Parquet file for the rows")
+    parser.add_argument("--output", type=path, help="a Parquet file for the rows")
     parser.set_defaults(run=show_snapshot)
     return parser
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from services.feature_logging.settings import Settings
+from shared.arguments import path
 from shared.errors import InvalidInput
 from shared.feature_log.completeness import completeness
 from shared.feature_log.keystore import KeyReader, NoKeys
@@ -25,7 +26,7 @@ def add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """The command's options."""
     parser = commands.add_parser("verify", help="recompute the hash chain and the rows in it; ends with 1 if it breaks")
     parser.add_argument("--head", action="append", default=[], help="a head that was kept elsewhere")
-    parser.add_argument("--json", type=Path, help="a file for all of it")
+    parser.add_argument("--json", type=path, help="a file for all of it")
     parser.set_defaults(run=show_verify)
     return parser
 

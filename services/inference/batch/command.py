@@ -5,7 +5,6 @@ import asyncio
 import re
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -17,6 +16,7 @@ from services.inference.models.session import bound_arena
 from services.inference.models.trial import Limits
 from services.inference.settings import InferenceSettings
 from services.inference.store.champions import Champions
+from shared.arguments import path
 from shared.bundle import open_bundle
 from shared.errors import DriftlineError, InvalidInput, first_problem
 
@@ -49,15 +49,15 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True)
     score = commands.add_parser("score", help="score a table on disk into another one; goes on where it was stopped")
     score.add_argument("--model", required=True, help="a bundle's digest, or the name of a model: its champion")
-    score.add_argument("--input", required=True, type=Path, help="file or folder: .parquet, .csv, or a Delta table")
-    score.add_argument("--output", required=True, type=Path, help="a .parquet file, or a folder")
+    score.add_argument("--input", required=True, type=path, help="file or folder: .parquet, .csv, or a Delta table")
+    score.add_argument("--output", required=True, type=path, help="a .parquet file, or a folder")
     score.add_argument("--format", choices=("parquet", "delta"), default="parquet", help="of a folder that is new")
     score.add_argument("--keep", help="the input's columns to write beside the scores, with commas (default: all)")
     score.set_defaults(run=_score)
     schedule = commands.add_parser("schedule", help="score when the deployed models' [serving.batch] say")
     schedule.set_defaults(run=_schedule)
     for command in (score, schedule):
-        command.add_argument("--state", type=Path, help="state folder (default: DRIFTLINE_STATE)")
+        command.add_argument("--state", type=path, help="state folder (default: DRIFTLINE_STATE)")
     return parser
 
 

@@ -21,11 +21,6 @@ def test_help_lists_the_commands_and_loads_none_of_what_they_need() -> None:
     assert loaded.stdout == "set()\n"
 
 
-def test_no_folder_is_not_the_current_folder() -> None:
-    failed = driftline("up", "--state", "", "--port", "nonsense=1")
-    assert (failed.returncode, failed.stderr) == (1, "driftline: --state: expected a folder, it is empty\n")
-
-
 def test_what_the_user_can_put_right_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
     failed = driftline("up", "--state", str(tmp_path), "--port", "nonsense=1")
     assert failed.returncode == 1

@@ -194,6 +194,7 @@ async def test_an_entity_is_forgotten_by_order_of_an_admin(client: httpx.AsyncCl
         ("admin", {"entity": ""}, 422),
         ("admin", {"entity": "N1", "modell": MODEL}, 422),
         ("admin", {"entity": "N1", "model": "../wine"}, 422),
+        ("admin", {"entity": "N1", "model": ""}, 422),
         ("admin", {}, 422),
         ("admin", {"entity": "N1", "model": "wine"}, 404),
     ],

@@ -56,6 +56,12 @@ def test_joined_as_of_a_time_holds_what_was_known_then(log: Log, capsys: pytest.
     assert [row["label"] for row in asked(log, capsys, sql, "--as-of", "2300-01-01T00:00Z")] == [0.0, 1.0, None, None]
 
 
+def test_an_empty_time_or_model_is_refused_and_named(log: Log, capsys: pytest.CaptureFixture[str]) -> None:
+    for option, named in (("--as-of", "--as-of: a time"), ("--model", "model")):
+        assert main(["query", "SELECT 1", option, "", "--state", str(log.tables.parent)]) == 1
+        assert named in capsys.readouterr().err
+
+
 def test_late_rows_are_those_more_than_the_lateness_behind_lower_offsets_of_their_partition(
     log: Log, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,7 +8,7 @@ quiet one), `date` (int32 days), `time` (int64 microseconds in UTC), `bool`, `te
 then all bytes), `list` (all lengths as uint32, then the items as a column), `json` for the rest (as text). A column
 that is no floats, bytes or lists and has at most half as many runs of equal values as rows is of the kind `runs`: their
 number and lengths as uint32, then a value of each as a column: most of what says where rows come from is the same for
-all rows of a message.
+all rows of a message. What lies in the memory of a null is no value: it differs from file to file and counts nowhere.
 """
 
 import hashlib
@@ -23,6 +23,12 @@ from numpy.typing import NDArray
 
 FORMAT = b"driftline rows 2\n"
 _NULL, _VALID = b"\1", b"\0"
+_PLAIN = {
+    pa.large_string(): pa.string(),
+    pa.string_view(): pa.string(),
+    pa.large_binary(): pa.binary(),
+    pa.binary_view(): pa.binary(),
+}
 Piece = bytes | memoryview
 
 
@@ -37,28 +43,46 @@ def digest(rows: pa.Table) -> bytes:
 
 def _in_one(column: pa.ChunkedArray) -> pa.Array:
     """The values in one piece, in their plain form."""
-    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    kind = {pa.large_string(): pa.string(), pa.large_binary(): pa.binary()}.get(kind, kind)
-    plain = column if kind == column.type else column.cast(kind)
+    plain = _decoded(column)
     return plain.chunk(0) if plain.num_chunks == 1 else plain.combine_chunks()
+
+
+def _decoded(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    kind = _PLAIN.get(kind, kind)
+    return column if kind == column.type else column.cast(kind)
 
 
 def _column(name: str, column: pa.Array) -> Iterator[Piece]:
     """What stands for a column; nothing where all is null."""
     if column.null_count == len(column):
         return
-    runs = pc.call_function("run_end_encode", [column]) if _may_run(column.type) else None
-    if runs is None or 2 * len(runs.values) > len(column):
+    ends = _run_ends(column) if _may_run(column.type) else None
+    if ends is None or 2 * len(ends) > len(column):
         yield from _plain(name, column)
         return
-    lengths = np.diff(runs.run_ends.to_numpy(), prepend=0).astype("<u4")
+    lengths = np.diff(ends, prepend=0).astype("<u4")
     yield name.encode() + b"\0runs\0" + len(lengths).to_bytes(4, "little")
     yield lengths.data
-    yield from _plain("", runs.values)
+    yield from _plain("", column.take(pa.array(ends - 1)))
 
 
 def _may_run(kind: pa.DataType) -> bool:
     return not any(is_plain(kind) for is_plain in (pa.types.is_floating, pa.types.is_binary, pa.types.is_nested))
+
+
+def _run_ends(column: pa.Array) -> NDArray[Any]:
+    """Behind the last row of each run. Arrow compares what lies under nulls, so a value is put there."""
+    if not column.null_count:
+        return _changes(column)
+    valid = column.is_valid()
+    some = column[int(np.argmax(valid.to_numpy(zero_copy_only=False)))]
+    return np.union1d(_changes(column.fill_null(some)), _changes(valid))
+
+
+def _changes(column: pa.Array) -> NDArray[Any]:
+    ends: NDArray[Any] = pc.call_function("run_end_encode", [column]).run_ends.to_numpy()
+    return ends
 
 
 def _plain(name: str, column: pa.Array) -> Iterator[Piece]:
@@ -112,4 +136,4 @@ def _text(column: pa.Array) -> Iterator[Piece]:
 
 def _list(column: pa.Array) -> Iterator[Piece]:
     yield pc.call_function("list_value_length", [column]).fill_null(0).to_numpy().astype("<u4").data
-    yield from _column("", column.flatten())
+    yield from _column("", _decoded(column.flatten()))

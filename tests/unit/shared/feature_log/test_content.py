@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 import numpy as np
 import pyarrow as pa
 import pytest
+from numpy.typing import NDArray
 
 from shared.feature_log.proof.content import digest
 
@@ -65,3 +66,49 @@ def test_a_value_is_not_taken_for_its_neighbours() -> None:
         ("a", "a", "a"),
     ]
     assert len({of(*texts) for texts in several}) == len(several)
+
+
+def _with_nulls(values: pa.Array, valid: NDArray[np.bool_]) -> pa.Array:
+    """Some of the values as nulls: the bytes of all stay where they are."""
+    if pa.types.is_dictionary(values.type):
+        return pa.DictionaryArray.from_arrays(_with_nulls(values.indices, valid), values.dictionary)
+    bits = pa.py_buffer(np.packbits(valid, bitorder="little").tobytes())
+    if pa.types.is_list(values.type):
+        buffers, children = [bits, values.buffers()[1]], [values.values]
+    else:
+        buffers, children = [bits, *values.buffers()[1:]], None
+    return pa.Array.from_buffers(values.type, len(values), buffers, children=children)
+
+
+def _every_kind(numbers: NDArray[np.int64], valid: NDArray[np.bool_], lists: NDArray[np.bool_]) -> pa.Table:
+    """A column of each type and lists of it with an item each; `valid`: which are no nulls, `lists`: which lists."""
+    whole = pa.array(numbers)
+    text = whole.cast(pa.string())
+    plain = [
+        *(whole.cast(kind) for kind in (pa.int32(), pa.int64(), pa.float64(), pa.timestamp("us", "UTC"))),
+        *(text.cast(kind) for kind in (pa.string(), pa.binary(), pa.large_string(), pa.string_view())),
+        whole.cast(pa.int32()).cast(pa.date32()),
+        pa.array(numbers > 2),
+        pa.array(numbers / 8, pa.float32()),
+        whole.cast(pa.decimal128(25, 2)),
+        text.dictionary_encode(),
+    ]
+    columns, ends = [_with_nulls(each, valid) for each in plain], pa.array(range(len(numbers) + 1), pa.int32())
+    for each in columns[:]:
+        once = _with_nulls(pa.ListArray.from_arrays(ends, each), lists)
+        columns += [once, _with_nulls(pa.ListArray.from_arrays(ends, once), valid)]
+    return pa.table(columns, [f"{number} {each.type}" for number, each in enumerate(columns)])
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_lies_in_the_memory_of_nulls_changes_nothing(seed: int) -> None:
+    draws = np.random.default_rng(seed)
+    count = int(draws.integers(8, 40))
+    valid, lists = draws.random((2, count)) < 0.5
+    values, other = draws.integers(0, 5, (2, count)) // 3
+    alike = [_every_kind(np.where(valid, values, dirt), valid, lists) for dirt in (values, other, np.arange(count))]
+    cut = int(draws.integers(1, count))
+    alike += [pa.concat_tables([each.slice(0, cut), each.slice(cut)]) for each in alike]
+    for name in alike[0].column_names:
+        assert len({repr(each.column(name).to_pylist()) for each in alike}) == 1
+        assert len({digest(each.select([name])) for each in alike}) == 1, name

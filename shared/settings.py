@@ -7,6 +7,7 @@ from typing import Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.kafka.address import check_address
 from shared.storage import place_at
 
 _STORE = re.compile(r"s3://[a-z0-9][a-z0-9.-]+(/[\w.=-]+)*/?", re.ASCII)
@@ -50,6 +51,12 @@ class ServiceSettings(BaseSettings):
         if self.tls_client_ca is not None and self.tls_certificate is None:
             raise ValueError("tls_client_ca needs tls_certificate and tls_key")
         return self
+
+    @field_validator("kafka_bootstrap")
+    @classmethod
+    def _some_broker(cls, bootstrap: str) -> str:
+        check_address(bootstrap)
+        return bootstrap
 
     @field_validator("state", mode="before")
     @classmethod

@@ -3,14 +3,13 @@
 import asyncio
 import contextlib
 import logging
-import re
 from collections.abc import Callable, Iterator
 
 from cli.errors import UserError
+from shared.kafka import address
 
 _ASK_AGAIN = 0.1  # seconds
 _PATIENCE = 5.0
-_ADDRESS = re.compile(r"(?:[\w.:%-]+|\[[\w.:%-]+\]):(\d{1,5})", re.ASCII)
 
 
 async def answers(bootstrap: str) -> bool:
@@ -47,8 +46,8 @@ def _quiet(name: str) -> Iterator[None]:
 
 async def _is_open(bootstrap: str) -> bool:
     """Whether one of the comma-separated addresses takes a connection."""
-    for address in bootstrap.split(","):
-        host, _, port = address.strip().rpartition(":")
+    for one in bootstrap.split(","):
+        host, _, port = one.strip().rpartition(":")
         with contextlib.suppress(OSError, TimeoutError):
             _, writer = await asyncio.wait_for(asyncio.open_connection(host.strip("[]"), int(port)), 2.0)
             writer.close()
@@ -67,12 +66,8 @@ async def wait_until_ready(bootstrap: str, check: Callable[[str], None]) -> None
 
 
 def check_address(bootstrap: str) -> None:
-    """Checks comma-separated addresses of brokers.
-
-    Raises:
-        UserError: one of them is not `host:port`.
-    """
-    for address in bootstrap.split(","):
-        found = _ADDRESS.fullmatch(address.strip())
-        if not found or not 1 <= int(found[1]) <= 65535:
-            raise UserError(f"KAFKA_BOOTSTRAP: {address.strip()!r} is not host:port")
+    """See `shared.kafka.address`; raises UserError."""
+    try:
+        address.check_address(bootstrap)
+    except ValueError as error:
+        raise UserError(f"KAFKA_BOOTSTRAP: {error}") from error

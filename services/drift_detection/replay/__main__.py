@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import sys
 import time
+import traceback
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
@@ -27,16 +28,22 @@ NO_ROW_WINDOWS = "windows of so many rows are left out: which rows one holds dep
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code: 0 if all windows are equal, 1 if some are not, 2 with a line on stderr if it can't be told."""
+    """The exit code: 0 if all windows are equal, 1 if some are not, 2 with word on stderr if it can't be told."""
     options = _parser().parse_args(arguments)
     try:
-        settings = Settings(state=options.state) if options.state else Settings()
-        span = _span(options.model, options.start, options.end)
-        compared, notes = asyncio.run(replay(settings, span, options.source))
+        return _answered(options)
     except ValidationError as error:
         return _failed("setting " + ": ".join(first_problem(error, "environment")))
     except (DriftlineError, OSError) as error:
         return _failed(str(error))
+    except Exception:  # noqa: BLE001  # Python's own exit code for it is 1, which says that windows differ
+        return _failed(traceback.format_exc())
+
+
+def _answered(options: argparse.Namespace) -> int:
+    settings = Settings(state=options.state) if options.state else Settings()
+    span = _span(options.model, options.start, options.end)
+    compared, notes = asyncio.run(replay(settings, span, options.source))
     if not compared:
         return _failed(f"no window of {span.model} in this span, neither published nor in the rows")
     _show(compared, notes, as_json=options.json)

@@ -26,8 +26,6 @@ class Topic:
             count = await count_partitions(self._bootstrap, self._name)
         except KafkaError as error:
             raise Unreadable(f"Kafka at {self._bootstrap}: {error}") from error
-        except ValueError as error:  # of a port that is no number
-            raise Unreadable(f"Kafka at {self._bootstrap}: an address is HOST:PORT") from error
         if not count:
             raise Unreadable(f"Kafka at {self._bootstrap}: there is no topic {self._name}")
         return count

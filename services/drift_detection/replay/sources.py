@@ -71,11 +71,13 @@ class LogRows:
         """In the order of each partition. The log's `log_time` is the time at which Kafka appended the message.
 
         Raises:
-            Unreadable: the log can't be read.
+            Unreadable: the log can't be read, or has no rows of the model.
         """
         self._note_what_is_gone()
-        unreadable = 0
-        for part in _by_message(all_rows(self._tables, self._model)):
+        unreadable, rows = 0, all_rows(self._tables, self._model)
+        if not len(rows):
+            raise Unreadable("; ".join((f"feature log: there are no rows of {self._model}", *self.notes)))
+        for part in _by_message(rows):
             first = {name: part.column(name)[0].as_py() for name in (*PLACE, "role", "bundle_digest")}
             try:
                 watched = await self._bundles.get(first["bundle_digest"])
@@ -97,7 +99,7 @@ class LogRows:
 
 
 def _by_message(table: pa.Table) -> Iterator[pa.Table]:
-    """`table` is sorted by place."""
+    """`table` is sorted by place, and has rows."""
     places = np.stack([table.column(name).to_numpy().astype(np.int64) for name in PLACE[:2]])
     starts = np.flatnonzero(np.diff(places, prepend=-1).any(axis=0)).tolist()
     for first, after in zip(starts, [*starts[1:], len(table)], strict=True):

@@ -32,3 +32,11 @@ def test_a_store_that_is_misspelt_is_refused(place: str, monkeypatch: pytest.Mon
     monkeypatch.setenv("DRIFTLINE_TABLES", place)
     with pytest.raises(ValidationError, match=r"DRIFTLINE_TABLES\n.*expected a folder, or s3://bucket/prefix"):
         ServiceSettings()
+
+
+def test_a_broker_that_is_no_host_and_port_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KAFKA_BOOTSTRAP", "127.0.0.1:99999")
+    assert main(["topics"]) == 1
+    assert capsys.readouterr().err == "bootstrap: setting KAFKA_BOOTSTRAP: '127.0.0.1:99999' is not host:port\n"

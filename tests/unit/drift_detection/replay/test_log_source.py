@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
-from deltalake import write_deltalake
+import pytest
+from deltalake import DeltaTable, write_deltalake
 
 from services.drift_detection.domain.watched import Watched
 from services.drift_detection.models import Bundles
@@ -59,3 +60,12 @@ async def test_messages_whose_bundle_is_lost_are_counted_and_the_rest_is_read(tm
     assert [place.offset async for place, _, _ in rows.messages()] == [1, 3]
     assert rows.notes == ["the bundle of 2 messages can't be read"]
     assert not rows.lacks_rows
+
+
+async def test_a_table_without_rows_is_said_to_have_none(tmp_path: Path) -> None:
+    write(tmp_path, [DIGEST])
+    DeltaTable(str(tmp_path / "pumps" / "predictions")).delete()
+    settings = Settings(state=tmp_path)
+    rows = LogRows(tmp_path, OneIsLost(settings.bundles, settings.trust), "pumps")
+    with pytest.raises(Unreadable, match="there are no rows of pumps"):
+        await anext(rows.messages())

@@ -38,11 +38,7 @@ def compact(table: LogTable) -> int:
         NotDurable: see LogTable.
     """
     after = table.version_of(APP_ID) + 1  # before the files are listed: to ask later might read the log anew
-    groups = list(_groups(table))
-    actions = [action for group in groups for action in _merge(table, group)]
-    if actions:
-        table.apply(actions, {APP_ID: after})
-    return sum(map(len, groups))
+    return table.rewrite((action for group in _groups(table) for action in _merge(table, group)), {APP_ID: after})
 
 
 def checkpoint(table: LogTable) -> None:

@@ -58,15 +58,11 @@ def _rewrite(
     table = LogTable(Place.of(path, read_table(path)))
     after = table.version_of(APP_ID) + 1  # before the files are listed: to ask later might read the log anew
     before()
-    count, actions = 0, list[AddAction | RemoveAction]()
-    for file in live_files(table.delta).to_pylist():
-        found = found_in(table.path / file["path"], columns, find)
-        if found is not None:
-            count += int(pc.call_function("sum", [found]).as_py())
-            actions += _changed(table, file, found, change)
-    if actions:
-        table.apply(actions, {APP_ID: after})
-    return count, int(table.delta.version())
+    files = [(file, found_in(table.path / file["path"], columns, find)) for file in live_files(table.delta).to_pylist()]
+    changing = [(file, found) for file, found in files if found is not None]
+    changed = (action for file, found in changing for action in _changed(table, file, found, change))
+    table.rewrite(changed, {APP_ID: after})
+    return sum(pc.call_function("sum", [found]).as_py() for _, found in changing), int(table.delta.version())
 
 
 def _changed(table: LogTable, file: File, found: pa.Array, change: Change) -> list[AddAction | RemoveAction]:

@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema, Transaction
@@ -15,6 +16,7 @@ from services.feature_logging.store.pending import Pending
 from services.feature_logging.store.place import Place
 from services.feature_logging.store.sync import sync_all
 from shared.errors import DriftlineError
+from shared.feature_log.reading import live_paths, read_table
 from shared.storage import local, renew, sizes_of
 
 # Checkpoints are made beside compaction: one that fails inside a commit would make a commit that stands look failed.
@@ -82,6 +84,13 @@ class LogTable:
             OSError, DeltaError: nothing was written.
             NotDurable: it is written, but may not survive a power failure.
         """
+        try:
+            self._commit(pending)
+        except Fenced:
+            self._remove(pending.files or ())  # of an earlier call
+            raise
+
+    def _commit(self, pending: Pending) -> None:
         self._freshen()
         moved = [app for app, version in pending.judged.items() if self.version_of(app) != version]
         if moved:
@@ -94,15 +103,14 @@ class LogTable:
         except Fenced:
             if pending.made or not self._is_marked_anew():
                 raise
-            self.commit(pending)
+            self._commit(pending)
 
     def _files(self, pending: Pending) -> list[AddAction]:
         """The rows as data files: made anew where some are gone, or where something was to be forgotten since."""
         if pending.mark not in (None, self.mark):
             if pending.made:
                 raise Fenced(f"{self.path}: something is to be forgotten since its rows were made")
-            for file in pending.files or ():
-                (self.path / file.path).unlink(missing_ok=True)
+            self._remove(pending.files or ())
             pending.files = None
         if pending.files is None or not self._there(pending.files):
             pending.mark = pending.mark if pending.made else self.mark
@@ -137,7 +145,8 @@ class LogTable:
     def apply(self, actions: Iterable[AddAction | RemoveAction], versions: dict[str, int]) -> None:
         """Commit actions whose files are on disk, with the app ids' versions; raises as `commit` does.
 
-        Files that waited get the time of their commit, by which it is judged when they can go.
+        Files that waited get the time of their commit, by which it is judged when they can go. Those of a commit that
+        is refused go at once: what they hold may be forgotten meanwhile, and no order would find them.
         """
         actions, before = list(actions), self.delta.version()
         for action in actions:
@@ -154,8 +163,32 @@ class LogTable:
                 post_commithook_properties=NO_HOOKS,
             )
         except CommitFailedError as error:
+            self._remove(actions)
             raise Fenced(f"{self.path}: {error}") from error
         self._settle(before, versions)
+
+    def rewrite(self, actions: Iterable[AddAction | RemoveAction], versions: dict[str, int]) -> int:
+        """Commit actions that write their files as they are asked for, if there are any; how many files are taken out.
+        Raises as `apply` does, and what making them raises: then those that were written are removed.
+        """
+        made: list[AddAction | RemoveAction] = []
+        try:
+            made.extend(actions)
+        except (OSError, DeltaError):
+            self._remove(made)
+            raise
+        if made:
+            self.apply(made, versions)
+        return sum(isinstance(action, RemoveAction) for action in made)
+
+    def _remove(self, actions: Iterable[AddAction | RemoveAction]) -> None:
+        """Remove files that no commit names; what can't be removed goes with a cleaning. Where a store took a commit
+        and its answer was lost, the commit is refused the next time, and its files are live.
+        """
+        written = [action.path for action in actions if isinstance(action, AddAction)]
+        with suppress(OSError, DeltaError):
+            for path in set(written).difference(live_paths(read_table(self.path)) if written else ()):
+                (self.path / path).unlink(missing_ok=True)
 
     def refresh(self) -> None:
         """See what others have committed; rows that wait must be judged by the app ids again."""

@@ -1,12 +1,15 @@
 """Merging files moves no row, no offset and no pinned version, and two workers can't double what they merge."""
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
+from deltalake.transaction import AddAction
 
 from services.feature_logging.store.compaction import compact
+from services.feature_logging.store.files import write_file
 from services.feature_logging.store.pending import Pending
 from services.feature_logging.store.place import Place
 from services.feature_logging.store.table import Fenced, LogTable
@@ -25,15 +28,19 @@ from tests.unit.feature_logging.samples import (
 P0, P1 = app_id(TOPIC, 0), app_id(TOPIC, 1)
 
 
-def commit(table: LogTable, offset: int, partition: int = 0, **columns: pa.Array) -> None:
-    """One message of two rows, a day apart from the next."""
+def message(table: LogTable, offset: int, partition: int = 0, **columns: pa.Array) -> Pending:
+    """One of two rows, a day apart from the next."""
     at = origin(offset, partition)
     rows = prediction_rows(batch(2, offset * 720), definition(), CATEGORIES, at)
     for name, column in columns.items():
         rows = rows.append_column(name, column)
     app, pending = app_id(TOPIC, partition), Pending(rows.schema)
     pending.add(rows, app, judged=table.version_of(app), version=offset + 1)
-    table.commit(pending)
+    return pending
+
+
+def commit(table: LogTable, offset: int, partition: int = 0, **columns: pa.Array) -> None:
+    table.commit(message(table, offset, partition, **columns))
 
 
 def in_order(table: pa.Table) -> pa.Table:
@@ -81,6 +88,58 @@ def test_of_two_compactions_at_once_one_is_refused_and_no_row_is_doubled(tmp_pat
     commit(theirs, 4)
     compact(theirs)
     assert len(rows_of(place(tmp_path))) == 10
+
+
+def data_files(where: Place) -> int:
+    return len(list(where.path.rglob("*.parquet")))
+
+
+def test_files_of_a_commit_that_is_refused_are_removed(tmp_path: Path) -> None:
+    ours, theirs = LogTable(place(tmp_path)), LogTable(place(tmp_path))
+    commit(ours, 0)
+    with pytest.raises(Fenced):
+        commit(theirs, 0)
+    commit(ours, 1)
+    theirs.refresh()
+    compact(ours)
+    assert data_files(place(tmp_path)) == 3
+    with pytest.raises(Fenced):
+        compact(theirs)
+    assert data_files(place(tmp_path)) == 3
+
+
+def test_files_of_a_compaction_that_breaks_off_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = LogTable(place(tmp_path))
+    for offset in range(6):
+        commit(table, offset)
+    written = iter([write_file])
+
+    def full(*arguments: Any, **options: Any) -> list[AddAction]:
+        for write in written:
+            return write(*arguments, **options)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("services.feature_logging.store.compaction.write_file", full)
+    with pytest.raises(OSError, match="No space"):
+        compact(table)
+    assert data_files(place(tmp_path)) == 6
+
+
+def test_a_commit_that_stands_though_its_answer_was_lost_keeps_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_answer(*_: object) -> None:
+        raise OSError("timed out")
+
+    table = LogTable(place(tmp_path))
+    rows = message(table, 0)
+    with monkeypatch.context() as during:
+        during.setattr(table, "_settle", no_answer)
+        with pytest.raises(OSError, match="timed out"):
+            table.commit(rows)
+    with pytest.raises(Fenced):
+        table.commit(rows)
+    assert len(rows_of(place(tmp_path))) == 2
 
 
 def test_files_from_before_a_new_column_are_merged_with_those_after(tmp_path: Path) -> None:

@@ -95,9 +95,8 @@ def _retire(book: Book, name: str, day: date, keep_days: int) -> Retired:
         partial(_write_down, book.tables, said | {"rows": rows, "counted": counted, "content": content})
     )
     book.write(reason(number), parts)
-    actions = [action for file in files for action in _actions(table, file, ends)]
-    table.apply(actions, {REWRITING: after, APP_ID: number})
-    return Retired(rows, sum(isinstance(action, RemoveAction) for action in actions))
+    actions = (action for file in files for action in _actions(table, file, ends))
+    return Retired(rows, table.rewrite(actions, {REWRITING: after, APP_ID: number}))
 
 
 def _offsets(files: Sequence[File]) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """`driftline explain`: why an incident, as the running drift_detection tells it."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -34,7 +34,8 @@ def explain(
     typer.echo(json.dumps(told, indent=2) if as_json else "\n".join(told["lines"]))
 
 
-async def _get(address: str, path: str, state: Path) -> dict[str, list[str]]:
+async def _get(address: str, path: str, state: Path) -> dict[str, Any]:
+    """The answer, with its `lines`; raises UserError."""
     import aiohttp
 
     from cli.demo.api import Api
@@ -42,11 +43,12 @@ async def _get(address: str, path: str, state: Path) -> dict[str, list[str]]:
 
     try:
         async with aiohttp.ClientSession() as session:
-            told: dict[str, list[str]] = await Api(session, {"drift_detection": address}, state).get(
-                "drift_detection", path
-            )
-            return told
+            told = await Api(session, {"drift_detection": address}, state).get("drift_detection", path)
     except KeyError as error:
         raise UserError(f"{state}/tokens holds no token of {error}") from error
-    except aiohttp.ClientError as error:
-        raise UserError(f"drift_detection at {address} cannot be reached: {error}") from error
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise UserError(f"drift_detection at {address} cannot be reached: {error or 'no answer'}") from error
+    lines = told.get("lines") if isinstance(told, dict) else None
+    if not (isinstance(lines, list) and all(isinstance(line, str) for line in lines)):
+        raise UserError(f"what answers at {address} is no drift_detection: it tells no lines")
+    return dict(told)

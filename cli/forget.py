@@ -35,7 +35,8 @@ def forget(  # noqa: PLR0913, PLR0917  # its options
     typer.echo(json.dumps(asyncio.run(_post(address, body, state)), indent=2))
 
 
-async def _post(address: str, body: dict[str, str], state: Path) -> Any:
+async def _post(address: str, body: dict[str, str], state: Path) -> dict[str, Any]:
+    """What was done; raises UserError."""
     import aiohttp
 
     from cli.demo.api import Api
@@ -45,8 +46,11 @@ async def _post(address: str, body: dict[str, str], state: Path) -> Any:
         timeout = aiohttp.ClientTimeout(total=None)  # it reads all tables
         async with aiohttp.ClientSession(timeout=timeout) as session:
             api = Api(session, {"feature_logging": address}, state)
-            return await api.post("feature_logging", "/v1/forget", body, "admin")
+            told = await api.post("feature_logging", "/v1/forget", body, "admin")
     except KeyError as error:
         raise UserError(f"{state}/tokens holds no token of {error}") from error
     except aiohttp.ClientError as error:
         raise UserError(f"feature_logging at {address} cannot be reached: {error}") from error
+    if not (isinstance(told, dict) and "tables" in told):
+        raise UserError(f"what answers at {address} is no feature_logging: it tells no tables")
+    return told

@@ -49,6 +49,10 @@ class IncidentBook:
         """The open incidents of a bundle."""
         return [one for one in self.incidents if one.state == "open" and one.digest == digest]
 
+    def is_open_for(self, key: WindowKey) -> bool:
+        """Whether a window alarmed in an incident that is open."""
+        return any(key.start in one.windows for one in self.open_ones(key.digest))
+
     def alarm(self, alarm: Alarm) -> list[Event]:
         """An alarm joins an open incident that shares a feature or was opened less than 1 h of event time away. One of
         risk joins whatever is open: it is a consequence.

@@ -73,10 +73,12 @@ class Judge:
         return self.book.quiet(watched.digest, start + watched.pane, in_range)
 
     def _heed(self, key: WindowKey, verdict: Verdict, watched: Watched) -> list[Event]:
-        """Alarms that are new or gone, compared with the last word on the window."""
+        """Alarms that are new, gone or larger, compared with the last word on the window."""
         window, names = self._windows.get(key), sorted(verdict.names)
-        if window is None or names == window.alarmed or key.start <= self._begun_anew.get(key.digest, key.start - 1):
+        if window is None or key.start <= self._begun_anew.get(key.digest, key.start - 1):
             return []
+        if names == window.alarmed:  # late rows may have made it larger, as long as its incident is open
+            return self._alarm(key, verdict, watched) if self.book.is_open_for(key) else []
         window.alarmed = names
         if not names:
             return self.book.retract(key, window_id(key, watched.pane), key.start + watched.pane)

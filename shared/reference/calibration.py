@@ -23,7 +23,8 @@ class Curve(Record):
     """One quantity (`label`, or a loss of METRICS) as a function of the score: a line in each group of bins.
 
     Per group `mean` (at the group's `Calibration.centre`), `slope` (per unit of score), `variance` around the line
-    and `skewness`, the third moment around it in units of the standard deviation cubed.
+    and `skewness`, the third moment around it in units of the standard deviation cubed (none in a reference from before
+    it was known).
     `overall` is the mean over all labelled rows. `spread` holds (rows, φ): how many times as much the sum over so many
     successive rows varies as it would if rows were independent; 1 where that is not shown.
     """
@@ -33,7 +34,7 @@ class Curve(Record):
     mean: tuple[Finite, ...]
     slope: tuple[Finite, ...]
     variance: tuple[Finite, ...]
-    skewness: tuple[Finite, ...]
+    skewness: tuple[Finite, ...] = Field(default=(), exclude_if=lambda skewness: not skewness)
     spread: tuple[tuple[int, Finite], ...] = Field(min_length=1)
 
     def dispersion(self, rows: float) -> float:
@@ -113,7 +114,8 @@ class Calibration(Record):
 
 
 def _columns(curve: Curve) -> tuple[tuple[float, ...], ...]:
-    return curve.mean, curve.slope, curve.variance, curve.skewness
+    known = (curve.skewness,) if curve.skewness else ()
+    return curve.mean, curve.slope, curve.variance, *known
 
 
 class Groups:

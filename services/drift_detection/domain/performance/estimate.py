@@ -107,7 +107,7 @@ def _skewness(curve: Curve, weights: Float64, rows: Float64) -> float:
     """Of Σ weight·loss over independent rows, float64 [G] of each group; without its sign."""
     deviation = weights * np.sqrt(rows * np.asarray(curve.variance))
     total = math.hypot(*deviation)
-    if not total:
+    if not total or not curve.skewness:
         return 0.0
     each = np.divide((deviation / total) ** 3, np.sqrt(rows), where=rows > 0, out=np.zeros_like(rows))
     return abs(float(each @ np.asarray(curve.skewness)))

@@ -194,3 +194,12 @@ def test_a_calibration_that_is_not_whole_is_refused(change: dict[str, Any]) -> N
     with pytest.raises(InvalidInput) as refusal:
         Reference.from_json(json.dumps(content).encode())
     assert refusal.value.field.startswith("reference.calibration")
+
+
+def test_a_reference_from_before_skewness_was_known_can_be_read_and_keeps_its_digest() -> None:
+    told = json.loads(reference((np.random.default_rng(5).random(ROWS) < 0.3).astype(np.float64)).to_json())
+    for curve in (told["calibration"]["label"], *told["calibration"]["losses"]):
+        del curve["skewness"]
+    before = Reference.from_json(json.dumps(told).encode())
+    assert b"skewness" not in before.to_json()
+    assert Reference.from_json(before.to_json()) == before

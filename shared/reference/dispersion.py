@@ -17,6 +17,7 @@ from shared.reference.panes import Int64, pane_starts
 LEAST_WINDOWS = 30
 SHORTER = (5, 25)  # windows of so small a part, too: a daily cycle may fit into one of full length
 LEAST_LENGTH = 20
+LEAST_EXPECTED = 5  # occurrences in a window: of fewer the variance is not chi-square
 RARE = 12.0  # -ln of the chance that the panes that stray furthest are taken for more than chance
 
 
@@ -68,12 +69,16 @@ class Counted(NamedTuple):
 
 
 class Cut:
-    """R rows in order of time cut into windows of equal length; what is left over at the end is not looked at."""
+    """R rows in order of time cut into windows of equal length; what is left over at the end is not looked at.
+
+    `least_share`: of what comes less often than this too few are expected in a window.
+    """
 
     def __init__(self, rows: int, length: int) -> None:
         self.rows, self.length = rows, length
         self.windows = rows // length if length else 0
         self.inflation = 1 + length / rows if rows else 1.0
+        self.least_share = LEAST_EXPECTED / length if length else 1.0
         self._of: Int64 = np.repeat(np.arange(self.windows), length)
 
     def counts(self, bins: Int64, width: int) -> Int64:
@@ -108,6 +113,7 @@ class Cut:
 class PaneCut(Cut):
     """The same rows by panes of `seconds`, empty ones left out; where these hold less than 20 rows on average, some
     together. Windows of rows hardly show a quiet hour whose rows are of another kind, though it is a step like others.
+    Nothing is too rare: a square's variance and its tail take that into account.
     """
 
     def __init__(self, times: Int64, seconds: int) -> None:
@@ -117,6 +123,7 @@ class PaneCut(Cut):
         starts, self._of = np.unique(pane_starts(times, seconds * together), return_inverse=True)
         self.windows = len(starts)
         self.inflation = 1 + 1 / max(self.windows, 1)
+        self.least_share = 0.0
 
     def assess(self, found: Counted) -> Dispersion:
         """About 0, which is what the bets expect of any pane. The square of z has the variance 2 + (kurtosis - 3)/n."""

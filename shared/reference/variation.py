@@ -8,12 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.reference.basis import Float64, directions, smoothed
-from shared.reference.dispersion import LEAST_LENGTH, Counted, Cut, Cuts, Dispersion, at_all_lengths
+from shared.reference.dispersion import LEAST_EXPECTED, LEAST_LENGTH, Counted, Cut, Cuts, Dispersion, at_all_lengths
 from shared.reference.panes import Int64
 
 LEAST_OCCURRENCES = 20
-LEVELS = 5  # of a categorical feature: the most frequent
-LEAST_EXPECTED = 5  # occurrences in a window: of fewer the variance is not chi-square
+LEVELS = 5  # of a categorical feature: the most frequent are assessed in any case
 
 
 class Split(NamedTuple):
@@ -51,10 +50,13 @@ def bins_dispersion(bins: Int64, split: Split, cut: Cut) -> Dispersion:
 
 
 def level_dispersion(bins: Int64, pooled: Int64, cut: Cut) -> Dispersion:
-    """Of a categorical feature's bins int64 [R] (-1 is missing): its most frequent levels; `pooled` are its r_b."""
-    most = np.argsort(-pooled, kind="stable")[:LEVELS]
+    """Of a categorical feature's bins int64 [R] (-1 is missing), but for those too rare for the cut; `pooled` are its
+    r_b. All are bet on: a level that comes in bursts, or at night alone, may be any of them.
+    """
+    shares = smoothed(pooled)
+    most = np.argsort(-pooled, kind="stable")[: max(LEVELS, int((shares >= cut.least_share).sum()))]
     there = cut.counts(bins, len(pooled))
-    rows, shares = there.sum(axis=1), smoothed(pooled)[most]
+    rows, shares = there.sum(axis=1), shares[most]
     return cut.assess(_counted(there[:, most], rows, _moments(rows, shares), shares[None, :]))
 
 

@@ -99,12 +99,29 @@ def test_each_bin_varies_by_its_own_share(bins: Bins) -> None:
 
 
 def test_a_categorical_feature_varies_in_its_five_most_frequent_levels() -> None:
-    codes = np.random.default_rng(1).choice(7, 3000, p=[0.05, 0.3, 0.02, 0.2, 0.25, 0.1, 0.08]).astype(np.int64)
+    codes = np.random.default_rng(1).choice(7, 3000, p=[0.04, 0.31, 0.02, 0.2, 0.25, 0.1, 0.08]).astype(np.int64)
     pooled = np.bincount(codes)
     found = level_dispersion(codes, pooled, Cut(3000, 100))
     p = smoothed(pooled).tolist()
     expected = [by_hand(share_by_hand(codes, b, p[b], 100), found.lags, 1 + 1 / 30) for b in (1, 4, 3, 5, 6)]
     assert same(found, expected)
+
+
+def test_of_windows_all_levels_are_assessed_that_are_not_too_rare_and_of_panes_all() -> None:
+    random = np.random.default_rng(2)
+    night = np.repeat(np.arange(24 * 40) % 24 < 3, 100)
+    codes = random.integers(0, 10, len(night))
+    codes[night & (random.random(len(night)) < 0.1)] = 10  # one row in eighty, all of them at night
+    pooled, there = np.bincount(codes, minlength=12), hours(np.full(24 * 40, 100))
+    of_windows, of_panes = level_dispersion(codes, pooled, Cut(len(codes), 500)), there.panes
+    assert len(of_windows.components) == 11
+    assert len(level_dispersion(codes, pooled, Cut(len(codes), 100)).components) == 10
+    assert of_panes is not None
+    found = level_dispersion(codes, pooled, of_panes).components
+    assert len(found) == 12
+    assert max(part.variance for part in found[:10]) < 1.2
+    assert found[10].variance > 5
+    assert (found[11].freedom, found[11].tail) == (0, 0)  # never seen
 
 
 def test_a_rate_varies_by_all_rows_and_needs_20_of_either_kind(bins: Bins) -> None:

@@ -121,12 +121,12 @@ class Service:
     async def get(self, path: str, token: str) -> httpx.Response:
         """GET with one of the state folder's tokens."""
         bearer = (self.state / "tokens" / f"{token}.jwt").read_text().strip()
-        async with httpx.AsyncClient(headers={"Authorization": f"Bearer {bearer}"}) as http:
+        async with httpx.AsyncClient(headers={"Authorization": f"Bearer {bearer}"}, timeout=30) as http:
             return await http.get(f"http://127.0.0.1:{self.port}{path}", timeout=30)
 
     async def metrics(self) -> dict[str, float]:
         """The lines of /metrics by name and labels."""
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(timeout=30) as http:
             text = (await http.get(f"http://127.0.0.1:{self.port}/metrics")).text
         lines = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
         return {name: float(value) for name, _, value in lines}

@@ -84,7 +84,7 @@ async def test_a_missing_column_a_silent_feed_refused_rows_and_a_worse_shadow_ar
 
             told = (await service.get("/v1/progress")).json()["pumps"][champion]["champion"]
             assert 0 <= told["last_row_age_seconds"] < 60
-            async with httpx.AsyncClient() as http:
+            async with httpx.AsyncClient(timeout=30) as http:
                 metrics = (await http.get(f"http://127.0.0.1:{service.port}/metrics")).text
             assert 'driftline_drift_last_row_age_seconds{model="pumps"}' in metrics
             assert await service.end() == 0

@@ -77,7 +77,7 @@ class Service:
     async def runs(self) -> list[dict[str, Any]]:
         """This model's runs, over HTTP."""
         bearer = (self.state / "tokens" / "viewer.jwt").read_text()
-        async with httpx.AsyncClient(headers={"Authorization": f"Bearer {bearer}"}) as http:
+        async with httpx.AsyncClient(headers={"Authorization": f"Bearer {bearer}"}, timeout=30) as http:
             answer = (await http.get(f"{self._url}/v1/runs")).raise_for_status()
         return [run for run in answer.json() if run["model"] == self.model]
 

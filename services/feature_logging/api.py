@@ -89,11 +89,17 @@ def _answer_errors(app: FastAPI) -> None:
 
 
 def _answer_completeness(app: FastAPI, feature_log: FeatureLog) -> None:
-    @app.get("/completeness", responses=_responses({404: "No such topic", 503: "A commit under way is refused"}))
+    @app.get(
+        "/completeness", responses=_responses({404: "No such topic or partition", 503: "A commit under way is refused"})
+    )
     async def report(_: Viewer, wanted: Part) -> Completeness:
         """Per topic partition and hour: which offsets are in the tables, with gaps and repeats, if there are any."""
         tables = await _between_commits(feature_log, partial(open_log, feature_log.tables))
-        return await asyncio.to_thread(completeness, tables, wanted)
+        found = await asyncio.to_thread(completeness, tables, wanted)
+        if wanted.partition is not None and found.complete and not found.partitions:
+            told = {"field": "query.partition", "expected": "one that the log holds messages of"}
+            raise HTTPException(HTTPStatus.NOT_FOUND, told)
+        return found
 
 
 def _answer_orders(app: FastAPI, forgetting: Forgetting, tables: Path) -> None:

@@ -44,7 +44,7 @@ def protect(rows: pa.Table, definition: ModelDefinition, secrets: Secrets | None
     """Rows with plain features as the tables keep them.
 
     A hash is of the model's name, the feature's and the value as text (of a number the shortest that gives it again as
-    float32). Null stays null, so whether a value is missing can be seen.
+    float32; -0 is 0). Null stays null, so whether a value is missing can be seen.
     """
     for name in definition.kept_as("leave_out"):
         rows = rows.drop_columns([name])
@@ -67,7 +67,7 @@ def protect(rows: pa.Table, definition: ModelDefinition, secrets: Secrets | None
 
 def _hasher(secret: bytes, model: str, feature: str) -> Callable[[object], str]:
     def hashed(value: object) -> str:
-        text = str(np.float32(value)) if isinstance(value, float) else str(value)
+        text = str(np.float32(value) + np.float32(0)) if isinstance(value, float) else str(value)
         return keyed_hash(secret, "feature", model, feature, text)
 
     return hashed

@@ -10,7 +10,7 @@ from deltalake import DeltaTable
 
 from services.feature_logging.domain.history import history_rows
 from services.feature_logging.domain.predictions import Message, prediction_rows
-from services.feature_logging.domain.privacy import protect
+from services.feature_logging.domain.privacy import _hasher, protect
 from services.feature_logging.models import Known
 from services.feature_logging.store.history import import_history
 from services.feature_logging.store.keystore import KeyStore
@@ -120,6 +120,11 @@ async def test_hashes_are_alike_for_like_values_of_one_feature_and_come_as_text(
     assert b"N3" not in on_disk(tmp_path)
     again = pinned(tmp_path, None)
     assert again.pin.row_hash == snapshot.pin.row_hash
+
+
+def test_zero_has_one_hash_whatever_its_sign(tmp_path: Path) -> None:
+    hashed = _hasher(KeyStore(tmp_path).secret, "flights", "wind")
+    assert hashed(0.0) == hashed(-0.0) != hashed(1e-45)
 
 
 async def test_encrypted_features_of_hashed_entities_are_read_again(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
+from benchmarks.output import writable
 from benchmarks.rows import Row, exit_code, tell
 from models.flight_delays.data import read_flights, with_celsius
 from services.drift_detection.domain.engine import Engine, Place
@@ -132,7 +133,7 @@ def run(flights: pa.Table, definition: ModelDefinition) -> list[Row]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there, too")
+    parser.add_argument("--json", type=writable, metavar="FILE", help="write the rows there, too")
     options = parser.parse_args(arguments)
     return exit_code(tell(run(read_flights(), read_definition(DEFINITION)), options.json))
 

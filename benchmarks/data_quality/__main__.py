@@ -9,12 +9,12 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 from benchmarks.data_quality import flights
 from benchmarks.data_quality.bench import Bench
 from benchmarks.data_quality.faults import FAULTS
 from benchmarks.data_quality.stream import Kind, Stream
+from benchmarks.output import writable
 from benchmarks.rows import Row, exit_code, tell
 
 KINDS = (
@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer windows")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there, too")
+    parser.add_argument("--json", type=writable, metavar="FILE", help="write the rows there, too")
     options = parser.parse_args(arguments)
     return exit_code(tell(run(options.quick), options.json))
 

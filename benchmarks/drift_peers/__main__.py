@@ -12,11 +12,11 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 from benchmarks.charts import markdown_table
 from benchmarks.drift_peers import compare, flights
 from benchmarks.drift_peers.plan import FULL, QUICK
+from benchmarks.output import writable
 from scripts.trial.errors import TrialFailed
 
 
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="few windows")
     parser.add_argument("--flights", action="store_true", help="real flights, day by day")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    parser.add_argument("--json", type=writable, metavar="FILE", help="write the figures there, too")
     options = parser.parse_args(arguments)
     try:
         rows, left_out = flights.run() if options.flights else compare.run(QUICK if options.quick else FULL)

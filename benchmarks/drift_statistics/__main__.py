@@ -17,6 +17,7 @@ from benchmarks.drift_statistics import delays, false_alarms, flight_cases, mode
 from benchmarks.drift_statistics.false_alarms import Size
 from benchmarks.drift_statistics.flights import Flights
 from benchmarks.drift_statistics.model_days import Days
+from benchmarks.output import writable
 from benchmarks.rows import Row, exit_code, tell
 from shared.definition import read_definition
 
@@ -52,9 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the rows as they come; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a tenth of the windows")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there, too")
+    parser.add_argument("--json", type=writable, metavar="FILE", help="write the rows there, too")
     parser.add_argument(
-        "--report", type=Path, metavar="FILE", help="write the page with other detectors' figures there"
+        "--report", type=writable, metavar="FILE", help="write the page with other detectors' figures there"
     )
     parser.add_argument("--few-peers", action="store_true", help="of these few windows only")
     options = parser.parse_args(arguments)

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from benchmarks.drift_stream.service import SIZE, Delay, Sample, broker, delays, fill, follow, service
 from benchmarks.drift_stream.sketch import Speeds, speeds
+from benchmarks.output import writable
 
 
 class Plan(NamedTuple):
@@ -96,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a tenth of the rows, for CI")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    parser.add_argument("--json", type=writable, metavar="FILE", help="write the figures there, too")
     options = parser.parse_args(arguments)
     plan = QUICK if options.quick else FULL
     told = speeds(plan.rounds)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.feature_log import day, growth, kills, poison, proof, reading, throughput
+from benchmarks.output import writable
 from benchmarks.rows import Row, exit_code, tell
 
 Figures = dict[str, float]
@@ -63,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the rows as they come, then the figures; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a tenth of the rows, for CI")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    parser.add_argument("--json", type=writable, metavar="FILE", help="write the figures there, too")
     options = parser.parse_args(arguments)
     found: Figures = {}
     rows = tell(measured(QUICK if options.quick else FULL, found), None)

@@ -11,7 +11,6 @@ import asyncio
 import json
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 
 from benchmarks.inference.cases import FULL, QUICK
 from benchmarks.inference.goals import ratios
@@ -19,14 +18,17 @@ from benchmarks.inference.machine import told
 from benchmarks.inference.measure import measure
 from benchmarks.inference.report import as_page, as_text
 from benchmarks.inference.tables import tables
+from benchmarks.output import writable
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one round of short runs, 16 connections alone")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the ratios there")
-    parser.add_argument("--report", type=Path, metavar="FILE", help="write the page there, such as docs/performance.md")
+    parser.add_argument("--json", type=writable, metavar="FILE", help="write the ratios there")
+    parser.add_argument(
+        "--report", type=writable, metavar="FILE", help="write the page there, such as docs/performance.md"
+    )
     options = parser.parse_args(arguments)
     logging.getLogger("aiokafka").setLevel(logging.ERROR)
     plan = QUICK if options.quick else FULL

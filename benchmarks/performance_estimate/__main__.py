@@ -10,8 +10,8 @@ and February (extra `local`, a minute). Ends with 1 if a goal is not met.
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
+from benchmarks.output import writable
 from benchmarks.performance_estimate.flights import flights
 from benchmarks.performance_estimate.labels import late_labels, risk
 from benchmarks.performance_estimate.rows import Size
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer windows, no flights")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there, too")
+    parser.add_argument("--json", type=writable, metavar="FILE", help="write the rows there, too")
     options = parser.parse_args(arguments)
     return exit_code(tell(run(options.quick), options.json))
 

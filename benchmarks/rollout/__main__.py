@@ -7,8 +7,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 from itertools import chain
-from pathlib import Path
 
+from benchmarks.output import writable
 from benchmarks.rollout import labelled
 from benchmarks.rollout.cases import Size, rows
 from benchmarks.rows import exit_code, tell
@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """0 if every goal is met."""
     parser = argparse.ArgumentParser(prog="benchmarks.rollout")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter streams")
-    parser.add_argument("--json", type=Path, help="write the rows to this file")
+    parser.add_argument("--json", type=writable, help="write the rows to this file")
     told = parser.parse_args(arguments)
     size = QUICK if told.quick else FULL
     return exit_code(tell(chain(rows(size), labelled.rows(size.streams, size.panes)), told.json))

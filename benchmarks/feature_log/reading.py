@@ -56,7 +56,7 @@ def join(tables: Path, rows: int) -> dict[str, float]:
     """A label for each of the rows that `growth` wrote, each an hour later, and the view that joins them."""
     _write_labels(tables, rows)
     began, cpu = time.perf_counter(), time.process_time()
-    (answer,) = run_query(tables, JOIN, View(MODEL, None, 3600)).read_all().to_pylist()
+    (answer,) = run_query(tables, JOIN, View(MODEL, None)).read_all().to_pylist()
     took, cpu = time.perf_counter() - began, time.process_time() - cpu
     if answer["labels"] != rows:
         raise RuntimeError(f"{answer} instead of {rows} labels")

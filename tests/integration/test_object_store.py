@@ -90,7 +90,7 @@ async def test_rows_snapshots_and_the_proof_are_those_of_a_folder(tables: Path, 
     log = open_log(tables)
     proved = verify(log, completeness(log), (), restated(tables, None))
     assert (proved.complete, proved.links > 0) == (True, True)
-    counted = rows_of(run_query(tables, "SELECT count(*) AS rows FROM predictions", View(MODEL, None, 60)))
+    counted = rows_of(run_query(tables, "SELECT count(*) AS rows FROM predictions", View(MODEL, None)))
     assert list(counted) == [{"rows": 9}]
 
 

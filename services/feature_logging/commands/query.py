@@ -7,6 +7,7 @@ import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -16,7 +17,6 @@ from services.feature_logging.models import newest_definition
 from services.feature_logging.settings import Settings
 from services.feature_logging.store.query import View, rows_of, run_query
 from shared.errors import InvalidInput
-from shared.monitoring import Monitoring
 from shared.printed import plain
 
 Rows = Sequence[Mapping[str, Any]]
@@ -40,7 +40,7 @@ def show_query(settings: Settings, options: argparse.Namespace) -> int:
     if options.limit < 0:
         raise InvalidInput("--limit", "must not be negative")
     moment = Moment(read_time("--as-of", options.as_of), options.replayed) if options.as_of is not None else None
-    view = View(options.model, moment, _lateness(settings, options.model))
+    view = View(options.model, moment, partial(newest_definition, settings))
     reader = run_query(settings.tables, options.sql, view)
     found = rows_of(reader)
     rows = [{name: _plain(value) for name, value in row.items()} for row in islice(found, options.limit or None)]
@@ -48,11 +48,6 @@ def show_query(settings: Settings, options: argparse.Namespace) -> int:
     if options.limit and next(found, None) is not None:
         print(f"there are more than these {options.limit} rows: see --limit", file=sys.stderr)  # noqa: T201
     return 0
-
-
-def _lateness(settings: Settings, model: str | None) -> int:
-    definition = None if model is None else newest_definition(settings, model)
-    return (Monitoring() if definition is None else definition.monitoring).lateness_seconds
 
 
 def _plain(value: object) -> object:

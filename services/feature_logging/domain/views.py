@@ -7,9 +7,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from shared.definition import LabelKind, ModelDefinition
+from shared.monitoring import Monitoring
+
 # Rows further ahead of their message's LogAppendTime than this, or older than this, move no clock.
 _CLOCK = "event_time <= log_time + INTERVAL '5 minutes' AND event_time >= TIMESTAMP '1900-01-01T00:00:00Z'"
 _PLACE = "source_partition, source_offset, source_row"
+# Which labels are values of their kind.
+_FITS: dict[LabelKind | None, str] = {
+    "binary": "l.value IN (0.0, 1.0)",
+    "regression": "abs(l.value) < CAST('Infinity' AS DOUBLE)",
+}
 
 
 @dataclass(frozen=True)
@@ -32,20 +40,23 @@ def quoted(model: str) -> str:
     return f'"{model}"'
 
 
-def views(model: str, kinds: Iterable[str], moment: Moment | None, lateness_seconds: int) -> dict[str, str]:
+def views(
+    model: str, kinds: Iterable[str], moment: Moment | None, definition: ModelDefinition | None
+) -> dict[str, str]:
     """The statements that make a model's views, by their names, as far as it has the tables that they need."""
     there, found, model = set(kinds), {}, quoted(model)
     if "predictions" in there:
-        found["late"] = _late(model, lateness_seconds)
+        found["late"] = _late(model, (Monitoring() if definition is None else definition.monitoring).lateness_seconds)
     if {"predictions", "labels"} <= there:
-        found["joined"] = _joined(model, moment)
+        found["joined"] = _joined(model, moment, None if definition is None else definition.label.kind)
     return {name: f"CREATE VIEW {model}.{name} AS {select}" for name, select in found.items()}
 
 
-def _joined(model: str, moment: Moment | None) -> str:
+def _joined(model: str, moment: Moment | None, kind: LabelKind | None) -> str:
     """Each prediction beside its latest label, or the latest known at a moment; null where there is none.
 
-    A label older than its row would leak and does not count; of two with the same time that logged first does.
+    A label older than its row would leak and does not count, nor does one that is no value of its kind; of two with the
+    same time that logged first does. Snapshots go by the same rules.
     """
     rows, labels = (f"AND {moment.known(table)}" if moment else "" for table in ("p", "l"))
     place = ", ".join(f"p.{name}" for name in _PLACE.split(", "))
@@ -56,7 +67,7 @@ def _joined(model: str, moment: Moment | None) -> str:
                 row_number() OVER (PARTITION BY {place} ORDER BY l.event_time DESC NULLS LAST, {logged}) AS _rank
             FROM {model}.predictions AS p LEFT JOIN {model}.labels AS l
                 ON p.request_id = l.request_id AND p.row = l.row
-                AND l.event_time >= p.event_time {labels}
+                AND l.event_time >= p.event_time AND {_FITS.get(kind, "true")} {labels}
             WHERE true {rows}
         ) WHERE _rank = 1"""  # noqa: S608  # a model's name is one word
 

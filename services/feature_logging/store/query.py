@@ -1,7 +1,7 @@
 """SQL over the tables, read only."""
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +12,7 @@ from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import DeltaError
 
 from services.feature_logging.domain.views import Moment, quoted, views
+from shared.definition import ModelDefinition
 from shared.errors import InvalidInput
 from shared.feature_log.forgotten import SCHEMA as FORGOTTEN
 from shared.feature_log.proof.restated import SCHEMA as RESTATED
@@ -33,12 +34,13 @@ _OWN |= {"retired": RETIRED}
 class View:
     """What a query sees: the tables of all models as `model.table`, those of `model` also by their names alone.
 
-    `moment` is that of `joined`, None: now. `lateness_seconds`: of `late`.
+    `moment` is that of `joined`, None: now. `definition_of` gives a model's definition, if it is known: it says which
+    labels count in `joined`, and the lateness of `late`.
     """
 
     model: str | None
     moment: Moment | None
-    lateness_seconds: int
+    definition_of: Callable[[str], ModelDefinition | None] = lambda _: None
 
 
 def run_query(tables: Path, sql: str, view: View) -> pa.RecordBatchReader:
@@ -128,7 +130,7 @@ def _register_model(builder: QueryBuilder, folder: Path, empty: Path, view: View
 
 
 def _make_views(builder: QueryBuilder, model: str, opened: dict[str, DeltaTable], view: View) -> Iterator[str]:
-    for name, statement in views(model, opened, view.moment, view.lateness_seconds).items():
+    for name, statement in views(model, opened, view.moment, view.definition_of(model)).items():
         _do(builder, statement)
         yield name
 

@@ -66,7 +66,7 @@ def test_a_snapshot_has_them(tables: Path) -> None:
 @pytest.mark.parametrize("view", ["joined", "late"])
 def test_views_have_them(tables: Path, view: str) -> None:
     names = ", ".join(f'"{name}"' for name in NAMES)
-    found = run_query(tables, f"SELECT {names} FROM {view}", View(MODEL, None, 3600))
+    found = run_query(tables, f"SELECT {names} FROM {view}", View(MODEL, None))
     assert found.schema.names == NAMES
 
 

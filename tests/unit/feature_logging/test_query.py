@@ -3,13 +3,17 @@
 import csv
 import io
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from services.feature_logging.__main__ import main
+from services.feature_logging.store.query import View, rows_of, run_query
+from shared.definition import Feature, Label, LabelKind, ModelDefinition
 from shared.feature_log.schema import table_path
+from shared.monitoring import Monitoring
 from tests.unit.shared.feature_log.small_log import MODEL, Log, hours
 
 NUMBER = "wind AS number"  # the samples' feature says which request a row is of
@@ -54,6 +58,38 @@ def test_joined_as_of_a_time_holds_what_was_known_then(log: Log, capsys: pytest.
     assert [row["label"] for row in replayed] == [0.0, 1.0, None, None]
     assert [row["number"] for row in asked(log, capsys, sql, "--as-of", "2013-03-01T02:30Z")] == [1, 2]
     assert [row["label"] for row in asked(log, capsys, sql, "--as-of", "2300-01-01T00:00Z")] == [0.0, 1.0, None, None]
+
+
+@pytest.mark.parametrize(("kind", "latest"), [("binary", 1.0), ("regression", 7.0), (None, math.inf)])
+def test_joined_leaves_out_labels_that_are_no_value_of_their_kind(
+    tmp_path: Path, kind: LabelKind | None, latest: float
+) -> None:
+    log = Log(tmp_path)
+    log.predict(1, hours(1))
+    for number, value in enumerate((1.0, 7.0, math.nan, math.inf)):
+        log.label(1, hours(2 + number), value)
+    definitions = {} if kind is None else {MODEL: definition_of(kind)}
+    (row,) = rows_of(run_query(log.tables, "SELECT label FROM joined", View(MODEL, None, definitions.get)))
+    assert row["label"] == latest
+
+
+def definition_of(kind: LabelKind) -> ModelDefinition:
+    feature, label = Feature(name="wind", kind="numeric"), Label(name="delay", kind=kind, expected_delay_hours=1)
+    monitoring = Monitoring(lateness_seconds=60)
+    return ModelDefinition(name=MODEL, owner="ops", features=(feature,), label=label, monitoring=monitoring)
+
+
+@pytest.mark.parametrize(("kind", "late"), [("binary", 1), (None, 0)])
+def test_late_goes_by_the_models_own_lateness_whichever_model_is_asked_for(
+    tmp_path: Path, kind: LabelKind | None, late: int
+) -> None:
+    log = Log(tmp_path)
+    for number, hour in enumerate((5, 4.5)):
+        log.predict(number, hours(hour), log_time=hours(6))
+    definitions = {} if kind is None else {MODEL: definition_of(kind)}
+    view = View(None, None, definitions.get)
+    (row,) = rows_of(run_query(log.tables, f"SELECT count(*) AS late FROM {MODEL}.late", view))
+    assert row["late"] == late
 
 
 def test_an_empty_time_or_model_is_refused_and_named(log: Log, capsys: pytest.CaptureFixture[str]) -> None:

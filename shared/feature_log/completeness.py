@@ -5,7 +5,8 @@ link is counted in the tables. That the tables still hold what the links say is 
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +20,7 @@ from shared.feature_log.proof.producers import report as report_sent
 from shared.feature_log.proof.reading import END, pieces
 from shared.feature_log.proof.reports import Completeness, Gap, HourReport, PartitionReport, Wanted
 from shared.feature_log.proof.spans import Span, spans
-from shared.feature_log.reading import dataset, live_files
+from shared.feature_log.reading import dataset, live_files, only
 from shared.feature_log.retired import reports as report_retired
 from shared.feature_log.schema import TIME
 
@@ -93,17 +94,26 @@ def _of_links(log: OpenLog, name: str) -> pa.Table | None:
 
 
 def _sources(log: OpenLog) -> Iterator[Source]:
-    """The topic partitions that the tables may hold rows of."""
+    """The topic partitions that tables hold rows of and no commit tells of: files that may have such rows are read."""
     for each in log.tables:
         if each.topic is None:
             found = dataset(each.table).to_table(columns=["topic", "partition"])
-            for row in found.group_by(["topic", "partition"]).aggregate([]).to_pylist():
+            for row in found.group_by(["topic", "partition"]).aggregate([]).drop_null().to_pylist():
                 yield row["topic"], row["partition"]
             continue
-        files = live_files(each.table)
-        if len(files):
-            ends = [files.column(f"{end}.source_partition").to_numpy() for end in ("min", "max")]
-            yield from ((each.topic, number) for number in range(int(ends[0].min()), int(ends[1].max()) + 1))
+        known = {partition for topic, partition in log.sources if topic == each.topic}
+        files = _told_of_files(each, "min.source_partition", "max.source_partition")
+        if odd := [file["path"] for file in files if not _only_of(known, file)]:
+            numbers = only(each.table, odd).to_table(columns=["source_partition"]).column("source_partition")
+            yield from ((each.topic, number) for number in numbers.unique().drop_null().to_pylist())
+
+
+def _only_of(partitions: Collection[int], file: Mapping[str, Any]) -> bool:
+    """Whether a file has rows of these alone, by its statistics."""
+    first, last = (file.get(f"{end}.source_partition") for end in ("min", "max"))
+    if first is None or last is None or last - first >= len(partitions):
+        return False
+    return all(number in partitions for number in range(first, last + 1))
 
 
 def _tail(log: OpenLog, source: Source, held: Counter[str], told: list[Sent]) -> pa.Table:
@@ -196,13 +206,24 @@ def _problems(every: pa.Table, next_offset: int, ends: int) -> Iterator[str]:
 
 def _miscounted(log: OpenLog, held: Counter[str]) -> Iterator[str]:
     for each in log.tables:
-        if (there := _records(each)) is not None and there != held[each.name]:
+        if (there := _records(each)) != held[each.name]:
             yield f"{each.name}: {there} rows, where its links and newest commits count {held[each.name]}"
     known = {each.name for each in log.tables}
     yield from (f"{name}: is gone, its links count {rows} rows" for name, rows in held.items() if name not in known)
 
 
-def _records(each: OpenTable) -> int | None:
-    """By the statistics of its files; None if one has none."""
-    counts = live_files(each.table).column("num_records")
-    return None if counts.null_count else int(pc.call_function("sum", [counts]).as_py() or 0)
+def _records(each: OpenTable) -> int:
+    """By the statistics of its files, or, of one that has none, by itself."""
+    counts = {file["path"]: file.get("num_records") for file in _told_of_files(each, "num_records")}
+    unknown = [path for path, count in counts.items() if count is None]
+    told: int = sum(filter(None, counts.values()))
+    return told + int(only(each.table, unknown).count_rows()) if unknown else told
+
+
+def _told_of_files(each: OpenTable, *statistics: str) -> list[dict[str, Any]]:
+    """The paths of live files with some of their statistics; what no file has is left out."""
+    files = live_files(each.table)
+    told: list[dict[str, Any]] = files.select(
+        [name for name in ("path", *statistics) if name in files.column_names]
+    ).to_pylist()
+    return told

@@ -1,7 +1,7 @@
 """Opening the log's tables for reading."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -60,9 +60,16 @@ def dataset(table: DeltaTable, without: Collection[str] = ()) -> ds.Dataset:
     `without`, which are given by their paths in its folder.
     """
     whole = table.to_pyarrow_dataset()
-    if not without:
-        return whole
-    there = [each for each in whole.get_fragments() if each.path not in without]
+    return _of_files(whole, lambda path: path not in without) if without else whole
+
+
+def only(table: DeltaTable, paths: Collection[str]) -> ds.Dataset:
+    """Some of the live files, as `dataset` has all of them."""
+    return _of_files(table.to_pyarrow_dataset(), lambda path: path in paths)
+
+
+def _of_files(whole: ds.Dataset, wanted: Callable[[str], bool]) -> ds.Dataset:
+    there = [each for each in whole.get_fragments() if wanted(each.path)]
     return ds.FileSystemDataset(there, whole.schema, whole.format, whole.filesystem)
 
 

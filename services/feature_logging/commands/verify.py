@@ -12,9 +12,9 @@ from shared.errors import InvalidInput
 from shared.feature_log.completeness import completeness
 from shared.feature_log.keystore import KeyReader, NoKeys
 from shared.feature_log.opened import open_log
-from shared.feature_log.proof.reports import PartitionReport
+from shared.feature_log.proof.reports import Fault, PartitionReport
 from shared.feature_log.proof.restated import restated, restated_path
-from shared.feature_log.proof.verify import Fault, Verified, verify
+from shared.feature_log.proof.verify import Verified, verify
 from shared.storage import is_folder
 
 # A service that runs may be between the commits of one flush, which looks like a gap for a moment.

@@ -98,7 +98,7 @@ def _unordered(row: Numbers, new: NDArray[np.bool_]) -> bool:
 
 def _places(rows: pa.Table) -> tuple[Numbers, Numbers, Numbers]:
     names = _SOURCE if _SOURCE[0] in rows.column_names else _REJECTED
-    numbers = [rows.column(name).to_numpy().astype(np.int64) for name in names]
+    numbers = [rows.column(name).fill_null(-1).to_numpy().astype(np.int64) for name in names]
     return numbers[0], numbers[1], numbers[2] if len(numbers) > 2 else np.zeros(len(rows), np.int64)
 
 

@@ -1,7 +1,7 @@
 """What is said about the log's completeness."""
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from pydantic import Field
 
@@ -66,6 +66,22 @@ class Completeness(Record):
     producers: tuple[ProducerReport, ...]
     problems: tuple[str, ...]
     retired: tuple[RetiredReport, ...] = ()
+
+
+class Fault(Record):
+    """What does not fit, and where: topic partition, hour, and offsets, both included; None where it is nowhere."""
+
+    topic: str | None
+    partition: int | None
+    hour: datetime | None
+    first: int | None
+    last: int | None
+    what: str
+
+    @classmethod
+    def nowhere(cls, what: str) -> Self:
+        """One of no topic partition."""
+        return cls(topic=None, partition=None, hour=None, first=None, last=None, what=what)
 
 
 class Wanted(NamedTuple):

@@ -9,25 +9,15 @@ import numpy as np
 
 from shared.events import Record
 from shared.feature_log.opened import OpenLog, Source
+from shared.feature_log.proof.files import file_faults
 from shared.feature_log.proof.links import MOST_ROWS, Link, Part, beginning, from_table, no_rows, parts_there
 from shared.feature_log.proof.messages import Held
 from shared.feature_log.proof.producers import Producers
 from shared.feature_log.proof.reading import END, pieces, read_held
-from shared.feature_log.proof.reports import Completeness
+from shared.feature_log.proof.reports import Completeness, Fault
 from shared.feature_log.proof.restated import Restated
 from shared.feature_log.reading import dataset
 from shared.feature_log.schema import PROOF_NAME
-
-
-class Fault(Record):
-    """What does not fit, and where: topic partition, hour, and offsets, both included; None where it is nowhere."""
-
-    topic: str | None
-    partition: int | None
-    hour: datetime | None
-    first: int | None
-    last: int | None
-    what: str
 
 
 class Verified(Record):
@@ -55,7 +45,7 @@ def verify(log: OpenLog, report: Completeness, heads: Sequence[str], restated: R
     links = [] if log.proof is None else from_table(dataset(log.proof, log.lost_files(PROOF_NAME)).to_table())
     sources = {(link.topic, link.partition) for link in links} | {(of.topic, of.partition) for of in report.partitions}
     known = {link.hash for link in links} | {each.hash for each in restated.records}
-    faults, seen = [*_unknown(heads, known), *_nowhere(restated.faults())], _Seen(restated)
+    faults, seen = [*_unknown(heads, known), *map(Fault.nowhere, restated.faults()), *file_faults(log)], _Seen(restated)
     for source in sorted(sources):
         mine = [link for link in links if (link.topic, link.partition) == source]
         faults += _chain_faults(source, mine, log.proven(source))
@@ -99,12 +89,7 @@ class _Seen:
 
 def _unknown(heads: Sequence[str], known: AbstractSet[str]) -> Iterator[Fault]:
     gone = [head for head in dict.fromkeys(heads) if head not in known]
-    return _nowhere(f"no link has the hash {head}: the chain was cut off or made anew" for head in gone)
-
-
-def _nowhere(told: Iterable[str]) -> Iterator[Fault]:
-    nowhere = dict.fromkeys(("topic", "partition", "hour", "first", "last"))
-    return (Fault(**nowhere, what=what) for what in told)
+    return (Fault.nowhere(f"no link has the hash {head}: the chain was cut off or made anew") for head in gone)
 
 
 def _chain_faults(source: Source, links: Sequence[Link], proven: int) -> Iterator[Fault]:

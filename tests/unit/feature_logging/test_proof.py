@@ -20,8 +20,9 @@ from shared.feature_log.completeness import completeness
 from shared.feature_log.opened import open_log
 from shared.feature_log.proof.links import Link, from_table, units
 from shared.feature_log.proof.messages import held
+from shared.feature_log.proof.reports import Fault
 from shared.feature_log.proof.restated import Restated
-from shared.feature_log.proof.verify import Fault, verify
+from shared.feature_log.proof.verify import verify
 from shared.feature_log.schema import proof_path
 from shared.kafka.admin import LABELS as LABELS_TOPIC
 from tests.unit.feature_logging.samples import (

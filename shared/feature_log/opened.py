@@ -14,6 +14,7 @@ from shared.feature_log.delta_log import app_ids
 from shared.feature_log.reading import models_in, open_table
 from shared.feature_log.retired import RetiredDay, retired_days, retired_path
 from shared.feature_log.schema import (
+    OWN,
     REJECTED_NAME,
     TableKind,
     app_id,
@@ -51,7 +52,7 @@ class OpenTable:
 class OpenLog:
     """The tables with rows from Kafka, and, if they are there, `_gaps` and `_proof`. `damages`: what is broken in the
     folders of tables, by name; one that can't be opened for it is left out. `retired`: the days whose rows went for
-    good, by table. `sources`: the topic partitions that commits tell of.
+    good, by table. `sources`: the topic partitions that commits tell of. `folder`: where the tables lie.
     """
 
     tables: Sequence[OpenTable]
@@ -60,6 +61,7 @@ class OpenLog:
     damages: Mapping[str, Damage] = field(default_factory=dict)
     retired: Mapping[str, Sequence[RetiredDay]] = field(default_factory=dict)
     sources: frozenset[Source] = frozenset()
+    folder: Path | None = None
 
     @property
     def damage(self) -> tuple[str, ...]:
@@ -75,6 +77,15 @@ class OpenLog:
     def all(self) -> list[OpenTable]:
         """Every table that keeps next offsets of what was read."""
         return [*self.tables, *([OpenTable("_gaps", None, self.gaps)] if self.gaps else [])]
+
+    def others(self) -> Iterator[OpenTable]:
+        """The models' tables that no topic is read into, but for those that can't be opened: the newest of each."""
+        kinds = [kind for kind in OWN if kind not in TOPICS]
+        names = [f"{model}/{kind}" for model in (models_in(self.folder) if self.folder else ()) for kind in kinds]
+        for name in names:
+            closed = name in self.damages and self.damages[name].closed
+            if self.folder and not closed and (table := open_table(self.folder / name)) is not None:
+                yield OpenTable(name, None, table)
 
     def next_offset(self, source: Source) -> int:
         """The offset that the tables' commits say comes next; 0 where they hold nothing of it."""
@@ -110,7 +121,7 @@ def open_log(tables: Path) -> OpenLog:
     told = [] if damages else [*(tables / each.name for each in found), *([gaps_path(tables)] if gaps else [])]
     sources = frozenset(source for path in told for app in app_ids(path) if (source := source_of(app)))
     broken = {path.relative_to(tables).as_posix(): damage for path, damage in damages.items()}
-    return OpenLog(found, gaps, proof, broken, gone, sources)
+    return OpenLog(found, gaps, proof, broken, gone, sources, tables)
 
 
 def _tables(tables: Path, opened: Callable[[Path], DeltaTable | None]) -> Iterator[OpenTable]:

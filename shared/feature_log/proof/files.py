@@ -6,8 +6,7 @@ Readers leave a file out by its statistics, and so does all else of the proof: o
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
-from operator import or_
-from typing import Any
+from operator import and_, or_
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,14 +15,14 @@ import pyarrow.dataset as ds
 from shared.feature_log.opened import OpenLog, OpenTable
 from shared.feature_log.proof.reports import Fault
 from shared.feature_log.reading import dataset, live_files
-from shared.feature_log.schema import PARTITION
+from shared.feature_log.schema import PARTITION, REJECTED_NAME
 
 Place = tuple[int | None, int | None]
 
 
 def file_faults(log: OpenLog) -> Iterator[Fault]:
     """Files whose statistics do not fit their rows, and rows of no offset that was read; lost files are left out."""
-    for each in log.tables:
+    for each in (*log.tables, *log.others()):
         counts = {file["path"]: file.get("num_records") for file in live_files(each.table).to_pylist()}
         whole, read = dataset(each.table, log.lost_files(each.name)), _read_places(log, each)
         for part in whole.get_fragments():
@@ -57,8 +56,8 @@ def _counted(whole: ds.Dataset, part: ds.Fragment, table: OpenTable, read: ds.Ex
     if PARTITION in whole.schema.names:
         day = ds.field(PARTITION) == pa.scalar(keys.get(PARTITION), whole.schema.field(PARTITION).type)
     bare = whole.format.make_fragment(part.path, whole.filesystem, partition_expression=day)
-    partition, offset, *_ = map(ds.field, _place_of(table))
-    columns = {"told": part.partition_expression, "placed": read, "partition": partition, "offset": offset}
+    place = zip(("partition", "offset"), map(ds.field, _place_of(table)), strict=False)
+    columns = {"told": part.partition_expression, "placed": read, **dict(place)}
     found = _Counts()
     for batch in bare.scanner(schema=whole.schema, columns=columns, batch_readahead=1).to_batches():
         found.take(batch)
@@ -66,16 +65,19 @@ def _counted(whole: ds.Dataset, part: ds.Fragment, table: OpenTable, read: ds.Ex
 
 
 def _place_of(table: OpenTable) -> tuple[str, ...]:
-    return ("source_partition", "source_offset", "source_row") if table.topic else ("partition", "offset")
+    """The columns of a row's place in Kafka: none in a table that no topic is read into."""
+    if table.topic:
+        return "source_partition", "source_offset", "source_row"
+    return ("partition", "offset") if table.name == REJECTED_NAME else ()
 
 
 def _read_places(log: OpenLog, table: OpenTable) -> ds.Expression:
     """Whether a row is of an offset that commits say was read from Kafka; of a damaged log they are not all known."""
-    partition, offset, *row = map(ds.field, _place_of(table))
-    numbers = [number >= 0 for number in (partition, offset, *row)]
-    found: Any = reduce(lambda first, second: first & second, numbers)
-    if log.damage:
+    place = [ds.field(name) for name in _place_of(table)]
+    found = reduce(and_, [number >= 0 for number in place], ds.scalar(True))
+    if log.damage or not place:
         return found
+    partition, offset, *_ = place
     places = [
         (partition == source[1]) & (offset < log.next_offset(source)) & _of_topic(table, source[0])
         for source in sorted(log.sources)

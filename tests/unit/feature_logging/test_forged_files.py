@@ -6,14 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 
 from shared.feature_log.completeness import completeness
 from shared.feature_log.opened import open_log
 from shared.feature_log.proof.restated import Restated
 from shared.feature_log.proof.verify import Verified, verify
+from shared.feature_log.schema import HISTORY
 from shared.kafka.admin import LABELS
-from tests.unit.feature_logging.samples import TOPIC, intake, label_message, message, prediction_message
+from tests.unit.feature_logging.samples import START, TOPIC, intake, label_message, message, prediction_message
 from tests.unit.feature_logging.tampering import add, lie, put_into_file
 
 TABLE = "flights/predictions"
@@ -111,6 +114,17 @@ def test_a_file_whose_statistics_hide_its_rows_from_readers_is_named(
     assert not found.complete
     said = "its statistics lie, by which readers do not find 6 of its 6 rows"
     assert any(each.what.startswith(f"{TABLE}: data file event_day=") and said in each.what for each in found.faults)
+
+
+def test_a_file_of_history_whose_statistics_hide_its_rows_is_named(proved: Path) -> None:
+    rows = pa.Table.from_pylist([{"row": 0, "event_time": START}], schema=HISTORY)
+    indexed = {"delta.dataSkippingStatsColumns": "row,event_time"}
+    write_deltalake(proved / "flights/history", rows, configuration=indexed)
+    assert verified(proved).complete
+    lie("flights/history", _set("maxValues", "event_time", "1999-01-01T00:00:00.000000Z"))(proved)
+    (fault,) = verified(proved).faults
+    assert "flights/history: data file" in fault.what
+    assert "readers do not find 1 of its 1 rows" in fault.what
 
 
 def test_a_file_without_statistics_counts_as_it_is(proved: Path) -> None:

@@ -61,19 +61,28 @@ def check_exclusive(folder: Path) -> None:
     """
     if local(folder):
         return
-    probe = cast(UPath, folder / f"_probe-{secrets.token_hex(8)}")
-    probe.fs.pipe_file(probe.path, b"first", mode="create")
+    probe = folder / f"_probe-{secrets.token_hex(8)}"
+    if not _create(probe, "first"):
+        raise OSError(errno.EINVAL, "the store takes no new object", str(probe))
     try:
-        probe.fs.pipe_file(probe.path, b"second", mode="create")
-    except OSError as error:
-        # So it is told by s3fs, which takes the second for an invalid argument.
-        if not isinstance(error, FileExistsError) and error.errno != errno.EINVAL:
-            raise
-    else:
-        raise Overwrites(f"{folder}: the store overwrites objects although If-None-Match forbids it")
+        if _create(probe, "second"):
+            raise Overwrites(f"{folder}: the store overwrites objects although If-None-Match forbids it")
     finally:
         with suppress(OSError):  # who may not delete leaves it there
             probe.unlink()
+
+
+def _create(path: Path, text: str) -> bool:
+    """Write an object of a store, unless it is there; whether it was not; raises OSError."""
+    place = cast(UPath, path)
+    try:
+        place.fs.pipe_file(place.path, text.encode(), mode="create")
+    except OSError as error:
+        # So it is told by s3fs, which takes an object that is there for an invalid argument.
+        if not isinstance(error, FileExistsError) and error.errno != errno.EINVAL:
+            raise
+        return False
+    return True
 
 
 def files_in(folder: Path, *, deep: bool = False) -> Iterator[Stored]:
@@ -181,6 +190,29 @@ def replace(path: Path, text: str) -> None:
     new.write_text(text)
     sync(new)
     new.replace(path)
+    sync(path.parent)
+
+
+def write_once(path: Path, text: str) -> str:
+    """Give a file its first content, unless it has one; what it has then: whole, and on disk. Raises OSError."""
+    with suppress(FileNotFoundError):
+        return path.read_text()
+    if local(path):
+        _link(path, text)
+    else:
+        _create(path, text)
+    return path.read_text()
+
+
+def _link(path: Path, text: str) -> None:
+    new = path.with_name(f"_{path.name}.{secrets.token_hex(8)}.tmp")
+    try:
+        new.write_text(text)
+        sync(new)
+        with suppress(FileExistsError):  # another was quicker
+            path.hardlink_to(new)
+    finally:
+        new.unlink(missing_ok=True)
     sync(path.parent)
 
 

@@ -155,6 +155,21 @@ async def count_partitions(bootstrap: str, topic: str) -> int:
     return len(described[0]["partitions"])
 
 
+async def cluster_id(bootstrap: str) -> str | None:
+    """Which Kafka this is: the id of its cluster, or None if it tells none.
+
+    Raises:
+        KafkaError: the broker can't be reached or refuses.
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    try:
+        await admin.start()
+        told: str | None = (await admin.describe_cluster()).get("cluster_id")
+    finally:
+        await admin.close()
+    return told
+
+
 async def ensure_topics(bootstrap: str, topics: Sequence[Topic] = TOPICS, replication: int = 1) -> None:
     """Make the topics that are not there yet; those that are stay as they are.
 

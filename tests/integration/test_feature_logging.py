@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import Sequence
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 from aiokafka import TopicPartition
@@ -15,6 +16,7 @@ from services.feature_logging.store.log import FeatureLog, Limits
 from services.feature_logging.store.pending import Pending
 from services.feature_logging.store.place import Place
 from services.feature_logging.store.table import LogTable
+from services.feature_logging.store.upstream import cluster_of, cluster_path
 from services.feature_logging.stream.consume import OtherKafka, consume
 from services.feature_logging.stream.intake import Intake
 from shared.feature_log.schema import REJECTED, app_id, rejected_path
@@ -87,12 +89,13 @@ async def delete_before(kafka: str, ends: dict[TopicPartition, int]) -> None:
         await admin.close()
 
 
-async def test_what_kafka_deletes_while_the_service_is_stopped_is_said_to_be_lost(tmp_path: Path) -> None:
+@pytest.mark.parametrize("before", [30, 0])
+async def test_what_kafka_deletes_while_the_service_is_stopped_is_said_to_be_lost(tmp_path: Path, before: int) -> None:
     stream = Stream({model: make_bundle(tmp_path, model) for model in MODELS})
     async with kafka_of_its_own(tmp_path) as kafka, producing(kafka) as producer:
         service = Service(tmp_path, kafka)
         async with service.running():
-            await stream.send(producer, 30)
+            await stream.send(producer, before)
             held = await until_all_is_committed(kafka)
             assert await service.end() == 0
         await stream.send(producer, 30)
@@ -106,21 +109,31 @@ async def test_what_kafka_deletes_while_the_service_is_stopped_is_said_to_be_los
         TopicPartition(part["topic"], part["partition"]): [(span["first"], span["last"]) for span in part["lost"]]
         for part in report["partitions"]
     }
-    assert lost == {place: [(held[place], end - 1)] for place, end in ends.items()}
+    assert lost == {place: [(held.get(place, 0), end - 1)] for place, end in ends.items()}
     assert not report["complete"]
-    gone = sum(ends[place] - held[place] for place in ends if place.topic == PREDICTIONS)
+    gone = sum(ends[place] - held.get(place, 0) for place in ends if place.topic == PREDICTIONS)
     assert f'driftline_feature_log_lost_messages_total{{topic="{PREDICTIONS}"}} {gone}.0' in metrics
     assert completeness(tmp_path) == report
 
 
 async def test_tables_of_another_kafka_are_not_written_to(tmp_path: Path, kafka: str) -> None:
     await ensure_topics(kafka)
-    table = LogTable(Place(rejected_path(tmp_path / "tables"), REJECTED))
+    settings = Settings(state=tmp_path, kafka_bootstrap=kafka)
+    file = cluster_path(settings.tables)
+    table = LogTable(Place(rejected_path(settings.tables), REJECTED))
     waiting = Pending(REJECTED)
     waiting.add(REJECTED.empty_table(), app_id(LABELS, 2), judged=0, version=1_000_000)
     table.commit(waiting)
-    settings = Settings(state=tmp_path, kafka_bootstrap=kafka)
+    with pytest.raises(OtherKafka, match=r"_rejected holds driftline\.labels/2 up to offset 1000000"):
+        await until_refused(settings)
+    assert not file.exists()  # this Kafka is none that the tables are of
+    rmtree(table.path)
+    assert cluster_of(settings.tables, "elsewhere") == "elsewhere"
+    with pytest.raises(OtherKafka, match=r"of the Kafka cluster elsewhere, this one is \S{22}:"):
+        await until_refused(settings)
+
+
+async def until_refused(settings: Settings) -> None:
     log = FeatureLog(settings.tables, Limits(1, 50), lambda _: None)
     intake = Intake(log, Bundles(settings.bundles, settings.trust).get)
-    with pytest.raises(OtherKafka, match=r"_rejected holds driftline\.labels/2 up to offset 1000000"):
-        await asyncio.wait_for(consume(settings, log, intake, Health()), 60)
+    await asyncio.wait_for(consume(settings, log, intake, Health()), 60)

@@ -21,6 +21,7 @@ from services.feature_logging.store.keystore import KeyStore
 from services.feature_logging.store.query import View, rows_of, run_query
 from services.feature_logging.store.table import Fenced, LogTable
 from services.feature_logging.store.upkeep.vacuum import clean
+from services.feature_logging.store.upstream import begun_at, cluster_of
 from services.feature_logging.stream.intake import Intake
 from services.retrain_trigger.domain.runs import Step
 from services.retrain_trigger.pipeline.child import task_line
@@ -37,7 +38,7 @@ from shared.feature_log.proof.verify import verify
 from shared.feature_log.reading import models_in
 from shared.feature_log.schema import table_path
 from shared.feature_log.snapshot import Bounds, pin_snapshot, read_snapshot
-from shared.storage import check_exclusive, files_in, is_folder, place_at, sizes_of
+from shared.storage import check_exclusive, files_in, is_folder, place_at, sizes_of, write_once
 from tests.integration.feature_log_service import ROOT, Service, kafka_of_its_own, make_bundle, until_all_is_committed
 from tests.integration.log_stream import MODELS, Stream, logged, paired, producing
 from tests.integration.object_store import AWAY, BACK, BUCKET, ObjectStore, running_store
@@ -45,6 +46,7 @@ from tests.unit.feature_logging.samples import (
     DIGEST,
     MODEL,
     START,
+    TOPIC,
     FakeBundles,
     definition,
     feature_log,
@@ -148,6 +150,7 @@ def test_a_store_that_does_not_answer_is_not_taken_for_an_empty_one(
         lambda at: list(tables_below(at)),
         lambda at: list(files_in(at, deep=True)),
         lambda at: sizes_of(at, ["x"]),
+        lambda at: write_once(at / "x", "y"),
     ]
     for ask in asks:
         with pytest.raises(OSError, match="connect"):
@@ -169,6 +172,14 @@ def test_compaction_and_cleaning_leave_what_is_pinned(tables: Path) -> None:
     assert removed.log_files > 0
     assert read_snapshot(tables, MODEL, pin).pin == pin
     assert LogTable(place(tables)).version_of(P0) == 6
+
+
+def test_what_is_known_of_kafka_is_written_once_and_is_no_table(tables: Path) -> None:
+    commit(LogTable(place(tables)), 0)
+    assert [cluster_of(tables, told) for told in ("one", "two")] == ["one", "one"]
+    assert [begun_at(tables, {(TOPIC, 1): offset}) for offset in (4, 7)] == [{(TOPIC, 1): 4}] * 2
+    assert models_in(tables) == [MODEL]
+    assert list(tables_below(tables)) == [place(tables).path]
 
 
 async def test_a_lost_object_is_found_and_an_entity_forgotten(tables: Path, tmp_path: Path) -> None:

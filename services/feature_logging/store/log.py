@@ -200,6 +200,10 @@ class FeatureLog:
         """
         return await (asyncio.to_thread(look) if local(self.tables) else self._persist.until_done(look, "read"))
 
+    async def written(self, write: Callable[[], T]) -> T:
+        """What `write` gives, which writes beside the tables; a disk that is full, or a store, is waited for."""
+        return await self._persist.until_done(write)
+
     async def between_commits(self, read: Callable[[], T]) -> T:
         """What `read` gives while no commit is under way; it runs in a thread of its own."""
         async with self._committing:

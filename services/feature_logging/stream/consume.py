@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -14,13 +15,14 @@ from structlog import get_logger
 from services.feature_logging.settings import Settings
 from services.feature_logging.store.log import FeatureLog
 from services.feature_logging.store.table import Damaged, Fenced
+from services.feature_logging.store.upstream import cluster_of, cluster_path
 from services.feature_logging.stream.intake import SERVICE, Intake
 from services.feature_logging.stream.repair import make_readable, repair
 from shared.errors import DriftlineError
 from shared.feature_log.opened import OpenTable, Source, open_log
 from shared.feature_log.schema import app_id
 from shared.http import Health
-from shared.kafka.admin import LABELS, PREDICTIONS
+from shared.kafka.admin import LABELS, PREDICTIONS, cluster_id
 from shared.kafka.consumer import CommitPolicy, ConsumeLoop, ConsumerConfig, Hooks
 from shared.kafka.producer import Producer
 from shared.storage import check_exclusive
@@ -34,7 +36,7 @@ _OVERTAKEN = "another worker has written for our partitions; reading again from 
 
 
 class OtherKafka(DriftlineError):
-    """The tables hold offsets that this Kafka has not reached: its messages would be taken for known ones."""
+    """The tables hold offsets of another Kafka: messages of this one would be taken for known ones."""
 
 
 async def consume(settings: Settings, feature_log: FeatureLog, intake: Intake, health: Health) -> None:
@@ -70,6 +72,8 @@ async def _check(bootstrap: str, feature_log: FeatureLog) -> None:
         await feature_log.read(partial(look, feature_log.tables))
     tables = await feature_log.read(partial(open_log, feature_log.tables))
     check_offsets(tables.all, await _once_reached(partial(_end_offsets, bootstrap)))
+    if cluster := await _once_reached(partial(cluster_id, bootstrap)):
+        await feature_log.written(partial(check_cluster, feature_log.tables, cluster))
 
 
 async def _prove(feature_log: FeatureLog) -> None:
@@ -99,6 +103,16 @@ def check_offsets(tables: Sequence[OpenTable], ends: Mapping[TopicPartition, int
                         f"{table.name} holds {partition.topic}/{partition.partition} up to offset {held}, but this "
                         f"Kafka ends at {end}: another Kafka, or one that has lost data; its messages would be skipped"
                     )
+
+
+def check_cluster(tables: Path, cluster: str) -> None:
+    """Raise OtherKafka if the tables are of another cluster; those of none yet are of this one from here on."""
+    if (known := cluster_of(tables, cluster)) != cluster:
+        raise OtherKafka(
+            f"the tables are of the Kafka cluster {known}, this one is {cluster}: another Kafka, some of whose "
+            f"messages would be skipped; it needs tables of its own. If it goes on with the offsets of the other, or "
+            f"the tables are empty, remove {cluster_path(tables)}"
+        )
 
 
 def _loop(settings: Settings, producer: Producer, intake: Intake, health: Health) -> ConsumeLoop:

@@ -12,6 +12,7 @@ from services.feature_logging.domain.gaps import gap_row
 from services.feature_logging.domain.origin import Origin
 from services.feature_logging.store.log import FeatureLog
 from services.feature_logging.store.place import Place
+from services.feature_logging.store.upstream import begun_at
 from shared.feature_log.opened import Source, open_log
 from shared.feature_log.schema import GAPS, gaps_path
 
@@ -22,8 +23,8 @@ LOST = Counter(
 
 
 class Gaps:
-    """Knows with which offset each assigned partition goes on. A partition of which the log holds nothing may begin
-    anywhere.
+    """Knows with which offset each assigned partition goes on. A partition may begin anywhere: where it stood when it
+    was first assigned.
     """
 
     def __init__(self, feature_log: FeatureLog) -> None:
@@ -37,7 +38,8 @@ class Gaps:
         Gives the next offset of each by the tables, 0 where they hold nothing of it.
         """
         held = await self._log.read(partial(self._held, list(earliest)))
-        self._next = {source: offset for source, offset in held.items() if offset}
+        new = {source: offset for source, offset in earliest.items() if not held[source]}
+        self._next = {**held, **await self._log.written(partial(begun_at, self._log.tables, new))}
         for source, offset in earliest.items():
             await self._goes_on(source, offset)
         await self._log.commit()

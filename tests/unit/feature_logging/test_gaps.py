@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from services.feature_logging.stream.intake import Intake
 from shared.feature_log.completeness import completeness
 from shared.feature_log.opened import open_log
@@ -65,6 +67,20 @@ async def test_messages_that_are_read_again_are_no_gap(tmp_path: Path) -> None:
 async def test_a_log_may_begin_anywhere(tmp_path: Path) -> None:
     worker = intake(tmp_path)
     await worker.assigned({(TOPIC, 0): 40}, {})
-    await worker.handle(prediction_message(41))
+    await worker.handle(prediction_message(40))
     await worker.flush()
-    assert (report(tmp_path).complete, report(tmp_path).first_offset) == (True, 41)
+    assert (report(tmp_path).complete, report(tmp_path).first_offset) == (True, 40)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_where_it_began_is_known_before_any_message_of_it_is(tmp_path: Path, restarted: bool) -> None:
+    worker = intake(tmp_path)
+    await worker.assigned({(TOPIC, 0): 40}, {})
+    if restarted:  # by when Kafka has deleted all that came
+        worker = intake(tmp_path)
+        await worker.assigned({(TOPIC, 0): 45}, {})
+        assert (lost(tmp_path), report(tmp_path).complete) == ([(40, 44)], False)
+    await worker.handle(prediction_message(45))
+    await worker.flush()
+    assert (lost(tmp_path), report(tmp_path).first_offset) == ([(40, 44)], 45)
+    assert (report(tmp_path).complete, report(tmp_path).problems) == (False, ())

@@ -1,5 +1,7 @@
 """Where tables lie."""
 
+import errno
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import cast
 
@@ -7,7 +9,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from upath import UPath
 
-from shared.storage import Overwrites, check_exclusive
+from shared.storage import Overwrites, check_exclusive, write_once
 
 
 def anyhow(store: MemoryFileSystem, path: str, value: bytes, mode: str) -> None:
@@ -42,3 +44,22 @@ def test_a_store_that_fails_just_then_has_proved_nothing(monkeypatch: pytest.Mon
     with pytest.raises(OSError, match="no answer"):
         check_exclusive(cast(Path, UPath("memory://log/tables")))
     assert not MemoryFileSystem.store
+
+
+def test_a_store_that_takes_no_new_object_has_proved_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise OSError(errno.EINVAL, "no such header is known")
+
+    monkeypatch.setattr(MemoryFileSystem, "pipe_file", never)
+    with pytest.raises(OSError, match="no new object"):
+        check_exclusive(cast(Path, UPath("memory://log/tables")))
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_of_many_that_write_a_file_once_all_read_what_the_first_wrote(tmp_path: Path, stored: bool) -> None:
+    folder = cast(Path, UPath("memory://log/once")) if stored else tmp_path
+    with ThreadPoolExecutor(8) as writers:
+        read = set(writers.map(lambda number: write_once(folder / "file", str(number)), range(40)))
+    assert read == {(folder / "file").read_text()}
+    assert [each.name for each in folder.iterdir()] == ["file"]
+    (folder / "file").unlink()

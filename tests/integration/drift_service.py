@@ -79,7 +79,7 @@ class Service:
         """GET with the token of a role; none if empty."""
         assert self.process.returncode is None, f"it has ended with {self.process.returncode}: {self.said()[-6_000:]}"
         headers = {"Authorization": f"Bearer {(self.state / 'tokens' / f'{role}.jwt').read_text()}"} if role else {}
-        async with httpx.AsyncClient(headers=headers, timeout=30) as http:
+        async with httpx.AsyncClient(headers=headers) as http:
             return await http.get(f"http://127.0.0.1:{self.port}{path}", timeout=30)
 
     async def end(self, number: signal.Signals = signal.SIGTERM) -> int:

@@ -2,11 +2,13 @@
 
     python shared/reference/kernel/build.py [--is-there]
 
-The library is named after its source and the compiler's options, so that one of others is never loaded. It is for any
-processor of this architecture. With `--is-there` nothing is compiled, and the exit code is 1 if it is not there.
+The library is named after its source, the compiler's options and the kind of machine, so that one of others is never
+loaded. It is for any processor of this architecture. With `--is-there` nothing is compiled; the exit code is 1 if it is
+not there.
 """
 
 import hashlib
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +20,7 @@ OPTIONS = ("-O3", "-mcpu=baseline", "-ffp-contract=off", "-shared", "-fPIC", "-n
 
 def library() -> Path:
     """Where the compiled kernel of this source is, or will be."""
-    told = hashlib.sha256(SOURCE.read_bytes() + " ".join(OPTIONS).encode())
+    told = hashlib.sha256(SOURCE.read_bytes() + " ".join((*OPTIONS, sys.platform, platform.machine())).encode())
     return SOURCE.with_name(f"count-{told.hexdigest()[:12]}.so")
 
 

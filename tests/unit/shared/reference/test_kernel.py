@@ -27,4 +27,4 @@ def test_without_its_kernel_the_import_says_how_to_make_it(tmp_path: Path) -> No
         (above / "__init__.py").touch()
     command = [sys.executable, "-c", "import shared.reference.kernel"]
     found = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True)
-    assert "is not there: run `make install`" in found.stderr
+    assert ".so is not there: run `make install`" in found.stderr

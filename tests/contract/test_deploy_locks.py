@@ -22,7 +22,7 @@ def versions(path: Path) -> set[str]:
 
 
 def test_there_is_a_lock_for_everything_each_service_its_tests_what_is_of_others_and_the_installer() -> None:
-    assert {path.stem for path in LOCKS} == {"all", "conformance", "peers", "test", "uv", *SERVICES}
+    assert {path.stem for path in LOCKS} == {"all", "compiler", "conformance", "peers", "test", "uv", *SERVICES}
 
 
 @pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.stem)

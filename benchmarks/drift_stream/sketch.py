@@ -51,12 +51,14 @@ def speeds(rounds: int) -> Speeds:
 
 
 def _seconds(work: Callable[[], object], repeats: int) -> float:
-    """CPU seconds of one call; the first one, which finds the cache full of something else, does not count."""
+    """CPU seconds of one call, of this thread alone: others of numpy's spin for a while after scipy. The first call,
+    which finds the cache full of something else, does not count.
+    """
     work()
-    began = time.process_time()
+    began = time.thread_time()
     for _ in range(repeats):
         work()
-    return (time.process_time() - began) / repeats
+    return (time.thread_time() - began) / repeats
 
 
 def _messages(wide: Rows, scores: Float32) -> None:

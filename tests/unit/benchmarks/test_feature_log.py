@@ -33,11 +33,12 @@ def test_each_label_of_the_join_finds_its_row(tmp_path: Path) -> None:
     assert reading.join(tmp_path, 3 * throughput.SIZE)["join_rows"] == 3 * throughput.SIZE
 
 
-def test_figures_are_medians_percentiles_and_growth_after_the_first_tenth() -> None:
+def test_figures_are_medians_percentiles_and_growth_between_halves() -> None:
     speeds = [Speeds(3, 6, 4), Speeds(4, 5, 8), Speeds(5, 5, 5)]
     assert throughput.figures(speeds, speeds)["over_parquet"] == 0.8
     found = day.figures(day.Day([*np.full(99, 0.02), 0.4], 30, 260))
     assert round(found["commit_p50_ms"]) == 20
     assert [row.met for row in day.judged(found)] == [True, True, False]
-    samples = [growth.Sample(rows, megabytes) for rows, megabytes in ((300_000, 200), (600_000, 190), (6_000_000, 290))]
-    assert growth.figures(samples)["memory_growth_mb"] == 90
+    told = ((300_000, 100), (900_000, 200), (2_000_000, 210), (3_000_000, 480), (4_000_000, 290), (6_000_000, 300))
+    found = growth.figures([growth.Sample(rows, megabytes) for rows, megabytes in told])
+    assert (found["memory_growth_mb"], found["memory_mb"]) == (85, 480)

@@ -11,13 +11,12 @@ from services.drift_detection.domain.watch import ModelWatch
 from services.drift_detection.domain.watched import Watched
 from services.drift_detection.domain.windows import Merged, merge
 from shared.definition import Feature, Label, ModelDefinition
-from shared.events import DeploymentChanged, DriftDetected
-from shared.events.base import stable_id
+from shared.events import DriftDetected
 from shared.features import Float32, Rows
 from shared.monitoring import Monitoring
 from shared.reference import build_reference
-from shared.reference.panes import moment
 from tests.unit.drift_detection.pumps import DIGEST, START
+from tests.unit.drift_detection.test_watch import deployed
 
 FIRST = int(START.astype(np.int64))
 ROWS = 20_000
@@ -57,18 +56,6 @@ def publish(watch: ModelWatch, *windows: Merged) -> list[DriftDetected]:
         watch.publish(one)
         watch.judge()
     return [event for event in watch.outbox if isinstance(event, DriftDetected)]
-
-
-def deployed(champion: str, revision: int) -> DeploymentChanged:
-    return DeploymentChanged(
-        id=stable_id(revision),
-        model="pumps",
-        time=moment(FIRST),
-        revision=revision,
-        champion=champion,
-        previous=None,
-        approval_id=stable_id("approval", revision),
-    )
 
 
 @pytest.mark.parametrize("restart", [False, True])

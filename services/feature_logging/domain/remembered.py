@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
-import pyarrow as pa
-
 from services.feature_logging.domain.pairs import Label, RowKey
 
 
@@ -40,7 +38,6 @@ class RememberedLabels:
         self._waiting = _Held()
         self._met = _Held()
         self._predicted: dict[RowKey, set[int]] = {}
-        self._ids: pa.Array | None = None
 
     @property
     def waiting(self) -> int:
@@ -52,12 +49,13 @@ class RememberedLabels:
         count, self._forgotten = self._forgotten, 0
         return count
 
-    @property
-    def ids(self) -> pa.Array:
-        """The request ids of all labels that are remembered."""
-        if self._ids is None:
-            self._ids = pa.array([key[0] for held in (self._waiting, self._met) for key in held.rows], pa.binary())
-        return self._ids
+    def ids(self) -> list[bytes]:
+        """The request ids of all labels that are remembered; some are there twice."""
+        return [request_id for held in (self._waiting, self._met) for request_id, _ in held.rows]
+
+    def knows(self, key: RowKey) -> bool:
+        """Is a label of the row remembered?"""
+        return key in self._waiting.rows or key in self._met.rows
 
     def of(self, key: RowKey) -> list[Label]:
         """The labels of a row in the order in which they came true."""
@@ -72,7 +70,6 @@ class RememberedLabels:
         """Remember labels; they wait unless others of their row have met a prediction."""
         for label in labels:
             (self._met if label.key in self._met.rows else self._waiting).put(label)
-        self._ids = None
 
     def passed_over(self, count: int) -> None:
         """So many that wait were too many to be remembered at all."""
@@ -94,7 +91,6 @@ class RememberedLabels:
                 self._predicted.pop(oldest[0].key, None)
             else:
                 self._forgotten += len(self._waiting.take_oldest())
-            self._ids = None
 
 
 class RecentTimes:

@@ -118,11 +118,12 @@ class Matcher:
                 kept, passed_over = waiting_or_newest(news, met, self._bound)
                 self.remembered.add(labels_of(kept, business=business))
                 self.remembered.passed_over(passed_over)
-        of_ids = pc.call_function("is_in", [met.column("request_id")], pc.SetLookupOptions(self.remembered.ids))
-        known = met.filter(of_ids)
-        known = known.set_column(2, "event_time", known.column("event_time").cast(pa.int64()))
-        ids, rows, times = (column.to_pylist() for column in known.columns)
-        self.remembered.meet(zip(zip(ids, rows, strict=True), times, strict=True))
+        if len(met):
+            remembered = pc.SetLookupOptions(pa.array(self.remembered.ids(), pa.binary()))
+            known = met.filter(pc.call_function("is_in", [met.column("request_id")], remembered))
+            known = known.set_column(2, "event_time", known.column("event_time").cast(pa.int64()))
+            ids, rows, times = (column.to_pylist() for column in known.columns)
+            self.remembered.meet(zip(zip(ids, rows, strict=True), times, strict=True))
 
     def _answers(self, labels: list[Label]) -> dict[RowKey, list[Row]]:
         """The logged predictions of labels: looked for near the time that is told, then on its whole day, and at last
@@ -160,18 +161,14 @@ class Matcher:
             self.recent.add([ids[place] for place in chosen], times[own].tolist())
 
     def _waited_for(self, origin: Origin, batch: PredictionBatch) -> Iterator[Meeting]:
-        if not len(self.remembered.ids):
-            return
-        ids = pa.array(batch.request_id, pa.binary())
-        known = pc.call_function("is_in", [ids], pc.SetLookupOptions(self.remembered.ids)).to_numpy(
-            zero_copy_only=False
-        )
-        chosen = known & ~batch.repeat
-        if chosen.any():
-            for answers in first_answers(_rows(origin, batch, np.flatnonzero(chosen).tolist())).values():
-                for prediction in answers:
-                    for label in self.remembered.of((prediction["request_id"], prediction["row"])):
-                        yield Meeting(origin, label, prediction)
+        # By the row, not by a set made of all that is remembered: messages are many and mostly small.
+        keys = zip(batch.request_id, batch.row.tolist(), strict=True)
+        known = np.fromiter(map(self.remembered.knows, keys), np.bool_, len(batch))
+        chosen = np.flatnonzero(known & ~batch.repeat).tolist()
+        for answers in first_answers(_rows(origin, batch, chosen)).values() if chosen else ():
+            for prediction in answers:
+                for label in self.remembered.of((prediction["request_id"], prediction["row"])):
+                    yield Meeting(origin, label, prediction)
 
 
 def _found(source: Source, wanted: Wanted) -> dict[RowKey, list[Row]]:

@@ -1,15 +1,16 @@
 """Pairs as messages on driftline.outcomes: the same rows give the same bytes, however often they are sent."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from shared.batch import Meta
 from shared.feature_log.schema import app_id
-from shared.features import Float32
 from shared.kafka.admin import OUTCOMES
 from shared.kafka.message import OutMessage
 from shared.outcomes import OutcomeBatch, encode_outcomes
@@ -20,7 +21,8 @@ PART_BYTES = 700_000
 PARTS = 1_000
 _ROW_BYTES = 80  # but for the scores
 _ORDER = ("trigger_topic", "trigger_partition", "trigger_offset", "bundle_digest", "role")
-_WIDTH = "width"
+# Each read once for all messages, which are mostly small; by name an array of the rows.
+_Columns = dict[str, NDArray[Any]]
 
 
 def outcome_messages(model: str, pairs: pa.Table) -> list[OutMessage]:
@@ -29,64 +31,60 @@ def outcome_messages(model: str, pairs: pa.Table) -> list[OutMessage]:
     All that one source partition's messages bring goes to one partition of the topic, for their key is the same.
     """
     ordered = pairs.sort_by([(name, "ascending") for name in (*_ORDER, "number")]).combine_chunks()
-    triggers = _runs(ordered, _ORDER)
-    return [_message(model, rows, part) for of_trigger in triggers for part, rows in enumerate(_parts(of_trigger))]
+    columns = {name: ordered.column(name).to_numpy(zero_copy_only=False) for name in ordered.column_names}
+    widths = pc.call_function("list_value_length", [ordered.column("scores")]).to_numpy()
+    return [_message(_batch(model, columns, rows, part)) for rows, part in _parts(columns, widths)]
 
 
-def _runs(ordered: pa.Table, names: Sequence[str]) -> Iterator[pa.Table]:
-    """Rows after one another that are alike in these columns."""
-    changes = np.zeros(len(ordered), np.bool_)
-    for name in names:
-        column = ordered.column(name)
-        changes[1:] |= pc.call_function("not_equal", [column.slice(1), column.slice(0, max(0, len(column) - 1))])
-    bounds = [0, *np.flatnonzero(changes).tolist(), len(ordered)]
-    for first, last in pairwise(bounds):
-        if last > first:
-            yield ordered.slice(first, last - first)
+def _parts(columns: _Columns, widths: NDArray[np.int32]) -> Iterator[tuple[slice, int]]:
+    """Rows of one trigger that fit into a message, with as many scores each; and the number of their part."""
+    triggers = np.logical_or.reduce([_begins(columns[name]) for name in _ORDER])
+    part = 0
+    for first, last in pairwise([*np.flatnonzero(triggers | _begins(widths)).tolist(), len(widths)]):
+        part = 0 if triggers[first] else part
+        size = max(1, PART_BYTES // (_ROW_BYTES + 8 * int(widths[first])))
+        for start in range(first, last, size):
+            yield slice(start, min(start + size, last)), part
+            part += 1
 
 
-def _parts(of_trigger: pa.Table) -> Iterator[pa.Table]:
-    """Rows that fit into a message: not too many, and with as many scores each."""
-    widths = pc.call_function("list_value_length", [of_trigger.column("scores")])
-    for rows in _runs(of_trigger.append_column(_WIDTH, widths), [_WIDTH]):
-        size = max(1, PART_BYTES // (_ROW_BYTES + 8 * rows.column(_WIDTH)[0].as_py()))
-        for first in range(0, len(rows), size):
-            yield rows.slice(first, size)
+def _begins(column: NDArray[Any]) -> NDArray[np.bool_]:
+    """The first of rows after one another that are alike."""
+    begins = np.ones(len(column), np.bool_)
+    begins[1:] = column[1:] != column[:-1]
+    return begins
 
 
-def _message(model: str, rows: pa.Table, part: int) -> OutMessage:
-    first, last = rows.slice(0, 1).to_pylist()[0], len(rows) - 1
-    producer = app_id(first["trigger_topic"], first["trigger_partition"])
-    meta = Meta(
-        model=model,
-        digest=first["bundle_digest"],
-        definition_digest=first["definition_digest"],
-        role=first["role"],
-        producer=producer,
-        sequence=first["trigger_offset"] * PARTS + part,
-        rows_so_far=rows.column("number")[last].as_py(),
-    )
-    return OutMessage(OUTCOMES, encode_outcomes(_batch(meta, rows)), key=producer.encode())
+def _message(batch: OutcomeBatch) -> OutMessage:
+    return OutMessage(OUTCOMES, encode_outcomes(batch), key=batch.meta.producer.encode())
 
 
-def _batch(meta: Meta, rows: pa.Table) -> OutcomeBatch:
-    shadowed = meta.role == "shadow" and not rows.column("champion_scores").null_count
+def _batch(model: str, columns: _Columns, rows: slice, part: int) -> OutcomeBatch:
+    of = {name: column[rows] for name, column in columns.items()}
+    shadowed = of["role"][0] == "shadow" and all(scores is not None for scores in of["champion_scores"])
     return OutcomeBatch(
-        meta=meta,
-        request_id=rows.column("request_id").to_pylist(),
-        row=rows.column("row").to_numpy(),
-        event_time=rows.column("event_time").to_numpy().astype("datetime64[us]"),
-        label=rows.column("label").to_numpy(),
-        label_time=rows.column("label_time").to_numpy().astype("datetime64[us]"),
-        business=rows.column("business").to_numpy(),
-        replaced=rows.column("replaced").to_numpy(),
-        scores=_block(rows, "scores"),
-        source_partition=rows.column("source_partition").to_numpy(),
-        source_offset=rows.column("source_offset").to_numpy(),
-        champion_scores=_block(rows, "champion_scores") if shadowed else None,
+        meta=_meta(model, of, part),
+        request_id=of["request_id"].tolist(),
+        row=of["row"],
+        event_time=of["event_time"],
+        label=of["label"],
+        label_time=of["label_time"],
+        business=of["business"],
+        replaced=of["replaced"],
+        scores=np.stack(of["scores"].tolist()),
+        source_partition=of["source_partition"],
+        source_offset=of["source_offset"],
+        champion_scores=np.stack(of["champion_scores"].tolist()) if shadowed else None,
     )
 
 
-def _block(rows: pa.Table, name: str) -> Float32:
-    flat: Float32 = rows.column(name).combine_chunks().flatten().to_numpy()
-    return flat.reshape(len(rows), -1)
+def _meta(model: str, of: _Columns, part: int) -> Meta:
+    return Meta(
+        model=model,
+        digest=of["bundle_digest"][0],
+        definition_digest=of["definition_digest"][0],
+        role=of["role"][0],
+        producer=app_id(of["trigger_topic"][0], of["trigger_partition"][0]),
+        sequence=int(of["trigger_offset"][0]) * PARTS + part,
+        rows_so_far=int(of["number"][-1]),
+    )

@@ -55,7 +55,7 @@ class Load:
 
     kills: int
     seconds: float = 2.5
-    rate: float = 200
+    rate: float = 100
     steps: Sequence[str] = ()
     damage: bool = False
 
@@ -204,7 +204,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fault.log_kills", description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=2.5, help="each kill comes at most so late after a commit")
-    parser.add_argument("--rate", type=float, default=200, help="messages a second")
+    parser.add_argument("--rate", type=float, default=100, help="messages a second")
     parser.add_argument("--steps", type=int, default=0, help=f"kills within each of: {', '.join(STEPS)}")
     options = parser.parse_args(arguments)
     load = Load(options.kills, options.seconds, options.rate, tuple(STEPS) * options.steps)

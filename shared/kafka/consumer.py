@@ -82,6 +82,11 @@ class ConsumeLoop:
         found: dict[TopicPartition, int] = await self._consumer.beginning_offsets(self._consumer.assignment())
         return found
 
+    async def ends(self) -> dict[TopicPartition, int]:
+        """The next offset that Kafka gives a message of each assigned partition; raises KafkaError."""
+        found: dict[TopicPartition, int] = await self._consumer.end_offsets(self._consumer.assignment())
+        return found
+
     async def committed(self) -> dict[TopicPartition, int]:
         """The group's next offset of each assigned partition, 0 if it has read none; raises KafkaError."""
         return {place: await self._consumer.committed(place) or 0 for place in self._consumer.assignment()}

@@ -16,8 +16,8 @@ from services.feature_logging.store.log import FeatureLog, Limits
 from services.feature_logging.store.pending import Pending
 from services.feature_logging.store.place import Place
 from services.feature_logging.store.table import LogTable
-from services.feature_logging.store.upstream import cluster_of, cluster_path
-from services.feature_logging.stream.consume import OtherKafka, consume
+from services.feature_logging.store.upstream import OtherKafka, cluster_of, cluster_path
+from services.feature_logging.stream.consume import consume
 from services.feature_logging.stream.intake import Intake
 from shared.feature_log.schema import REJECTED, app_id, rejected_path
 from shared.http import Health
@@ -124,7 +124,7 @@ async def test_tables_of_another_kafka_are_not_written_to(tmp_path: Path, kafka:
     waiting = Pending(REJECTED)
     waiting.add(REJECTED.empty_table(), app_id(LABELS, 2), judged=0, version=1_000_000)
     table.commit(waiting)
-    with pytest.raises(OtherKafka, match=r"_rejected holds driftline\.labels/2 up to offset 1000000"):
+    with pytest.raises(OtherKafka, match=r"the tables hold driftline\.labels/2 up to offset 1000000"):
         await until_refused(settings)
     assert not file.exists()  # this Kafka is none that the tables are of
     rmtree(table.path)

@@ -6,8 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from services.feature_logging.store.sync import make_folder
+from shared.errors import DriftlineError
 from shared.feature_log.opened import Source
 from shared.storage import write_once
+
+
+class OtherKafka(DriftlineError):
+    """The tables hold offsets of another Kafka: messages of this one would be taken for known ones."""
 
 
 def cluster_path(tables: Path) -> Path:

@@ -1,7 +1,7 @@
 """Running the consume loop, and starting it anew when another worker was quicker."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -15,12 +15,11 @@ from structlog import get_logger
 from services.feature_logging.settings import Settings
 from services.feature_logging.store.log import FeatureLog
 from services.feature_logging.store.table import Damaged, Fenced
-from services.feature_logging.store.upstream import cluster_of, cluster_path
+from services.feature_logging.store.upstream import OtherKafka, cluster_of, cluster_path
 from services.feature_logging.stream.intake import SERVICE, Intake
 from services.feature_logging.stream.repair import make_readable, repair
 from shared.errors import DriftlineError
-from shared.feature_log.opened import OpenTable, Source, open_log
-from shared.feature_log.schema import app_id
+from shared.feature_log.opened import Source, open_log
 from shared.http import Health
 from shared.kafka.admin import LABELS, PREDICTIONS, cluster_id
 from shared.kafka.consumer import CommitPolicy, ConsumeLoop, ConsumerConfig, Hooks
@@ -35,15 +34,11 @@ _BROKEN = "tables are damaged; mending them, then reading again"
 _OVERTAKEN = "another worker has written for our partitions; reading again from there"
 
 
-class OtherKafka(DriftlineError):
-    """The tables hold offsets of another Kafka: messages of this one would be taken for known ones."""
-
-
 async def consume(settings: Settings, feature_log: FeatureLog, intake: Intake, health: Health) -> None:
     """Consume until cancelled.
 
     Raises:
-        OtherKafka: the tables were written from another Kafka, or this one has lost its end.
+        OtherKafka: the tables were written from another Kafka, or this one has lost its end, or made a topic anew.
         Overwrites: the tables' store would let two writers both be right.
         NotMended: a table can't be opened.
         NotDurable: the disk can't keep what it has taken.
@@ -71,7 +66,8 @@ async def _check(bootstrap: str, feature_log: FeatureLog) -> None:
     for look in (check_exclusive, make_readable):
         await feature_log.read(partial(look, feature_log.tables))
     tables = await feature_log.read(partial(open_log, feature_log.tables))
-    check_offsets(tables.all, await _once_reached(partial(_end_offsets, bootstrap)))
+    ends = _by_source(await _once_reached(partial(_end_offsets, bootstrap)))
+    check_offsets({source: tables.next_offset(source) for source in ends}, ends)
     if cluster := await _once_reached(partial(cluster_id, bootstrap)):
         await feature_log.written(partial(check_cluster, feature_log.tables, cluster))
 
@@ -92,17 +88,14 @@ def _end_if_cancelled() -> None:
         raise asyncio.CancelledError
 
 
-def check_offsets(tables: Sequence[OpenTable], ends: Mapping[TopicPartition, int]) -> None:
-    """Raise OtherKafka if a table's next offset lies behind the end of its partition."""
-    for table in tables:
-        for partition, end in ends.items():
-            if table.topic in (None, partition.topic):
-                held = table.table.transaction_version(app_id(partition.topic, partition.partition)) or 0
-                if held > end:
-                    raise OtherKafka(
-                        f"{table.name} holds {partition.topic}/{partition.partition} up to offset {held}, but this "
-                        f"Kafka ends at {end}: another Kafka, or one that has lost data; its messages would be skipped"
-                    )
+def check_offsets(held: Mapping[Source, int], ends: Mapping[Source, int]) -> None:
+    """Raise OtherKafka if a partition ends before the next offset that the tables expect of it."""
+    for (topic, partition), offset in held.items():
+        if offset > (end := ends[topic, partition]):
+            raise OtherKafka(
+                f"the tables hold {topic}/{partition} up to offset {offset}, but this Kafka ends at {end}: another "
+                "Kafka, or one that has lost data or made the topic anew; its messages would be skipped"
+            )
 
 
 def check_cluster(tables: Path, cluster: str) -> None:
@@ -119,6 +112,7 @@ def _loop(settings: Settings, producer: Producer, intake: Intake, health: Health
     async def assigned() -> None:
         earliest, committed = await _once_reached(loop.earliest), await _once_reached(loop.committed)
         held = await intake.assigned(_by_source(earliest), _by_source(committed))
+        check_offsets(held, _by_source(await _once_reached(loop.ends)))
         await _once_reached(partial(loop.read_from, {TopicPartition(*source): at for source, at in held.items()}))
         health.ready()
 

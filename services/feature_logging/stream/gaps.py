@@ -1,4 +1,6 @@
-"""Noticing what Kafka's retention deleted before it was read: each such span becomes a row of `_gaps`."""
+"""Noticing what Kafka's retention deleted before it was read: each such span becomes a row of `_gaps`. And that a
+partition begins again, which only another one of its name does.
+"""
 
 import time
 from collections.abc import Mapping
@@ -12,7 +14,7 @@ from services.feature_logging.domain.gaps import gap_row
 from services.feature_logging.domain.origin import Origin
 from services.feature_logging.store.log import FeatureLog
 from services.feature_logging.store.place import Place
-from services.feature_logging.store.upstream import begun_at
+from services.feature_logging.store.upstream import OtherKafka, begun_at
 from shared.feature_log.opened import Source, open_log
 from shared.feature_log.schema import GAPS, gaps_path
 
@@ -31,6 +33,11 @@ class Gaps:
         self._log = feature_log
         self._place = Place(gaps_path(feature_log.tables), GAPS)
         self._next: dict[Source, int] = {}
+        self._last: dict[Source, int] = {}
+
+    def read_anew(self) -> None:
+        """What comes next may have come before."""
+        self._last = {}
 
     async def assigned(self, earliest: Mapping[Source, int]) -> Mapping[Source, int]:
         """These partitions came, with the oldest offset that Kafka still has of each; nothing of them is in hand.
@@ -46,8 +53,19 @@ class Gaps:
         return held
 
     async def passed(self, origin: Origin) -> None:
-        """A message came."""
+        """A message came.
+
+        Raises:
+            OtherKafka: later ones of its partition came before it since the last `read_anew`.
+            Fenced, NotDurable: see FeatureLog.
+        """
         source = origin.topic, origin.partition
+        if origin.offset < self._last.get(source, 0):
+            raise OtherKafka(
+                f"{origin.topic}/{origin.partition} gives offset {origin.offset} after {self._last[source]}: the topic "
+                "was made anew, or has lost its end; its messages would be skipped. It needs tables of its own"
+            )
+        self._last[source] = origin.offset
         await self._goes_on(source, origin.offset)
         self._next[source] = max(origin.offset + 1, self._next.get(source, 0))
 

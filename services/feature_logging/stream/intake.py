@@ -71,6 +71,7 @@ class Intake:
 
         Raises:
             Unreadable: the message breaks its contract, or was found to before.
+            OtherKafka: see Gaps.
             Fenced, NotDurable: see FeatureLog.
         """
         self._see_others()
@@ -115,6 +116,7 @@ class Intake:
     def forget(self) -> None:
         """Drop what was taken and not flushed, and all that was read of the tables: it is read again."""
         self._log.forget()
+        self._gaps.read_anew()
         self.forget_outcomes()
         self._rejections = None
 
@@ -132,6 +134,7 @@ class Intake:
             Fenced, NotDurable: see FeatureLog.
         """
         self._stale = True
+        self._gaps.read_anew()
         if self._log.waiting:
             return {}
         self._see_others()

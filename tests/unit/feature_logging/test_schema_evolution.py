@@ -94,7 +94,7 @@ class Worker:
             await self._take(messages)
         except Fenced:
             self.fenced += 1
-            self.log.forget()
+            self.intake.forget()
             await self._take(self.read)
 
     async def _take(self, messages: Any) -> None:

@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.feature_log import day, growth, kills, poison, proof, reading, throughput
+from benchmarks.feature_log import day, growth, kills, poison, proof, reading, throughput, waiting
 from benchmarks.output import writable
 from benchmarks.rows import Row, exit_code, tell
 
@@ -46,6 +46,8 @@ def measured(plan: Plan, told: Figures) -> Iterator[Row]:
     yield from throughput.judged(found)
     told |= (found := poison.figures(poison.measure(plan.rounds, plan.written)))
     yield from poison.judged(found)
+    told |= (found := waiting.figures(waiting.measure(plan.rounds)))
+    yield from waiting.judged(found)
     told |= (found := day.figures(asyncio.run(day.measure(plan.commits))))
     yield from day.judged(found)
     with tempfile.TemporaryDirectory() as folder:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import t as student
+from scipy import special
 
 from services.drift_detection.domain.explain.outcomes import Float64, Outcome
 from services.drift_detection.domain.explain.slices import LEAST_ROWS, Mask, Slice
@@ -119,7 +119,7 @@ def _p_value(difference: float, before: _Gap, after: _Gap) -> float:
     if variance <= 0:
         return 0.0 if difference else 1.0
     parts = sum(one.variance**2 / one.freedom for one in (before, after))
-    return float(2 * student.sf(abs(difference) / variance**0.5, variance**2 / parts))
+    return float(2 * special.stdtr(variance**2 / parts, -abs(difference) / variance**0.5))
 
 
 def holm(p_values: list[float]) -> list[float]:

@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
+from services.drift_detection.domain.quality.bounds import drawn_tail
 from services.drift_detection.domain.quality.facts import LAG_BOUNDS, Facts
 from shared.events.quality import Arrival, Finding
 from shared.reference.panes import MICROSECONDS, Int64
@@ -43,7 +43,7 @@ def find_late(facts: Facts, before: Before | None, pane: int, level: float) -> l
     bound = int(np.searchsorted(LAG_BOUNDS, LONGER * old, side="right"))
     late = (int(facts.lags[bound:].sum()), int(before.lags[bound:].sum()))
     rows = (int(facts.lags.sum()), int(before.lags.sum()))
-    if stats.hypergeom.sf(late[0] - 1, sum(rows), sum(late), rows[0]) > level:
+    if drawn_tail(late[0], rows[0], sum(late), sum(rows)) > level:
         return []
     return [
         Finding(

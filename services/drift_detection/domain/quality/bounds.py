@@ -54,6 +54,19 @@ def record_tail(rows: Float64, of: Float64, effects: tuple[Float64, Float64]) ->
     return tail
 
 
+def drawn_tail(count: int, drawn: int, marked: int, rows: int) -> float:
+    """P(`count` or more of the `marked` ones of `rows` are among so many that are `drawn`): Fisher's exact test."""
+    counts = np.arange(max(count, 0), min(marked, drawn) + 1)
+    chances = np.exp(_ways(marked, counts) + _ways(rows - marked, drawn - counts) - _ways(rows, np.array(drawn)))
+    return float(min(1.0, chances.sum()))
+
+
+def _ways(of: int, taken: NDArray[np.int64]) -> Float64:
+    """The logarithm of the binomial coefficient; -inf where there is no way."""
+    ways: Float64 = special.gammaln(of + 1) - special.gammaln(taken + 1) - special.gammaln(of - taken + 1)
+    return ways
+
+
 def scaled(effect: Float64, rows: Float64, usual: float) -> Float64:
     """The design effect of a window of so many rows, from that of panes of the `usual` size: 1 + (φ-1)·n/usual."""
     return 1 + (effect - 1) * rows / max(usual, 1e-9)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from services.drift_detection.domain.quality.bounds import rate_tail, record_tail, scaled, too_many
+from services.drift_detection.domain.quality.bounds import drawn_tail, rate_tail, record_tail, scaled, too_many
 
 ONE = np.ones(1)
 LEVEL = 1e-4
@@ -30,6 +30,23 @@ def test_records_are_judged_by_how_n_and_r_values_can_be_ordered(rows: int, of: 
         return comb(rows, count) / comb(rows + of, count)
 
     assert chance(least) <= LEVEL < chance(least - 1)
+
+
+@pytest.mark.parametrize(
+    ("count", "drawn", "marked", "rows"),
+    [
+        (0, 10, 5, 50),
+        (3, 10, 5, 50),
+        (5, 10, 5, 50),
+        (9, 9, 10, 10),
+        (40, 5_000, 60, 9_000),
+        (7, 4, 8, 10),
+        (1, 9, 0, 10),
+    ],
+)
+def test_drawn_rows_are_judged_by_fisher(count: int, drawn: int, marked: int, rows: int) -> None:
+    expected = stats.hypergeom.sf(count - 1, rows, marked, drawn)
+    assert drawn_tail(count, drawn, marked, rows) == pytest.approx(expected, rel=1e-9)
 
 
 def test_where_no_count_is_too_many_the_least_is_beyond_all_rows() -> None:

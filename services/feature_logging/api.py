@@ -22,6 +22,7 @@ from services.feature_logging.store.labels.coverage import Coverage, DayOfLabels
 from services.feature_logging.store.log import FeatureLog
 from services.feature_logging.store.quality import HourOfRows, Quality
 from services.feature_logging.store.table import Fenced
+from shared.errors import InvalidInput
 from shared.events.base import ModelName, UtcTime
 from shared.feature_log.completeness import completeness
 from shared.feature_log.opened import TOPICS, open_log
@@ -52,6 +53,8 @@ def _wanted(
         known = " or ".join(sorted(set(TOPICS.values())))
         told = {"field": "query.topic", "expected": f"{known}: the log holds no other topic"}
         raise HTTPException(HTTPStatus.NOT_FOUND, told)
+    if start is not None and end is not None and start >= end:
+        raise InvalidInput("query.to", "must be after `from`")
     return Wanted(topic, partition, start, end)
 
 

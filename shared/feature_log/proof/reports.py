@@ -56,9 +56,9 @@ class PartitionReport(Record):
 
 class Completeness(Record):
     """The whole log, or what was asked of it; `complete` if every partition is and no table's rows are too many or few.
-    That, said in `problems`, `producers` and `retired` are told by a report on all of the log alone; messages of
-    producers that are missing may be on their way. Spans and counts are those of what was logged, also where rows were
-    retired since.
+    That is said in `problems`, of whole tables: of those that may have rows of the topic asked for, whatever partition
+    and hours. `producers` and `retired` are told by a report on all of the log alone; messages of producers that are
+    missing may be on their way. Spans and counts are those of what was logged, also where rows were retired since.
     """
 
     complete: bool

@@ -145,8 +145,9 @@ async def test_completeness_is_answered_for_a_part_of_the_log(client: httpx.Asyn
     none = await client.get("/completeness", params={"topic": "orders"}, headers=token(tmp_path, "viewer"))
     assert (none.status_code, none.json()["error"]["field"]) == (404, "query.topic")
     assert "driftline.labels or driftline.predictions" in none.json()["error"]["expected"]
-    wrong = await client.get("/completeness", params={"from": "noon"}, headers=token(tmp_path, "viewer"))
-    assert (wrong.status_code, wrong.json()["error"]["field"]) == (422, "query.from")
+    for name, asked in (("from", {"from": "noon"}), ("to", {"from": HOUR, "to": HOUR})):
+        wrong = await client.get("/completeness", params=asked, headers=token(tmp_path, "viewer"))
+        assert (wrong.status_code, wrong.json()["error"]["field"]) == (422, f"query.{name}")
 
 
 async def test_nobody_else_is_answered(client: httpx.AsyncClient, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,7 +21,7 @@ from shared.feature_log.completeness import completeness
 from shared.feature_log.opened import open_log
 from shared.feature_log.proof.links import Link, from_table, units
 from shared.feature_log.proof.messages import held
-from shared.feature_log.proof.reports import Fault
+from shared.feature_log.proof.reports import Fault, Wanted
 from shared.feature_log.proof.restated import Restated
 from shared.feature_log.proof.verify import verify
 from shared.feature_log.schema import proof_path
@@ -231,9 +232,11 @@ async def test_a_partition_of_which_all_rows_are_gone_before_a_link_was_made_is_
     assert not report.complete
 
 
-def test_rows_removed_from_proven_hours_are_noticed_without_reading_them(proved: Path) -> None:
+@pytest.mark.parametrize("part", [Wanted(), Wanted(*PREDICTIONS), Wanted(end=datetime.min.replace(tzinfo=UTC))])
+def test_rows_removed_from_proven_hours_are_noticed_without_reading_them(proved: Path, part: Wanted) -> None:
     remove("flights/predictions", "source_offset = 3")(proved)
-    report = completeness(open_log(proved))
+    assert completeness(open_log(proved), Wanted(LABELS_TOPIC)).complete
+    report = completeness(open_log(proved), part)
     assert report.problems == ("flights/predictions: 18 rows, where its links and newest commits count 21",)
     assert not report.complete
 

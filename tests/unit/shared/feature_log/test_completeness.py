@@ -11,7 +11,7 @@ from deltalake import CommitProperties, Transaction, write_deltalake
 
 from shared.feature_log.completeness import completeness
 from shared.feature_log.opened import open_log
-from shared.feature_log.proof.reports import Gap, PartitionReport
+from shared.feature_log.proof.reports import Gap, PartitionReport, Wanted
 from shared.feature_log.schema import LABELS, PREDICTIONS, REJECTED, TableKind, app_id, rejected_path, table_path
 
 LOGGED = datetime(2013, 3, 2, tzinfo=UTC)
@@ -70,6 +70,7 @@ def test_partitions_are_told_apart(tmp_path: Path) -> None:
     report = completeness(open_log(tmp_path))
     assert [part.complete for part in report.partitions] == [True, False]
     assert not report.complete
+    assert completeness(open_log(tmp_path), Wanted(TOPIC, 0)).complete
 
 
 def test_a_gap_is_said(tmp_path: Path) -> None:

@@ -151,16 +151,18 @@ def _history(sources: Sources, bounds: Bounds, schema: pa.Schema) -> tuple[pa.Ta
         return schema.empty_table(), LeftOut()
     source = dataset(sources.history)
     present = [name for name in schema.names if name in source.schema.names]
-    rows = _filled(source.to_table(columns=present, filter=wanted_rows("history", bounds)), schema)
+    logged = pa.schema([*schema, ("log_time", TIME)])
+    rows = _filled(source.to_table(columns=[*present, "log_time"], filter=wanted_rows("history", bounds)), logged)
     labelled = rows if bounds.labels == "required" else rows.filter(_known_label(bounds))
     table, left_out = _sifted(labelled, bounds.label_kind)
     if bounds.labels == "left":
         bare = rows.drop_columns([field for field, _ in _LABEL])
-        table = pa.concat_tables([table, _filled(bare, schema)])
-    # Two history rows with the same key and label time may still differ; all columns together decide which comes first.
-    # Nulls are last in either direction, so a row without label comes after the same row with one.
-    order = [("label_time", "descending"), *(name for name in schema.names if name not in KEY)]
-    return first_of_each(table, order), left_out
+        table = pa.concat_tables([table, _filled(bare, logged)])
+    # As of logged labels: of the same time the one that was imported first. Rows of one import may still differ; all
+    # columns together decide which comes first. Nulls are last in either direction, so a row without label comes after
+    # the same row with one.
+    order = [("label_time", "descending"), "log_time", *(name for name in schema.names if name not in KEY)]
+    return first_of_each(table, order).select(schema.names), left_out
 
 
 def _known_label(bounds: Bounds) -> ds.Expression:

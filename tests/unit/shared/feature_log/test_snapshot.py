@@ -111,11 +111,14 @@ def test_the_latest_correction_wins_in_any_order_of_arrival(log: Log) -> None:
     assert snapshot.table["label_time"].to_pylist() == [hours(30)]
 
 
-def test_of_two_labels_with_the_same_time_the_first_logged_counts(log: Log) -> None:
+def test_of_two_labels_with_the_same_time_the_first_logged_or_imported_counts(log: Log) -> None:
     log.predict(1, hours(1))
     log.label(1, hours(9), 1.0)
     log.label(1, hours(9), 0.0)
-    assert labels_of(pinned(log)) == {key(1): 1.0}
+    row = {"request_id": key(2), "row": 0, "event_time": hours(1), "label_time": hours(9)}
+    for hour, value in ((5, 0.0), (3, 1.0), (7, 0.0)):
+        log.append("history", row | {"label": value, "log_time": hours(hour)})
+    assert labels_of(pinned(log)) == {key(1): 1.0, key(2): 1.0}
 
 
 def test_repeats_shadows_other_kinds_and_unlabelled_rows_stay_out(log: Log) -> None:

@@ -15,7 +15,9 @@ _TO = typer.Option("--to", metavar="TIME", help="And before this one.")
 _AS_OF = typer.Option(
     "--as-of", metavar="TIME", help="Nothing of a later event time, and nothing logged later, is in it."
 )
-_LABELS = typer.Option("--labels", metavar="required|left", help="left: rows without a label come, too, with null.")
+_LABELS = typer.Option(
+    "--labels", metavar="required|left", help="left: rows without a label come, too, with null (default: required)."
+)
 _LABEL_KIND = typer.Option(
     "--label-kind", metavar="binary|regression", help="Which labels count; needed where no bundle's definition says it."
 )
@@ -23,7 +25,9 @@ _HOLD = typer.Option("--hold", metavar="DAYS", help="Its versions stay readable 
 _REPLAYED = typer.Option(
     "--replayed", help="Events were replayed, so log times say nothing: as-of bounds event time only."
 )
-_AGAIN = typer.Option("--again", help="A file with what this command printed: the same rows, or an error.")
+_AGAIN = typer.Option(
+    "--again", help="A file with what this command printed: the same rows, or an error. It says the bounds and labels."
+)
 _OUTPUT = typer.Option("--output", help="A Parquet file for the rows.")
 _SQL = typer.Argument(metavar="SQL", help="One statement, such as 'SELECT count(*) FROM predictions'.")
 _OF_MODEL = typer.Option("--model", help="Its tables by their names alone; others are MODEL.predictions and so on.")
@@ -43,7 +47,7 @@ def snapshot(  # noqa: PLR0913, PLR0917  # its options
     start: Annotated[str | None, _FROM] = None,
     end: Annotated[str | None, _TO] = None,
     as_of: Annotated[str | None, _AS_OF] = None,
-    labels: Annotated[str, _LABELS] = "required",
+    labels: Annotated[str | None, _LABELS] = None,
     label_kind: Annotated[str | None, _LABEL_KIND] = None,
     replayed: Annotated[bool, _REPLAYED] = False,
     hold: Annotated[float | None, _HOLD] = None,

@@ -34,7 +34,7 @@ def add_snapshot(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--to", dest="end", help="and before this one")
     parser.add_argument("--as-of", help="nothing of a later event time, and nothing logged later, is in it")
     parser.add_argument(
-        "--labels", choices=("required", "left"), default="required", help="left: rows without one, too"
+        "--labels", choices=("required", "left"), help="left: rows without one, too (default: required)"
     )
     parser.add_argument(
         "--label-kind", choices=get_args(LabelKind), help="which labels count; needed where no definition is at hand"
@@ -43,12 +43,13 @@ def add_snapshot(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--again", type=path, help="a file with what this command printed: the same rows, or an error")
     parser.add_argument("--hold", type=float, metavar="DAYS", help="its versions stay readable for so long")
     parser.add_argument("--output", type=path, help="a Parquet file for the rows")
-    parser.set_defaults(run=show_snapshot)
+    parser.set_defaults(run=show_snapshot, refuse=parser.error)
     return parser
 
 
 def show_snapshot(settings: Settings, options: argparse.Namespace) -> int:
-    """Print the snapshot; raises InvalidInput, SnapshotChanged, OSError."""
+    """Print the snapshot; raises InvalidInput, SnapshotChanged, OSError, and SystemExit for options that contradict."""
+    _check_again(options)
     if options.hold is not None and not 0 < options.hold <= MOST_DAYS:
         raise InvalidInput("--hold", f"days, more than 0 and at most {MOST_DAYS}")
     wanted = _bounds(settings, options) if options.again is None else _pin(options.again)
@@ -67,11 +68,19 @@ def show_snapshot(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
+def _check_again(options: argparse.Namespace) -> None:
+    bounds = {"--from": options.start, "--to": options.end, "--as-of": options.as_of, "--labels": options.labels}
+    bounds |= {"--label-kind": options.label_kind, "--replayed": options.replayed or None}
+    told = [name for name, said in bounds.items() if said is not None]
+    if told and options.again is not None:
+        options.refuse(f"{told[0]} can't go with --again, whose file says it")
+
+
 def _bounds(settings: Settings, options: argparse.Namespace) -> Bounds:
     start, end = read_time("--from", options.start), read_time("--to", options.end)
     as_of = read_time("--as-of", options.as_of)
     kind = _label_kind(settings, options.model, options.label_kind)
-    return Bounds(start, end, as_of, kind, options.labels, None if options.replayed else as_of)
+    return Bounds(start, end, as_of, kind, options.labels or "required", None if options.replayed else as_of)
 
 
 def _label_kind(settings: Settings, model: str, said: LabelKind | None) -> LabelKind:

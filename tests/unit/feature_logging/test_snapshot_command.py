@@ -57,6 +57,19 @@ async def test_a_snapshot_is_pinned_and_read_again(state: Path, capsys: pytest.C
     assert said.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "option",
+    [["--from", "x"], ["--to", ""], ["--as-of", "x"], ["--labels", "left"], ["--label-kind", "binary"], ["--replayed"]],
+)
+async def test_what_a_pinned_snapshot_says_itself_is_refused(
+    state: Path, capsys: pytest.CaptureFixture[str], option: list[str]
+) -> None:
+    (state / "told.json").write_text(json.dumps(told(state, capsys, *RANGE, *BINARY)))
+    with pytest.raises(SystemExit) as ended:
+        main(["snapshot", MODEL, "--state", str(state), "--again", str(state / "told.json"), *option])
+    assert (ended.value.code, f"{option[0]} can't go with --again" in capsys.readouterr().err) == (2, True)
+
+
 async def test_what_was_logged_after_as_of_is_left_out_unless_events_were_replayed(
     state: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

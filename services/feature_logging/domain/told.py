@@ -50,6 +50,12 @@ def untold(ids: Sequence[bytes], event_times: Int64) -> NDArray[np.bool_]:
     return np.asarray((told < 0) | (day < first) | (day > last))
 
 
+def tell_time(labels: Sequence[Label]) -> NDArray[np.bool_]:
+    """Which labels, bool [n], tell when their prediction was made, by their id or by themselves."""
+    by_id = _id_times([label.request_id for label in labels]) >= 0
+    return np.asarray(by_id | np.array([label.told is not None for label in labels], np.bool_))
+
+
 def times_told(labels: Sequence[Label]) -> dict[bytes, set[int]]:
     """By request id when its prediction may have been made, as the id and its labels tell."""
     found: dict[bytes, set[int]] = {}

@@ -8,7 +8,7 @@ import pytest
 from services.feature_logging.store.labels import coverage as coverage_module
 from services.feature_logging.store.labels.coverage import Coverage
 from shared.errors import InvalidInput
-from tests.unit.feature_logging.pairing import L, Worker, labelled, predicted, uuid7
+from tests.unit.feature_logging.pairing import L, Worker, at, labelled, predicted, uuid7
 from tests.unit.feature_logging.samples import MODEL, START
 
 A, B, C, D = (uuid7(number) for number in range(1, 5))
@@ -39,11 +39,35 @@ async def test_days_tell_coverage_lags_corrections_and_unknown_ids(
     assert {lag.share: lag.seconds for lag in first.lags} == pytest.approx(
         {0.1: 3_600, 0.25: 3_600, 0.5: 3_600, 0.75: 7_200, 0.9: 7_200, 0.99: 7_200}, rel=0.011
     )
-    assert (first.labels, first.unknown) == (6, 2)
+    assert (first.labels, first.unknown, first.untold) == (6, 1, 1)
     assert (second.predictions, second.labelled, second.lags, second.labels, second.unknown) == (1, 0, (), 1, 0)
     before = days[-3]
     assert (before.predictions, before.labels, before.unknown) == (0, 1, 0)  # older than its row, which is known
     assert coverage.days(MODEL, DAY, DAY) == [first]
+
+
+@pytest.mark.parametrize(
+    ("label", "untold"),
+    [
+        (L("order", 0, 1_440), 0),  # older than the one that met it
+        (L("order", 2, 7_200), 0),  # no value of the kind
+        (L("order", 1, -2_880), 0),  # older than its row
+        (L("order", 1, 1_440, row=1), 1),
+        (L("order", 1, -60 * 24 * 32), 1),  # so far from its row that its pair is not looked for
+    ],
+)
+async def test_a_prediction_that_met_another_label_is_known_though_its_id_tells_no_time(
+    tmp_path: Path, label: L, untold: int
+) -> None:
+    worker = Worker(tmp_path)
+    await worker.read(predicted(0, "order"))
+    assert await worker.read(labelled(0, L("order", 1, 4_320)))
+    assert not await worker.read(labelled(1, label))
+    asked = at(label.minutes).date()
+    coverage = Coverage(tmp_path)
+    (day,) = coverage.days(MODEL, asked, asked)
+    assert (day.labels, day.unknown, day.untold) == (1, 0, untold)
+    assert coverage.days(MODEL, asked, asked + timedelta(days=9))[0] == day
 
 
 async def test_a_row_of_the_far_future_is_not_the_newest_day(tmp_path: Path) -> None:
@@ -58,7 +82,7 @@ async def test_the_first_and_the_last_day_of_dates_can_be_asked_for(tmp_path: Pa
     await fill(tmp_path)
     await Worker(tmp_path).read(labelled(2, L("x", 1, minutes=-(DAY - date.min).days * 1_440 + 1)))
     (found,) = Coverage(tmp_path).days(MODEL, day, day)
-    assert (found.labels, found.unknown) == ((1, 1) if day == date.min else (0, 0))
+    assert (found.labels, found.unknown, found.untold) == ((1, 0, 1) if day == date.min else (0, 0, 0))
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -15,9 +15,11 @@ from shared.errors import Unreadable
 from shared.kafka.dead_letters import dead_letter
 from shared.kafka.group import PROMPTLY, CommitPolicy, ConsumerConfig, Listener, group_consumer
 from shared.kafka.hooks import NO_HOOKS, Handler, Hooks
+from shared.kafka.members import Unread
 from shared.kafka.message import InMessage, OutMessage
 from shared.kafka.producer import HOPELESS, Producer
 from shared.kafka.reading import Reader, Records, from_record
+from shared.kafka.standing import Standing
 
 __all__ = ["PROMPTLY", "CommitPolicy", "ConsumeLoop", "ConsumerConfig", "Hooks"]
 
@@ -49,6 +51,7 @@ class ConsumeLoop:
         self._handled = 0
         self._committed_at = -math.inf  # the first commit comes at once: then it is known that all of the way is open
         self._consumer: Any = None
+        self._unread = Unread()
         self._busy = asyncio.Lock()  # held while messages are handled and committed
         self._generation = 0  # of the assignment
         self._settled = asyncio.Event()  # set between `on_assigned` and the next rebalance
@@ -65,8 +68,9 @@ class ConsumeLoop:
         """
         try:
             await self._start()
-            while True:
-                await self._poll()
+            async with self._unread.looked_for(self.config, self.standing.all):
+                while True:
+                    await self._poll()
         except asyncio.CancelledError:
             await self._finish()
             raise
@@ -77,33 +81,12 @@ class ConsumeLoop:
                 await asyncio.gather(self._work, return_exceptions=True)
             await self._leave()
 
-    async def earliest(self) -> dict[TopicPartition, int]:
-        """The oldest offset that Kafka still has of each assigned partition; raises KafkaError."""
-        found: dict[TopicPartition, int] = await self._consumer.beginning_offsets(self._consumer.assignment())
-        return found
-
-    async def ends(self) -> dict[TopicPartition, int]:
-        """The next offset that Kafka gives a message of each assigned partition; raises KafkaError."""
-        found: dict[TopicPartition, int] = await self._consumer.end_offsets(self._consumer.assignment())
-        return found
-
-    async def committed(self) -> dict[TopicPartition, int]:
-        """The group's next offset of each assigned partition, 0 if it has read none; raises KafkaError."""
-        return {place: await self._consumer.committed(place) or 0 for place in self._consumer.assignment()}
-
-    async def read_from(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Of these assigned partitions, read those again that were committed further than told; raises KafkaError."""
-        for place, offset in offsets.items():
-            committed = await self._consumer.committed(place)
-            if committed is not None and committed > offset:
-                log.warning("read again", topic=place.topic, partition=place.partition, first=offset, end=committed)
-                self._consumer.seek(place, offset)
-
     async def _start(self) -> None:
         while True:
             self._consumer = group_consumer(self.config)
             self._reader = Reader(self._consumer)
-            self._consumer.subscribe(list(self.config.topics), listener=Listener(self.revoked, self.assigned))
+            self.standing = Standing(self._consumer, self.config.topics)
+            self._subscribe()
             try:
                 await self._consumer.start()
             except KafkaError as error:
@@ -115,6 +98,15 @@ class ConsumeLoop:
             else:
                 return
 
+    def _subscribe(self) -> None:
+        self._consumer.subscribe(list(self.config.topics), listener=Listener(self.revoked, self.assigned))
+
+    async def _join_anew(self) -> None:
+        async with self._busy:
+            await self._commit_or_later()
+        self._unread.found = False
+        self._subscribe()
+
     async def _leave(self) -> None:
         if self._consumer is not None:
             try:
@@ -124,9 +116,11 @@ class ConsumeLoop:
                 log.warning("left the group without a word", error=_told(error))
 
     async def _poll(self) -> None:
-        wait = int(min(0.2, self.config.policy.every_seconds) * 1000)
+        if self._unread.found:
+            await self._whole(self._join_anew())
+        wait = min(0.2, self.config.policy.every_seconds)
         try:
-            records = await self._reader.read(wait)
+            records = await self._reader.read(int(wait * 1000), await self._hooks.turn())
         except KafkaError as error:
             if not error.retriable:
                 raise
@@ -137,8 +131,11 @@ class ConsumeLoop:
         await self._settled.wait()
         if self._failure is not None:
             raise self._failure
+        await self._whole(self._handle_all(records, generation))
+
+    async def _whole(self, work: Coroutine[Any, Any, None]) -> None:
         # A task of its own, so that a cancelled loop can finish what a thread may be in the midst of writing.
-        self._work = asyncio.create_task(self._handle_all(records, generation))
+        self._work = asyncio.create_task(work)
         await asyncio.shield(self._work)
 
     async def _handle_all(self, records: Records, generation: int) -> None:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 
+METADATA_SECONDS = 30.0  # until it is known that a topic has more partitions
+
 
 @dataclass(frozen=True)
 class CommitPolicy:
@@ -45,7 +47,7 @@ def group_consumer(config: ConsumerConfig) -> AIOKafkaConsumer:
         session_timeout_ms=10_000,
         heartbeat_interval_ms=1_000,
         max_poll_interval_ms=300_000,
-        metadata_max_age_ms=30_000,
+        metadata_max_age_ms=int(METADATA_SECONDS * 1000),
     )
 
 

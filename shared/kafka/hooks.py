@@ -1,7 +1,9 @@
 """What a consume loop asks of whoever it reads for."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
+
+from aiokafka import TopicPartition
 
 from shared.kafka.message import InMessage, OutMessage
 
@@ -20,18 +22,23 @@ async def _at_once() -> None:
     pass
 
 
+async def _all() -> Collection[TopicPartition] | None:
+    return None
+
+
 @dataclass(frozen=True)
 class Hooks:
     """For those that keep more than the handler's answers.
 
     `flush` puts what was handled on the disk before a commit, and gives what is to be sent with it; `on_dead_letter`
     notes a message that could not be read, and why; `on_assigned` is awaited before messages of newly assigned
-    partitions are handled.
+    partitions are handled. `turn` says which of the assigned partitions to read now: None is all of them.
     """
 
     flush: Callable[[], Awaitable[Sequence[OutMessage]]] = _nothing_to_send
     on_dead_letter: Callable[[InMessage, str], Awaitable[None]] = _not_noted
     on_assigned: Callable[[], Awaitable[None]] = _at_once
+    turn: Callable[[], Awaitable[Collection[TopicPartition] | None]] = _all
 
 
 NO_HOOKS = Hooks()

@@ -15,6 +15,7 @@ _MOST_RECORDS = 500  # of a partition
 _PAUSE = 0.05
 _CAREFUL_PASSES = 100
 _LOG_APPEND_TIME = 1
+_NONE = TopicPartition("", 0)
 
 
 def from_record(record: ConsumerRecord) -> InMessage:
@@ -38,8 +39,8 @@ class Reader:
         self._whole = whole
         self._careful = 0  # passes left of reading one by one
 
-    async def read(self, wait_ms: int, only: Collection[TopicPartition] = ()) -> Records:
-        """What has come, of all partitions or of `only` some; nothing after `wait_ms`.
+    async def read(self, wait_ms: int, only: Collection[TopicPartition] | None = None) -> Records:
+        """What has come, of all partitions or of `only` some or none; nothing after `wait_ms`.
 
         All of it is taken without a pause, so that no rebalance comes between.
 
@@ -47,11 +48,13 @@ class Reader:
             KafkaError: the broker refuses, or is away.
             UnicodeDecodeError: a record of a topic in `whole` can't be parsed.
         """
+        if only is not None and not only:  # aiokafka must be asked all the same: so it tells what befell the group
+            only = [_NONE]
         if self._careful:
             return await self._one_by_one(only or self._consumer.assignment())
         records: Records = {}
         try:
-            records |= await self._consumer.getmany(*only, timeout_ms=wait_ms, max_records=1)
+            records |= await self._consumer.getmany(*only or (), timeout_ms=wait_ms, max_records=1)
             if records:
                 await self._drain(records, only or self._consumer.assignment())
         except UnicodeDecodeError as error:

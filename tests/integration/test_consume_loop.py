@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
 from cli.stack import running_stack
+from shared.kafka import group, members
 from shared.kafka.admin import LABELS, MOST_BYTES, Topic, ensure_topics
 from shared.kafka.consumer import PROMPTLY, CommitPolicy
 from shared.kafka.follow import follow
@@ -107,6 +109,41 @@ async def test_after_a_crash_only_what_was_not_committed_comes_again(kafka: str)
         await until(lambda: len(again.values) == 10)
     assert again.values == [b"%d" % number for number in range(10, 20)]
     assert await committed(kafka, topic, topic) == {0: 20}
+
+
+async def test_a_partition_that_the_topic_got_is_read_after_a_worker_came_back_to_its_own(
+    kafka: str, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group, "METADATA_SECONDS", 0.5)
+    monkeypatch.setattr(members, "LOOK_SECONDS", 0.5)
+
+    def worker() -> Worker:
+        made = Worker(kafka, topic, topic, PROMPTLY)
+        made.loop.config = replace(made.loop.config, instance="one")
+        return made
+
+    async with producing(kafka) as producer:
+        await producer.send([OutMessage(topic, b"first")])
+    async with worker().running() as first:
+        await until(lambda: b"first" in first.values)
+    async with worker().running() as again:
+        await asyncio.wait_for(again.loop.ready.wait(), 15)
+        await widen(kafka, topic)
+        async with producing(kafka) as producer:  # one that knows of it
+            await producer.send([OutMessage(topic, b"%d" % number, key=b"%d" % number) for number in range(20)])
+        await until(lambda: {b"%d" % number for number in range(20)} <= set(again.values))
+    assert {partition for partition, _ in again.handled} == {0, 1}
+    assert set(again.handled.values()) == {1}
+
+
+async def widen(kafka: str, topic: str) -> None:
+    """Give it a second partition."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        await admin.create_partitions({topic: NewPartitions(2)})
+    finally:
+        await admin.close()
 
 
 async def test_many_senders_at_once_keep_each_its_order_and_nothing_doubles(kafka: str) -> None:

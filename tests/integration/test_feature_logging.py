@@ -79,6 +79,19 @@ async def test_two_workers_that_were_frozen_beyond_their_sessions_double_nothing
     assert verify(tmp_path) == []
 
 
+async def test_of_more_labels_than_are_remembered_each_meets_its_prediction_when_there_is_much_to_read(
+    tmp_path: Path,
+) -> None:
+    stream = Stream({model: make_bundle(tmp_path, model) for model in MODELS})
+    async with kafka_of_its_own(tmp_path) as kafka, producing(kafka) as producer:
+        await stream.send(producer, 1_500)
+        service = Service(tmp_path, kafka, DRIFTLINE_RECENT_LABELS="80")
+        async with service.running():
+            await until_all_is_committed(kafka)
+            assert await service.end() == 0
+        assert await paired(kafka) == stream.pairs
+
+
 async def delete_before(kafka: str, ends: dict[TopicPartition, int]) -> None:
     """Kafka deletes all messages before these offsets, as its retention does."""
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)

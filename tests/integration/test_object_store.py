@@ -178,6 +178,7 @@ def test_what_is_known_of_kafka_is_written_once_and_is_no_table(tables: Path) ->
     commit(LogTable(place(tables)), 0)
     assert [cluster_of(tables, told) for told in ("one", "two")] == ["one", "one"]
     assert [begun_at(tables, {(TOPIC, 1): offset}) for offset in (4, 7)] == [{(TOPIC, 1): 4}] * 2
+    assert begun_at(tables, {(TOPIC, 2): 7}) == {(TOPIC, 2): 0}  # which the topic got later
     assert models_in(tables) == [MODEL]
     assert list(tables_below(tables)) == [place(tables).path]
 

@@ -1,7 +1,8 @@
 """What is known of the Kafka that the tables are of, beside them, in files of `_kafka` that are written once: the id of
-its cluster, and where each partition began.
+its cluster, and where the partitions of each topic began.
 """
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -26,15 +27,16 @@ def cluster_of(tables: Path, cluster: str) -> str:
 
 
 def begun_at(tables: Path, earliest: Mapping[Source, int]) -> dict[Source, int]:
-    """The offset at which the log of each partition began, which is the one given if none is known yet; raises OSError.
+    """The offset at which the log of each partition began; raises OSError.
 
-    Kafka's group can't tell it: its offsets are kept no longer than messages are.
+    It is the one given where none of its topic is known yet; a partition that the topic got later began at 0. Kafka's
+    group can't tell it: its offsets are kept no longer than messages are.
     """
-    folder = cluster_path(tables).parent
-    return {
-        (topic, partition): int(_once(folder / f"{topic}-{partition}", str(offset)))
-        for (topic, partition), offset in earliest.items()
-    }
+    begun: dict[str, dict[str, int]] = {}
+    for topic in {topic for topic, _ in earliest}:
+        given = {str(number): offset for (name, number), offset in earliest.items() if name == topic}
+        begun[topic] = json.loads(_once(cluster_path(tables).parent / topic, json.dumps(given)))
+    return {(topic, number): begun[topic].get(str(number), 0) for topic, number in earliest}
 
 
 def _once(path: Path, text: str) -> str:

@@ -15,9 +15,10 @@ from structlog import get_logger
 from services.feature_logging.settings import Settings
 from services.feature_logging.store.log import FeatureLog
 from services.feature_logging.store.table import Damaged, Fenced
-from services.feature_logging.store.upstream import OtherKafka, cluster_of, cluster_path
+from services.feature_logging.store.upstream import OtherKafka, begun_at, cluster_of, cluster_path
 from services.feature_logging.stream.intake import SERVICE, Intake
 from services.feature_logging.stream.repair import make_readable, repair
+from services.feature_logging.stream.turns import Turns
 from shared.errors import DriftlineError
 from shared.feature_log.opened import Source, open_log
 from shared.http import Health
@@ -66,10 +67,11 @@ async def _check(bootstrap: str, feature_log: FeatureLog) -> None:
     for look in (check_exclusive, make_readable):
         await feature_log.read(partial(look, feature_log.tables))
     tables = await feature_log.read(partial(open_log, feature_log.tables))
-    ends = _by_source(await _once_reached(partial(_end_offsets, bootstrap)))
+    earliest, ends = await _once_reached(partial(_bounds, bootstrap))
     check_offsets({source: tables.next_offset(source) for source in ends}, ends)
     if cluster := await _once_reached(partial(cluster_id, bootstrap)):
         await feature_log.written(partial(check_cluster, feature_log.tables, cluster))
+    await feature_log.written(partial(begun_at, feature_log.tables, earliest))
 
 
 async def _prove(feature_log: FeatureLog) -> None:
@@ -109,11 +111,19 @@ def check_cluster(tables: Path, cluster: str) -> None:
 
 
 def _loop(settings: Settings, producer: Producer, intake: Intake, health: Health) -> ConsumeLoop:
+    turns = Turns(lambda: intake.labels, settings.recent_labels // 4)
+
     async def assigned() -> None:
-        earliest, committed = await _once_reached(loop.earliest), await _once_reached(loop.committed)
-        held = await intake.assigned(_by_source(earliest), _by_source(committed))
-        check_offsets(held, _by_source(await _once_reached(loop.ends)))
-        await _once_reached(partial(loop.read_from, {TopicPartition(*source): at for source, at in held.items()}))
+        standing = loop.standing
+        places = standing.assigned
+        earliest, committed, ends = [
+            _by_source(await _once_reached(partial(ask, places)))
+            for ask in (standing.earliest, standing.committed, standing.ends)
+        ]
+        held = await intake.assigned(earliest, committed)
+        check_offsets(held, ends)
+        await _once_reached(partial(standing.read_from, {TopicPartition(*source): at for source, at in held.items()}))
+        turns.begin()
         health.ready()
 
     policy = CommitPolicy(every_seconds=settings.commit_seconds, every_messages=settings.commit_rows)
@@ -121,7 +131,7 @@ def _loop(settings: Settings, producer: Producer, intake: Intake, health: Health
         ConsumerConfig(settings.kafka_bootstrap, SERVICE, TOPICS, SERVICE, policy, settings.instance),
         producer,
         intake.handle,
-        Hooks(flush=intake.flush, on_dead_letter=intake.reject, on_assigned=assigned),
+        Hooks(intake.flush, intake.reject, assigned, turn=lambda: turns.turn(loop.standing)),
     )
     return loop
 
@@ -143,16 +153,18 @@ async def _once_reached(work: Callable[[], Awaitable[T]]) -> T:
             await asyncio.sleep(1)
 
 
-async def _end_offsets(bootstrap: str) -> dict[TopicPartition, int]:
-    """The next offset of each partition of the topics that are read; raises KafkaError while there are none."""
+async def _bounds(bootstrap: str) -> tuple[Mapping[Source, int], Mapping[Source, int]]:
+    """The oldest offset, and the next one, of each partition of the topics that are read; raises KafkaError while there
+    are none.
+    """
     partitions = await _partitions(bootstrap)
     if not partitions:
         raise UnknownTopicOrPartitionError(" and ".join(TOPICS))
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, client_id=SERVICE)
     await consumer.start()
     try:
-        ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
-        return ends
+        earliest, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+        return _by_source(earliest), _by_source(ends)
     finally:
         await consumer.stop()
 

@@ -27,7 +27,9 @@ FORGOTTEN = Counter(
 
 
 class Outcomes:
-    """Collects what came, and says what met once it is in the tables. `rows`: of all that came since the last flush."""
+    """Collects what came, and says what met once it is in the tables. `rows`: of all that came since the last flush;
+    `labels`: how many ever came.
+    """
 
     def __init__(
         self, feature_log: FeatureLog, bundle: Callable[[str], Awaitable[Known]], concealer: Conceals, bounds: Bounds
@@ -37,6 +39,7 @@ class Outcomes:
         self._bundle = bundle
         self._bounds = bounds
         self._matchers: dict[str, Matcher] = {}
+        self.labels = 0
         self.forget()
 
     def forget(self) -> None:
@@ -48,6 +51,7 @@ class Outcomes:
         """A message of labels is in the tables, or waits for their next commit."""
         self._arrived.setdefault(model, Arrived()).labels.append((origin, labels))
         self.rows += len(labels)
+        self.labels += len(labels)
 
     def predictions_came(self, origin: Origin, batch: PredictionBatch) -> None:
         """A message of predictions is in the tables, or waits for their next commit."""

@@ -38,10 +38,17 @@ async def logged(tables: Path, *offsets: int) -> Intake:
 async def test_what_was_deleted_while_nobody_read_is_known_before_any_message_comes(tmp_path: Path) -> None:
     await logged(tmp_path, 0, 1)
     for _ in range(2):  # and not again at the next start
-        await intake(tmp_path).assigned({(TOPIC, 0): 7, (TOPIC, 1): 4}, {})
+        await intake(tmp_path).assigned({(TOPIC, 0): 7}, {})
         assert lost(tmp_path) == [(2, 6)]
     assert (report(tmp_path).complete, report(tmp_path).next_offset) == (False, 7)
     assert not completeness(open_log(tmp_path)).complete
+
+
+async def test_a_partition_that_its_topic_got_later_begins_at_0(tmp_path: Path) -> None:
+    await logged(tmp_path, 0)
+    await intake(tmp_path).assigned({(TOPIC, 0): 0, (TOPIC, 1): 4}, {})
+    _, later = completeness(open_log(tmp_path)).partitions
+    assert (later.partition, [(span.first, span.last) for span in later.lost]) == (1, [(0, 3)])
 
 
 async def test_what_is_deleted_in_front_of_a_slow_reader_is_known_by_the_next_message(tmp_path: Path) -> None:

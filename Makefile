@@ -15,7 +15,7 @@ LOCK_ARGS ?=
 # Make 4 can keep the output of checks that run side by side apart.
 SIDE_BY_SIDE := --jobs 2 --keep-going --no-print-directory $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-.PHONY: help install check test integration fault bench demo up lock browser \
+.PHONY: help install check test integration fault bench demo up lock browser archive \
 	check-format check-lint check-mypy check-pyright check-imports check-deploy check-services
 
 help: ## list the verbs
@@ -47,16 +47,19 @@ check-services:
 	@$(RUN)/python -m scripts.check_services
 
 # In the order of the folders: the long tests, which are few to a file, begin first.
-test: install browser ## everything under tests/; TEST_ARGS="-k name" for a part
+test: install browser archive ## everything under tests/; TEST_ARGS="-k name" for a part
 	@$(RUN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(TEST_ARGS)
 
-integration: install ## tests on a real Kafka
+integration: install archive ## tests on a real Kafka
 	@$(RUN)/pytest tests/integration $(TEST_ARGS)
 
 browser: # page tests need one; without it they are skipped and say so
 	@scripts/browser.sh
 
-fault: install ## brokers, disks and processes that fail, clients that do harm, at full length (about an hour)
+archive: # each broker of the tests starts in half the time
+	@$(RUN)/python -m cli.kafka.archive
+
+fault: install archive ## brokers, disks and processes that fail, clients that do harm, at full length (about an hour)
 	@FAULT=full $(RUN)/pytest tests/fault -s $(TEST_ARGS)
 
 bench: install ## speed, printed

@@ -13,7 +13,7 @@ from pathlib import Path
 from cli.errors import UserError
 from cli.kafka.config import DATA, KafkaPorts, former_ports, render, server_properties
 from cli.kafka.jars import ensure_jars
-from cli.kafka.java import BROKER_OPTIONS, TOOL_OPTIONS, java_argv, java_env, run_tool
+from cli.kafka.java import BROKER, BROKER_OPTIONS, TOOL, TOOL_OPTIONS, java_argv, java_env, run_tool
 from cli.kafka.lockfile import read_lock
 from cli.process.child import Command
 from cli.process.ports import candidates, is_free, plan_ports
@@ -39,8 +39,10 @@ def choose_ports(state: Path, port: int | None = None, avoid: Collection[int] = 
     return KafkaPorts(chosen["kafka"], chosen["controller"])
 
 
-async def prepare(state: Path, ports: KafkaPorts, say: Callable[[str], None]) -> Command:
+async def prepare(state: Path, ports: KafkaPorts, say: Callable[[str], None], *, learn: bool = False) -> Command:
     """Fetches what is missing, writes the settings, formats the storage once; returns the broker's command.
+
+    `learn`: both programs make archives of their classes, see `cli.kafka.archive`.
 
     Raises:
         UserError: the jars cannot be had, or the storage cannot be formatted.
@@ -52,11 +54,11 @@ async def prepare(state: Path, ports: KafkaPorts, say: Callable[[str], None]) ->
     shutil.rmtree(tmp, ignore_errors=True)  # a killed broker leaves its unpacked libraries
     tmp.mkdir(parents=True)
     if not (home / DATA).exists():
-        await _format(home, jars, ports)
+        await _format(home, jars, ports, learn=learn)
     (home / _PROPERTIES).write_text(render(server_properties(ports)), "ascii")
     return Command(
         name="kafka",
-        argv=java_argv(jars, BROKER_OPTIONS, tmp, "kafka.Kafka", _PROPERTIES),
+        argv=java_argv(jars, BROKER_OPTIONS, tmp, BROKER, _PROPERTIES, learn=learn),
         env=java_env(),
         log=state / "logs" / LOG,
         cwd=home,
@@ -72,14 +74,14 @@ async def _jars(say: Callable[[str], None]) -> list[Path]:
         stop.set()  # if we are cancelled, the thread must not go on downloading
 
 
-async def _format(home: Path, jars: list[Path], ports: KafkaPorts) -> None:
+async def _format(home: Path, jars: list[Path], ports: KafkaPorts, *, learn: bool) -> None:
     """Formats into a new folder and renames it: a storage is there whole or not at all."""
     new = f"{DATA}.new"
     shutil.rmtree(home / new, ignore_errors=True)
     config = home / "format.properties"
     config.write_text(render(server_properties(ports, new)), "ascii")
     format_args = ("format", "--standalone", "--cluster-id", _cluster_id(), "--config", config.name)
-    await run_tool(java_argv(jars, TOOL_OPTIONS, home / "tmp", "kafka.tools.StorageTool", *format_args), home)
+    await run_tool(java_argv(jars, TOOL_OPTIONS, home / "tmp", TOOL, *format_args, learn=learn), home)
     (home / new).rename(home / DATA)
     config.unlink()
 

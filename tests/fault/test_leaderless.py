@@ -7,7 +7,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
 from cli.kafka.config import DATA, KafkaPorts, parse, render, server_properties
 from cli.kafka.jars import ensure_jars
-from cli.kafka.java import BROKER_OPTIONS, TOOL_OPTIONS, java_argv, java_env, run_tool
+from cli.kafka.java import BROKER, BROKER_OPTIONS, TOOL, TOOL_OPTIONS, java_argv, java_env, run_tool
 from cli.kafka.lockfile import read_lock
 from cli.process.child import Child, Command
 from shared.kafka.admin import PREDICTIONS
@@ -40,14 +40,14 @@ class SecondBroker:
         (self._home / "tmp").mkdir(parents=True)
         (self._home / "server.properties").write_text(render(properties))
         form = ("format", "--cluster-id", cluster, "--config", "server.properties")
-        await run_tool(self._java(TOOL_OPTIONS, "kafka.tools.StorageTool", *form), self._home)
+        await run_tool(self._java(TOOL_OPTIONS, TOOL, *form), self._home)
 
     def _java(self, options: tuple[str, ...], main: str, *arguments: str) -> tuple[str, ...]:
         return java_argv(self._jars, options, self._home / "tmp", main, *arguments)
 
     async def start(self) -> None:
         """Without waiting for it."""
-        argv = self._java(BROKER_OPTIONS, "kafka.Kafka", "server.properties")
+        argv = self._java(BROKER_OPTIONS, BROKER, "server.properties")
         command = Command("second", argv, self._home / "kafka.log", java_env(), self._home, 15)
         self._child = await Child.start(command)
 

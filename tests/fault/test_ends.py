@@ -41,7 +41,7 @@ async def killed_under_load(service: Inference, load: Steady, seconds: float) ->
 
 
 async def test_in_mode_durable_every_answered_request_survives_kill_9(tmp_path: Path) -> None:
-    times = 20 if FULL else 4
+    times = 20 if FULL else 2
     async with running_broker(tmp_path) as broker:
         await send(broker.address, deployment(tmp_path, make_bundle(tmp_path)))
         async with running_inference(tmp_path, broker.address, DRIFTLINE_MODE="durable") as service:
@@ -57,7 +57,7 @@ async def test_in_mode_durable_every_answered_request_survives_kill_9(tmp_path: 
 
 
 async def test_in_mode_fast_kill_9_loses_at_most_what_was_gathered(tmp_path: Path) -> None:
-    times, rate, gathered = 20 if FULL else 3, 500, 0.025
+    times, rate, gathered = 20 if FULL else 2, 500, 0.025
     async with running_broker(tmp_path) as broker:
         await send(broker.address, deployment(tmp_path, make_bundle(tmp_path)))
         # No queue: a message is in the file as soon as it was gathered
@@ -82,7 +82,7 @@ async def test_sigterm_fails_no_request(tmp_path: Path, mode: str, reconnects: b
         await send(broker.address, deployment(tmp_path, make_bundle(tmp_path)))
         async with running_inference(tmp_path, broker.address, DRIFTLINE_MODE=mode) as service:
             load = Steady(service, reconnects=reconnects)
-            for _ in range(10 if FULL else 2):
+            for _ in range(10 if FULL else 1):
                 load.ended = False
                 async with load.asking():
                     await asyncio.sleep(1)
@@ -100,7 +100,7 @@ async def test_sigterm_finishes_every_call_of_grpc_that_was_taken(tmp_path: Path
         await send(broker.address, deployment(tmp_path, make_bundle(tmp_path)))
         async with running_inference(tmp_path, broker.address, DRIFTLINE_GRPC_PORT=str(port)) as service:
             calls = Calls(service, port)
-            for _ in range(10 if FULL else 2):
+            for _ in range(10 if FULL else 1):
                 calls.ended = False
                 tasks = [asyncio.create_task(calls.client()) for _ in range(8)]
                 await asyncio.sleep(1)
@@ -109,7 +109,7 @@ async def test_sigterm_finishes_every_call_of_grpc_that_was_taken(tmp_path: Path
                 await asyncio.gather(*tasks)
                 assert code == 0, service.said()
                 await service.start()
-            stopped = 10 if FULL else 2
+            stopped = 10 if FULL else 1
             print(
                 f"SIGTERM x {stopped}, gRPC: {calls.answered} answered, {calls.early} not taken, {calls.failed} failed"
             )

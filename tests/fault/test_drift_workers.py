@@ -12,7 +12,7 @@ from tests.fault.steady import FULL
 
 @pytest.mark.parametrize("count", [1, 2] if FULL else [2])
 async def test_killed_again_and_again_at_200_messages_a_second(tmp_path: Path, count: int) -> None:
-    kills = 20 if FULL else 3
+    kills = 20 if FULL else 2
     async with stage(tmp_path, shuffle=8) as there:
         workers = [there.worker(f"worker-{number}") for number in range(count)]
         try:

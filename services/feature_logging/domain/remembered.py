@@ -1,5 +1,6 @@
 """What is remembered of the log, within bounds: labels, which may wait for predictions, and when ids were predicted."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
@@ -22,14 +23,20 @@ class _Held:
         self.count -= len(labels)
         return labels
 
-    def take_oldest(self) -> list[Label]:
-        return self.take(next(iter(self.rows)))
+    def take_oldest(self, count: int) -> list[Label]:
+        """At least so many, since a row's go together."""
+        taken: list[Label] = []
+        # Asked once for all keys: a dict whose first ones have gone is slow to say which is first.
+        for key in list(islice(self.rows, max(0, count))):
+            if len(taken) < count:
+                taken += self.take(key)
+        return taken
 
 
 class RememberedLabels:
     """At most `bound` labels: those that wait for a prediction, and others that met one, for a row may be answered by a
-    shadow, too. Where there are more, `forget_oldest` lets the oldest that met go first, and then the oldest that wait,
-    which are counted.
+    shadow, too. Where there are more, `forget_oldest` lets the oldest that met go until they are a quarter of the
+    bound, and then the oldest that wait, which are counted.
     """
 
     def __init__(self, bound: int) -> None:
@@ -85,39 +92,47 @@ class RememberedLabels:
 
     def forget_oldest(self) -> None:
         """Let go of what is beyond the bound."""
-        while self._waiting.count + self._met.count > self._bound:
-            if self._met.rows:
-                oldest = self._met.take_oldest()
-                self._predicted.pop(oldest[0].key, None)
-            else:
-                self._forgotten += len(self._waiting.take_oldest())
+        for label in self._met.take_oldest(min(self._excess(), self._met.count - self._bound // 4)):
+            self._predicted.pop(label.key, None)
+        self._forgotten += len(self._waiting.take_oldest(self._excess()))
+
+    def _excess(self) -> int:
+        return self._waiting.count + self._met.count - self._bound
 
 
 class RecentTimes:
-    """Of at most `bound` request ids when they were predicted, in microseconds since 1970; the oldest go."""
+    """At most `bound` times at which request ids were predicted, in microseconds since 1970. Rows of one id may be of
+    several times, and each of these counts; the oldest ids go.
+    """
 
     def __init__(self, bound: int) -> None:
         self._forgotten = 0
         self._bound = bound
-        self._times: dict[bytes, int] = {}
+        self._count = 0
+        self._times: dict[bytes, list[int]] = {}
 
     def __len__(self) -> int:
-        return len(self._times)
+        return self._count
 
     def forgotten(self) -> int:
         """How many had to go since the last call."""
         count, self._forgotten = self._forgotten, 0
         return count
 
-    def get(self, request_id: bytes) -> int | None:
-        """When it was predicted; None if that is not known."""
-        return self._times.get(request_id)
+    def of(self, request_id: bytes) -> Sequence[int]:
+        """When its rows were predicted, ascending; empty if that is not known."""
+        return self._times.get(request_id, ())
 
     def add(self, ids: Sequence[bytes], times: Sequence[int]) -> None:
-        """Remember the first time of each."""
+        """Remember when each was predicted."""
         for request_id, time in zip(ids, times, strict=True):
-            self._times.setdefault(request_id, time)
-        excess = max(0, len(self._times) - self._bound)
-        for request_id in list(islice(self._times, excess)):
-            del self._times[request_id]
-        self._forgotten += excess
+            known = self._times.setdefault(request_id, [])
+            place = bisect_left(known, time)
+            if known[place : place + 1] != [time]:
+                known.insert(place, time)
+                self._count += 1
+        for request_id in list(islice(self._times, max(0, self._count - self._bound))):
+            if self._count > self._bound:
+                gone = len(self._times.pop(request_id))
+                self._count -= gone
+                self._forgotten += gone

@@ -1,5 +1,6 @@
 """Rows of a table by their ids, without reading more of it than may hold them."""
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,10 +64,8 @@ def rows_of(table: pa.Table) -> list[dict[str, Any]]:
 def _within(rows: pa.Table, wanted: Wanted) -> pa.Table:
     """Those in their own spans: which others lie in the same groups is chance."""
     ids, times = rows.column("request_id").to_pylist(), rows.column("event_time").cast(pa.int64()).to_pylist()
-    kept = [
-        any(span.first <= time <= span.last for span in wanted[request_id])
-        for request_id, time in zip(ids, times, strict=True)
-    ]
+    own = {request_id: _Spans(iter(wanted[request_id])) for request_id in set(ids)}
+    kept = [own[request_id].hold(time) for request_id, time in zip(ids, times, strict=True)]
     return rows.filter(pa.array(kept, pa.bool_()))
 
 
@@ -126,6 +125,11 @@ class _Spans:
             else:
                 self._starts.append(span.first)
                 self._ends.append(span.last)
+
+    def hold(self, time: int) -> bool:
+        """Does a time lie in one?"""
+        after = bisect_right(self._starts, time)
+        return after > 0 and time <= self._ends[after - 1]
 
     def overlap(self, first: Int64, last: Int64) -> NDArray[np.bool_]:
         """Which of the ranges, both ends included, overlap a span."""

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from shared.storage import open_parquet
 
 # Not a row that was forgotten.
 KNOWN = ds.field("request_id").is_valid()
+# So many times as many rows as are wanted are looked through for them.
+SEARCHED = 10
 
 
 class Reader:
@@ -49,13 +51,24 @@ class Reader:
 
 
 class Follower:
-    """Rows of one topic as they come into a table; at most about `bound` of those that come at once, the newest."""
+    """Rows of one topic as they come into a table; at most about `bound` of those that come at once, the newest. With
+    `chosen`, which takes rows in these columns and returns some of them, it is about `bound` of those that it returns,
+    of the newest rows, SEARCHED times as many.
+    """
 
-    def __init__(self, reader: Reader, topic: str, columns: list[str], bound: int) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        topic: str,
+        columns: list[str],
+        bound: int,
+        chosen: Callable[[pa.Table], pa.Table] = lambda rows: rows,
+    ) -> None:
         self._reader = reader
         self._topic = topic
         self._columns = columns
         self._bound = bound
+        self._chosen = chosen
         self._seen: dict[int, int] = {}
         self._version: int | None = None
 
@@ -71,7 +84,7 @@ class Follower:
         paths = [file["path"] for file in _newest_first(delta) if any(_may_hold(file, *each) for each in moved.items())]
         columns = [*dict.fromkeys([*self._columns, "log_time", "source_partition", "source_offset"])]
         try:
-            parts = _read(self._reader.path, paths, columns, self._bound, _within(moved))
+            parts = _newest(_each(self._reader.path, paths, columns, _within(moved)), self._bound, self._chosen)
         except Moved:
             return self.news()
         self._version = version
@@ -105,7 +118,7 @@ class NewFiles:
         paths = [file["path"] for file in _newest_first(delta)]
         try:
             new = [path for path in paths if path not in self._known]
-            parts = _read(self._reader.path, new, self._columns, self._bound, KNOWN)
+            parts = _newest(_each(self._reader.path, new, self._columns, KNOWN), self._bound)
         except Moved:
             return self.news()
         self._version, self._known = delta.version(), frozenset(paths)
@@ -118,13 +131,24 @@ def _newest_first(delta: DeltaTable) -> list[dict[str, Any]]:
     return files
 
 
-def _read(table: Path, paths: list[str], columns: list[str], most: int, chosen: ds.Expression) -> list[pa.Table]:
-    """The chosen rows of each file until there are enough."""
-    parts: list[pa.Table] = []
+def _each(table: Path, paths: list[str], columns: list[str], rows: ds.Expression) -> Iterator[pa.Table]:
+    """The rows of each file, which is read when they are asked for."""
     for path in paths:
-        if sum(map(len, parts)) < most:
-            with passing_over(table, path):
-                parts.append(open_parquet(table / path).read(columns=columns).filter(chosen))
+        with passing_over(table, path):
+            yield open_parquet(table / path).read(columns=columns).filter(rows)
+
+
+def _newest(
+    files: Iterator[pa.Table], most: int, chosen: Callable[[pa.Table], pa.Table] = lambda rows: rows
+) -> list[pa.Table]:
+    """The chosen rows of each file until there are enough, or enough were looked through."""
+    parts: list[pa.Table] = []
+    searched = 0
+    for rows in files:
+        parts.append(chosen(rows))
+        searched += len(rows)
+        if sum(map(len, parts)) >= most or searched >= SEARCHED * most:
+            break
     return parts
 
 

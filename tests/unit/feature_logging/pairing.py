@@ -45,17 +45,17 @@ def uuid7(number: int, time: datetime = START) -> str:
     return str(uuid.UUID(int=milliseconds << 80 | 7 << 76 | 2 << 62 | number))
 
 
-def predicted(offset: int, *ids: str, minutes: float = 0, partition: int = 0, **other: Any) -> InMessage:
-    """A message of predictions, one row each; the same id again is the request's next row."""
+def predicted(offset: int, *ids: str, minutes: float | list[float] = 0, partition: int = 0, **other: Any) -> InMessage:
+    """A message of predictions, one row each, minutes after START; the same id again is the request's next row."""
     meta = {name: other.pop(name) for name in ("role", "digest") if name in other}
     count = len(ids)
-    time = np.datetime64(at(minutes).replace(tzinfo=None), "us")
+    times = [at(each).replace(tzinfo=None) for each in np.broadcast_to(minutes, count).tolist()]
     NAMES.update((request_key(MODEL, name), name) for name in ids)
     rows = replace(
         batch(count, **meta),
         request_id=[request_key(MODEL, name) for name in ids],
         row=np.array([ids[:place].count(name) for place, name in enumerate(ids)], np.int32),
-        event_time=np.full(count, time),
+        event_time=np.array(times, "datetime64[us]"),
         scores=other.pop("scores", np.full((count, 1), 0.25, np.float32)),
         **other,
     )

@@ -25,6 +25,7 @@ from shared.kafka.admin import PREDICTIONS as PREDICTIONS_TOPIC
 # since two versions may have answered a row.
 BACK = 4
 _MET = pa.schema([OUTCOMES.field(name) for name in (*MET, "event_time")])
+_TIMES = ["request_id", "event_time", "repeat"]
 _READ = pa.schema([PREDICTIONS.field(name) for name in (*PREDICTED, "repeat")])
 
 
@@ -77,8 +78,10 @@ class Matcher:
             kind == "business": Follower(Reader(table_path(tables, model, kind)), LABELS, LABEL_COLUMNS, back)
             for kind in ("labels", "business")
         }
-        times = ["request_id", "event_time"]
-        self._times = Follower(self._predictions, PREDICTIONS_TOPIC, times, bounds.times)
+        self._times = Follower(self._predictions, PREDICTIONS_TOPIC, _TIMES, bounds.times, _untold)
+        self._times_bound = bounds.times
+        self._rows_since = 0  # the times were read
+        self._untold_since = False
         self._met = NewFiles(self._pairs, _MET.names, 2 * back)
 
     def matched(self, apps: Iterable[str]) -> dict[str, int]:
@@ -97,6 +100,7 @@ class Matcher:
         least one finds the other.
         """
         self._follow()
+        self._keep_times([batch for _, batch in arrived.predictions])
         came = [(origin, label) for origin, labels in arrived.labels for label in labels]
         answers = self._answers([label for _, label in came])
         found = [
@@ -149,16 +153,26 @@ class Matcher:
 
     def _recent(self, labels: list[Label]) -> Wanted:
         self._learn_times()
-        known = {label.request_id: self.recent.get(label.request_id) for label in labels}
-        return {request_id: [near(time)] for request_id, time in known.items() if time is not None}
+        ids = {label.request_id for label in labels}
+        return {request_id: [near(time) for time in self.recent.of(request_id)] for request_id in ids}
+
+    def _keep_times(self, batches: list[PredictionBatch]) -> None:
+        """Learn the times before more rows come than are looked through for them; where ids tell their own, never."""
+        self._rows_since += sum(map(len, batches))
+        if batches and not self._untold_since:
+            ids = [request_id for batch in batches for request_id in batch.request_id]
+            times = np.concatenate([batch.event_time.astype(np.int64) for batch in batches])
+            self._untold_since = bool(untold(ids, times).any())
+        if self._untold_since and self._rows_since >= self._times_bound:
+            self._learn_times()
 
     def _learn_times(self) -> None:
+        self._rows_since, self._untold_since = 0, False
         news = self._times.news()
         if news is not None:
-            ids, times = news.column(0).to_pylist(), news.column(1).cast(pa.int64()).to_numpy()
-            own = untold(ids, times)
-            chosen = np.flatnonzero(own).tolist()
-            self.recent.add([ids[place] for place in chosen], times[own].tolist())
+            self.recent.add(
+                news.column("request_id").to_pylist(), news.column("event_time").cast(pa.int64()).to_pylist()
+            )
 
     def _waited_for(self, origin: Origin, batch: PredictionBatch) -> Iterator[Meeting]:
         # By the row, not by a set made of all that is remembered: messages are many and mostly small.
@@ -169,6 +183,13 @@ class Matcher:
             for prediction in answers:
                 for label in self.remembered.of((prediction["request_id"], prediction["row"])):
                     yield Meeting(origin, label, prediction)
+
+
+def _untold(rows: pa.Table) -> pa.Table:
+    """Of rows of `predictions` those that may make pairs and don't lie on the day that their id tells."""
+    rows = rows.filter(pc.call_function("invert", [rows.column("repeat")]))
+    ids, times = rows.column("request_id").to_pylist(), rows.column("event_time").cast(pa.int64()).to_numpy()
+    return rows.filter(pa.array(untold(ids, times)))
 
 
 def _found(source: Source, wanted: Wanted) -> dict[RowKey, list[Row]]:

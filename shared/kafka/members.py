@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
+from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -60,10 +61,10 @@ async def read_by_nobody(bootstrap: str, group: str, places: Collection[TopicPar
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, client_id=group)
     await admin.start()
     try:
-        (answer,) = await admin.describe_consumer_groups([group])
+        answers: list[Any] = await admin.describe_consumer_groups([group])
     finally:
         await admin.close()
-    ((_, _, state, _, _, members, *_),) = answer.groups
+    ((_, _, state, _, _, members, *_),) = answers[0].groups
     if state != _STABLE:
         return set()
     held = [

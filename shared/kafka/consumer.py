@@ -120,7 +120,8 @@ class ConsumeLoop:
             await self._whole(self._join_anew())
         wait = min(0.2, self.config.policy.every_seconds)
         try:
-            records = await self._reader.read(int(wait * 1000), await self._hooks.turn())
+            only = await self._hooks.turn()
+            records = await self._reader.read(int(wait * 1000), only)
         except KafkaError as error:
             if not error.retriable:
                 raise
@@ -131,21 +132,22 @@ class ConsumeLoop:
         await self._settled.wait()
         if self._failure is not None:
             raise self._failure
-        await self._whole(self._handle_all(records, generation))
+        # What waits for its turn, here or with another worker, waits for the commit.
+        await self._whole(self._handle_all(records, generation, promptly=only is not None and not records))
 
     async def _whole(self, work: Coroutine[Any, Any, None]) -> None:
         # A task of its own, so that a cancelled loop can finish what a thread may be in the midst of writing.
         self._work = asyncio.create_task(work)
         await asyncio.shield(self._work)
 
-    async def _handle_all(self, records: Records, generation: int) -> None:
+    async def _handle_all(self, records: Records, generation: int, *, promptly: bool) -> None:
         async with self._busy:
             for partition, batch in records.items():
                 for record in batch:
                     if self._stopping or generation != self._generation:
                         return  # not committed, so they are read again, by whoever has the partition then
                     await self._handle(partition, from_record(record))
-            if self._due():
+            if promptly or self._due():
                 await self._commit_or_later()
 
     async def _handle(self, partition: TopicPartition, message: InMessage) -> None:
@@ -189,11 +191,11 @@ class ConsumeLoop:
             # Another member has the partitions now and reads these messages again: a repeat, not a loss.
             log.warning("offsets not committed", error=_told(error))
         self._forget()
+        self._committed_at = time.monotonic()
 
     def _forget(self) -> None:
         self._offsets.clear()
         self._handled = 0
-        self._committed_at = time.monotonic()
 
     async def _send(self) -> None:
         """Send until it is acknowledged: a broker that is away for a while must not end the service."""

@@ -23,6 +23,9 @@ from tests.integration.inference_service import (
 from tests.integration.kafka_helpers import free_port
 from tests.unit.inference.grpc_protocol.caller import small_request
 
+# And whether each request has a connection of its own.
+MODES = [("fast", True), ("fast", False), ("durable", False), ("durable", True)]
+
 
 async def logged(kafka: str, rows: int) -> set[bytes]:
     batches = await read_predictions(kafka, rows)
@@ -75,8 +78,7 @@ async def test_in_mode_fast_kill_9_loses_at_most_what_was_gathered(tmp_path: Pat
             assert max(lost) <= load.most_within(4 * gathered)
 
 
-@pytest.mark.parametrize("reconnects", [False, True], ids=["kept", "anew"])
-@pytest.mark.parametrize("mode", ["fast", "durable"])
+@pytest.mark.parametrize(("mode", "reconnects"), MODES if FULL else MODES[::2])
 async def test_sigterm_fails_no_request(tmp_path: Path, mode: str, reconnects: bool) -> None:
     async with running_broker(tmp_path) as broker:
         await send(broker.address, deployment(tmp_path, make_bundle(tmp_path)))

@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 
 import pytest
+from aiokafka import TopicPartition
 from aiokafka.errors import (
     CommitFailedError,
     IllegalStateError,
@@ -43,12 +44,26 @@ async def test_what_flush_gives_is_sent_before_the_commit(monkeypatch: pytest.Mo
     assert bench.said[1:4] == ["flush", ("send", [b"of 0", b"flushed"]), ("commit", {ZERO: 1})]
 
 
-async def test_offsets_wait_for_the_policy_and_for_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench(monkeypatch, {ZERO: [record(0)]}, {ZERO: [record(1)]})
+async def test_the_first_offsets_are_committed_at_once_others_wait_for_the_policy_and_for_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = Bench(monkeypatch, {ZERO: [record(0)]}, {ZERO: [record(1)]}, {ZERO: [record(2)]})
     async with running(bench.loop(AT_THE_END)):
-        await bench.until(lambda: ("handle", 0, 1) in bench.said)
-        assert bench.commits() == []
-    assert bench.commits() == [{ZERO: 2}]
+        await bench.until(lambda: ("handle", 0, 2) in bench.said)
+        assert bench.commits() == [{ZERO: 1}]
+    assert bench.commits() == [{ZERO: 1}, {ZERO: 3}]
+
+
+async def test_what_others_wait_for_is_committed_as_soon_as_no_more_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = Bench(monkeypatch, {ZERO: [record(0)]}, {ZERO: [record(1)]})
+
+    async def turn() -> list[TopicPartition] | None:
+        return [ZERO] if ("handle", 0, 1) in bench.said else None
+
+    async with running(bench.loop(AT_THE_END, turn=turn)):
+        await bench.until(lambda: bench.commits() == [{ZERO: 1}, {ZERO: 2}])
 
 
 async def test_seconds_alone_bring_a_commit_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -116,12 +116,11 @@ def _loop(settings: Settings, producer: Producer, intake: Intake, health: Health
     async def assigned() -> None:
         standing = loop.standing
         places = standing.assigned
-        earliest, committed, ends = [
-            _by_source(await _once_reached(partial(ask, places)))
-            for ask in (standing.earliest, standing.committed, standing.ends)
-        ]
+        earliest = _by_source(await _once_reached(partial(standing.earliest, places)))
+        committed = _by_source(await _once_reached(partial(standing.committed, places)))
         held = await intake.assigned(earliest, committed)
-        check_offsets(held, ends)
+        # Asked last: who had a partition before may have written until now.
+        check_offsets(held, _by_source(await _once_reached(partial(standing.ends, places))))
         await _once_reached(partial(standing.read_from, {TopicPartition(*source): at for source, at in held.items()}))
         turns.begin()
         health.ready()

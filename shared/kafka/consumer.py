@@ -3,22 +3,23 @@
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
+from contextlib import suppress
 from typing import Any
 
 from aiokafka import TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, KafkaTimeoutError
 from prometheus_client import Counter
 from structlog import get_logger
 
 from shared.errors import Unreadable
 from shared.kafka.dead_letters import dead_letter
-from shared.kafka.group import PROMPTLY, CommitPolicy, ConsumerConfig, Listener, group_consumer
+from shared.kafka.group import PROMPTLY, RETRY_SECONDS, CommitPolicy, ConsumerConfig, Member, told
 from shared.kafka.hooks import NO_HOOKS, Handler, Hooks
 from shared.kafka.members import Unread
 from shared.kafka.message import InMessage, OutMessage
 from shared.kafka.producer import HOPELESS, Producer
-from shared.kafka.reading import Reader, Records, from_record
+from shared.kafka.reading import Records, from_record
 from shared.kafka.standing import Standing
 
 __all__ = ["PROMPTLY", "CommitPolicy", "ConsumeLoop", "ConsumerConfig", "Hooks"]
@@ -26,9 +27,9 @@ __all__ = ["PROMPTLY", "CommitPolicy", "ConsumeLoop", "ConsumerConfig", "Hooks"]
 log = get_logger()
 MESSAGES = Counter("driftline_messages_total", "Messages read, by outcome", ["topic", "outcome"])
 
-RETRY_SECONDS = 1.0
+# Not retriable by aiokafka's word, for it has retried; and what a rebalance brings about.
+PASSING = (KafkaTimeoutError, IllegalStateError)
 _PATIENCE = 8.0  # seconds that the last commit may take: a process has 10 between SIGTERM and SIGKILL
-_PARTING = 2.0  # and that leaving the group may
 
 
 class ConsumeLoop:
@@ -50,7 +51,6 @@ class ConsumeLoop:
         self._offsets: dict[TopicPartition, int] = {}
         self._handled = 0
         self._committed_at = -math.inf  # the first commit comes at once: then it is known that all of the way is open
-        self._consumer: Any = None
         self._unread = Unread()
         self._busy = asyncio.Lock()  # held while messages are handled and committed
         self._generation = 0  # of the assignment
@@ -66,9 +66,10 @@ class ConsumeLoop:
             KafkaError: the broker refuses; one that is away is waited for.
             Exception: what the handler, `flush` or `on_assigned` raised.
         """
+        self._member = Member(self.config, self.revoked, self.assigned)
         try:
-            await self._start()
-            async with self._unread.looked_for(self.config, self.standing.all):
+            await self._member.start()
+            async with self._unread.looked_for(self.config, self._member.standing.all):
                 while True:
                     await self._poll()
         except asyncio.CancelledError:
@@ -79,61 +80,48 @@ class ConsumeLoop:
             if self._work is not None:
                 self._work.cancel()
                 await asyncio.gather(self._work, return_exceptions=True)
-            await self._leave()
+            await self._member.leave()
 
-    async def _start(self) -> None:
-        while True:
-            self._consumer = group_consumer(self.config)
-            self._reader = Reader(self._consumer)
-            self.standing = Standing(self._consumer, self.config.topics)
-            self._subscribe()
-            try:
-                await self._consumer.start()
-            except KafkaError as error:
-                if not error.retriable:
-                    raise
-                log.warning("can't consume yet, trying again", topics=self.config.topics, error=_told(error))
-                await self._leave()
-                await asyncio.sleep(RETRY_SECONDS)
-            else:
-                return
-
-    def _subscribe(self) -> None:
-        self._consumer.subscribe(list(self.config.topics), listener=Listener(self.revoked, self.assigned))
+    @property
+    def standing(self) -> Standing:
+        """Where the partitions stand, once it runs."""
+        return self._member.standing
 
     async def _join_anew(self) -> None:
         async with self._busy:
             await self._commit_or_later()
+        self._settled.clear()
         self._unread.found = False
-        self._subscribe()
-
-    async def _leave(self) -> None:
-        if self._consumer is not None:
-            try:
-                async with asyncio.timeout(_PARTING):
-                    await self._consumer.stop()
-            except (KafkaError, TimeoutError) as error:
-                log.warning("left the group without a word", error=_told(error))
+        self._member.subscribe()
 
     async def _poll(self) -> None:
-        if self._unread.found:
-            await self._whole(self._join_anew())
         wait = min(0.2, self.config.policy.every_seconds)
+        if self._unread.found and self._settled.is_set():
+            await self._whole(self._join_anew())
         try:
-            only = await self._hooks.turn()
-            records = await self._reader.read(int(wait * 1000), only)
+            only = await self._turn(wait)
+            records = await self._member.reader.read(int(wait * 1000), only)
         except KafkaError as error:
-            if not error.retriable:
+            if not (error.retriable or isinstance(error, PASSING)):
                 raise
-            log.warning("can't read, trying again", error=_told(error))
+            log.warning("can't read, trying again", error=told(error))
             await asyncio.sleep(RETRY_SECONDS)
             return
-        generation = self._generation  # no pause since the records were taken: it is theirs
-        await self._settled.wait()
         if self._failure is not None:
             raise self._failure
+        if not self._settled.is_set():
+            self._member.give_back(records)
+            return
         # What waits for its turn, here or with another worker, waits for the commit.
-        await self._whole(self._handle_all(records, generation, promptly=only is not None and not records))
+        promptly = only is not None and not records
+        await self._whole(self._handle_all(records, self._generation, promptly=promptly))
+
+    async def _turn(self, wait: float) -> Collection[TopicPartition] | None:
+        if not self._settled.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._settled.wait(), wait)
+        # Where it is not settled yet nothing is read, but what befell the group is heard.
+        return await self._hooks.turn() if self._settled.is_set() else ()
 
     async def _whole(self, work: Coroutine[Any, Any, None]) -> None:
         # A task of its own, so that a cancelled loop can finish what a thread may be in the midst of writing.
@@ -177,7 +165,7 @@ class ConsumeLoop:
         except HOPELESS:
             raise
         except KafkaError as error:  # what was sent is sent; the offsets go with the next commit
-            log.warning("commit failed, trying again", error=_told(error))
+            log.warning("commit failed, trying again", error=told(error))
             self._committed_at = time.monotonic()
 
     async def _commit(self) -> None:
@@ -186,10 +174,10 @@ class ConsumeLoop:
         self._outgoing += await self._hooks.flush()
         await self._send()
         try:
-            await self._consumer.commit(dict(self._offsets))
+            await self._member.consumer.commit(dict(self._offsets))
         except (CommitFailedError, IllegalStateError) as error:
             # Another member has the partitions now and reads these messages again: a repeat, not a loss.
-            log.warning("offsets not committed", error=_told(error))
+            log.warning("offsets not committed", error=told(error))
         self._forget()
         self._committed_at = time.monotonic()
 
@@ -206,7 +194,7 @@ class ConsumeLoop:
             except HOPELESS:
                 raise
             except KafkaError as error:
-                log.warning("send failed, trying again", error=_told(error))
+                log.warning("send failed, trying again", error=told(error))
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _finish(self) -> None:
@@ -218,7 +206,7 @@ class ConsumeLoop:
                 async with self._busy:
                     await self._commit()
         except (KafkaError, TimeoutError) as error:
-            log.warning("last commit failed; the messages are read again at the next start", error=_told(error))
+            log.warning("last commit failed; the messages are read again at the next start", error=told(error))
 
     async def revoked(self) -> None:
         """Partitions go to another member: commit what was handled first."""
@@ -231,6 +219,7 @@ class ConsumeLoop:
 
     async def assigned(self) -> None:
         """Partitions came, to be read from what is committed."""
+        self._unread.found = False
         await self._or_fail(self._hooks.on_assigned)
         self._settled.set()
         if self._failure is None:
@@ -241,7 +230,3 @@ class ConsumeLoop:
             await work()
         except Exception as error:  # noqa: BLE001  # aiokafka, whose task this is, would only log it
             self._failure = error
-
-
-def _told(error: BaseException) -> str:
-    return str(error) or type(error).__name__

@@ -8,7 +8,6 @@ from typing import Any
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
-from aiokafka.errors import KafkaError
 from structlog import get_logger
 
 from shared.kafka.group import ConsumerConfig
@@ -44,7 +43,7 @@ class Unread:
             await asyncio.sleep(LOOK_SECONDS)
             try:
                 unread = await read_by_nobody(config.bootstrap, config.group, places())
-            except KafkaError as error:
+            except Exception as error:  # noqa: BLE001  # whatever it is, it is looked again
                 log.warning("can't see who reads what", error=str(error) or type(error).__name__)
                 continue
             if unread:
@@ -59,8 +58,8 @@ async def read_by_nobody(bootstrap: str, group: str, places: Collection[TopicPar
         KafkaError: the broker does not answer, or refuses.
     """
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, client_id=group)
-    await admin.start()
     try:
+        await admin.start()
         answers: list[Any] = await admin.describe_consumer_groups([group])
     finally:
         await admin.close()

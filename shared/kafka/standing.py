@@ -44,6 +44,15 @@ class Standing:
         """The next offset of the group, whichever member reads; 0 if it has read none."""
         return {place: await self._consumer.committed(place) or 0 for place in places}
 
+    async def read(self, places: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """The next offset to be read of each, by this consumer or by others of its group; not below the oldest."""
+        own, oldest = self._consumer.assignment(), await self.earliest(places)
+        others = await self.committed([place for place in places if place not in own])
+        return {
+            place: max(oldest[place], others[place] if place in others else await self._consumer.position(place))
+            for place in places
+        }
+
     async def read_from(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Of these assigned partitions, read those again that were committed further than told."""
         for place, committed in (await self.committed(offsets)).items():

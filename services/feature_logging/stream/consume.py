@@ -30,6 +30,7 @@ from shared.storage import check_exclusive
 log = get_logger()
 T = TypeVar("T")
 TOPICS = (PREDICTIONS, LABELS)
+_PATIENCE = 60.0  # seconds that labels wait for predictions that nobody reads
 _PARTING = 1.5  # seconds that the last links may take
 _BROKEN = "tables are damaged; mending them, then reading again"
 _OVERTAKEN = "another worker has written for our partitions; reading again from there"
@@ -111,7 +112,8 @@ def check_cluster(tables: Path, cluster: str) -> None:
 
 
 def _loop(settings: Settings, producer: Producer, intake: Intake, health: Health) -> ConsumeLoop:
-    turns = Turns(lambda: intake.labels, settings.recent_labels // 4)
+    patience = _PATIENCE + settings.commit_seconds  # by when each worker that lives has committed what it read
+    turns = Turns(lambda: intake.labels, max(1, settings.recent_labels // 4), patience)
 
     async def assigned() -> None:
         standing = loop.standing

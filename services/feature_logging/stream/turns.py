@@ -16,17 +16,19 @@ from shared.kafka.standing import Standing
 log = get_logger()
 Offsets = Mapping[TopicPartition, int]
 _ASK_SECONDS = 0.5
-_PATIENCE = 60.0  # seconds without progress, after which labels are read though predictions are not
 
 
 class Turns:
     """Says which partitions to read. `taken` counts the labels that were taken; after `most` of them, and after each
-    new assignment, predictions are read alone until their turn is over.
+    new assignment, predictions are read alone until their turn is over, or for `patience` seconds make no progress.
     """
 
-    def __init__(self, taken: Callable[[], int], most: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, taken: Callable[[], int], most: int, patience: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._taken = taken
         self._most = most
+        self._patience = patience
         self._clock = clock
         self._counted = 0
         self.begin()
@@ -34,7 +36,7 @@ class Turns:
     def begin(self) -> None:
         """It is the turn of predictions, up to where Kafka has them now."""
         self._ends: Offsets = {}
-        self._read: Offsets = {}
+        self._short: Offsets = {}
         self._alone = True
         self._asked = self._moved = self._clock()
 
@@ -52,11 +54,11 @@ class Turns:
             return False
         if not self._ends:  # none, too, before it is known which partitions there are
             self._ends = await standing.ends([place for place in standing.all() if place.topic == PREDICTIONS])
-        read, earliest = await standing.committed(self._ends), await standing.earliest(self._ends)
-        if read != self._read:
-            self._read, self._moved = read, now
+        short = {place: at for place, at in (await standing.read(self._ends)).items() if at < self._ends[place]}
+        if short != self._short:
+            self._short, self._moved = short, now
         self._asked = now
-        if now - self._moved > _PATIENCE:
-            log.warning("predictions are not read; labels are, and may wait for them")
+        if now - self._moved > self._patience:
+            log.warning("predictions are not read; labels are, and may wait for them", unread=sorted(short))
             return True
-        return bool(self._ends) and all(max(read[place], earliest[place]) >= end for place, end in self._ends.items())
+        return bool(self._ends) and not short

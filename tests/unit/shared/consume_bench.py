@@ -22,7 +22,7 @@ class Bench:
         self.said: list[Any] = []
         self.consumer = FakeConsumer(self.said, *coming)
         self.producer = FakeProducer(self.said)
-        monkeypatch.setattr("shared.kafka.consumer.group_consumer", lambda _: self.consumer)
+        monkeypatch.setattr("shared.kafka.group.group_consumer", lambda _: self.consumer)
 
     def loop(self, policy: CommitPolicy = EVERY_MESSAGE, handler: Any = None, **hooks: Any) -> ConsumeLoop:
         config = ConsumerConfig("nowhere:1", "group", ("t",), "service", policy)

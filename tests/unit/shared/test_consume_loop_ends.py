@@ -7,10 +7,13 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
+from aiokafka import TopicPartition
 from aiokafka.errors import (
     GroupAuthorizationFailedError,
+    IllegalStateError,
     KafkaConnectionError,
     KafkaError,
+    KafkaTimeoutError,
     NodeNotReadyError,
 )
 
@@ -165,7 +168,7 @@ async def refuses_once(bench: Bench, error: Exception) -> Callable[[], Awaitable
 
 async def test_a_broker_that_is_not_there_yet_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench(monkeypatch, {ZERO: [record(0)]})
-    monkeypatch.setattr("shared.kafka.consumer.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("shared.kafka.group.RETRY_SECONDS", 0.01)
     bench.consumer.start = await refuses_once(bench, KafkaConnectionError("away"))  # type: ignore[method-assign,assignment]
     async with running(bench.loop()):
         await bench.until(lambda: bool(bench.commits()))
@@ -191,3 +194,40 @@ async def test_an_error_that_stays_ends_the_loop(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(GroupAuthorizationFailedError):
         await bench.loop().run()
     assert bench.said == ["stop"]
+
+
+async def test_what_is_taken_before_on_assigned_is_done_is_read_again_where_it_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """aiokafka fetches from the committed offset on as soon as partitions are assigned."""
+    bench = Bench(monkeypatch)
+    sought: list[tuple[TopicPartition, int]] = []
+    monkeypatch.setattr(bench.consumer, "seek", lambda *where: sought.append(where), raising=False)
+
+    async def turn() -> None:
+        if not sought:  # a rebalance comes while records are waited for, and brings some
+            await loop.revoked()
+            bench.consumer.coming.append({ZERO: [record(7), record(8)]})
+
+    loop = bench.loop(turn=turn)
+    async with running(loop):
+        await bench.until(lambda: bool(sought))
+        assert [entry for entry in bench.said if entry[0] == "handle"] == []
+        bench.consumer.coming.append({ZERO: [record(5)]})
+        await loop.assigned()
+        await bench.until(lambda: ("handle", 0, 5) in bench.said)
+    assert sought == [(ZERO, 7)]
+    assert [entry for entry in bench.said if entry[0] == "handle"] == [("handle", 0, 5)]
+
+
+async def test_a_broker_that_long_does_not_answer_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(monkeypatch, {ZERO: [record(0)]})
+    monkeypatch.setattr("shared.kafka.consumer.RETRY_SECONDS", 0.01)
+    failing: list[KafkaError] = [KafkaTimeoutError(), IllegalStateError("not assigned")]
+
+    async def turn() -> None:
+        if failing:
+            raise failing.pop()
+
+    async with running(bench.loop(turn=turn)):
+        await bench.until(lambda: ("handle", 0, 0) in bench.said)

@@ -62,14 +62,15 @@ class Load:
 
 @dataclass
 class Tally:
-    """Rows: `sent` and acknowledged by Kafka, `pairs` that they make, and of both `lost` and `duplicates`.
-    `first_commits`: seconds from a start of the process to its first Delta commit.
+    """Rows: `sent` and acknowledged by Kafka, `pairs` that they make, and of both `lost` and `duplicates`; how many of
+    those that are lost are pairs (`lost_pairs`). `first_commits`: seconds from a start of the process to its first Delta commit.
     """
 
     kills: int = 0
     sent: int = 0
     pairs: int = 0
     lost: int = 0
+    lost_pairs: int = 0
     duplicates: int = 0
     first_commits: list[float] = field(default_factory=list)
 
@@ -82,6 +83,7 @@ class Tally:
             "sent": self.sent,
             "pairs": self.pairs,
             "lost": self.lost,
+            "lost_pairs": self.lost_pairs,
             "duplicates": self.duplicates,
         }
         return counts | seconds
@@ -133,7 +135,8 @@ async def killed(state: Path, load: Load) -> Tally:
             await finish(service, kafka)
         told = await paired(kafka)
     tally.pairs = stream.pairs.total()
-    tally.lost += (stream.pairs - told).total()
+    tally.lost_pairs = (stream.pairs - told).total()
+    tally.lost += tally.lost_pairs
     tally.duplicates += (told - stream.pairs).total()
     count(stream, state, tally)
     return tally

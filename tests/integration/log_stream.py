@@ -130,7 +130,7 @@ def verify(state: Path) -> list[str]:
     """What `verify` finds broken."""
     command = (sys.executable, "-m", "services.feature_logging", "verify", "--state", str(state))
     answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert not answer.stderr
+    assert not answer.stderr, answer.stderr
     broken = [line for line in answer.stdout.splitlines() if line.startswith("BROKEN")]
     assert bool(broken) == bool(answer.returncode)
     return broken

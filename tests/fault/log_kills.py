@@ -62,8 +62,8 @@ class Load:
 
 @dataclass
 class Tally:
-    """Rows: `sent` and acknowledged by Kafka, `pairs` that they make, and of both `lost` and `duplicates`; how many of
-    those that are lost are pairs (`lost_pairs`). `first_commits`: seconds from a start of the process to its first Delta commit.
+    """Rows: `sent` and acknowledged by Kafka, `pairs` that they make, and of both `lost` and `duplicates`; of the lost,
+    `lost_pairs` are pairs. `first_commits`: seconds from a start of the process to its first Delta commit.
     """
 
     kills: int = 0

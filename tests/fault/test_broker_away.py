@@ -42,8 +42,9 @@ async def assert_all_is_logged(kafka: str, load: Steady, service: Inference) -> 
     assert await service.metric(QUEUED % "dropped") == 0
 
 
-@pytest.mark.parametrize("seconds", [30, 60] if FULL else [4])
-@pytest.mark.parametrize("queue", [32 * 2**20, 100_000] if FULL else [100_000])
+@pytest.mark.skipif(not FULL, reason="an outage of some seconds is in tests/integration/test_inference_outage.py")
+@pytest.mark.parametrize("seconds", [30, 60])
+@pytest.mark.parametrize("queue", [32 * 2**20, 100_000], ids=["queue", "spool"])
 async def test_a_broker_that_is_down_fails_no_request_and_loses_no_row(
     tmp_path: Path, seconds: float, queue: int
 ) -> None:

@@ -78,7 +78,7 @@ async def test_in_mode_fast_kill_9_loses_at_most_what_was_gathered(tmp_path: Pat
             assert max(lost) <= load.most_within(4 * gathered)
 
 
-@pytest.mark.parametrize(("mode", "reconnects"), MODES if FULL else MODES[::2])
+@pytest.mark.parametrize(("mode", "reconnects"), MODES if FULL else MODES[:1])
 async def test_sigterm_fails_no_request(tmp_path: Path, mode: str, reconnects: bool) -> None:
     async with running_broker(tmp_path) as broker:
         await send(broker.address, deployment(tmp_path, make_bundle(tmp_path)))

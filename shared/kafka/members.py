@@ -10,7 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from structlog import get_logger
 
-from shared.kafka.group import ConsumerConfig
+from shared.kafka.group import ConsumerConfig, told
 
 log = get_logger()
 LOOK_SECONDS = 20.0
@@ -44,7 +44,7 @@ class Unread:
             try:
                 unread = await read_by_nobody(config.bootstrap, config.group, places())
             except Exception as error:  # noqa: BLE001  # whatever it is, it is looked again
-                log.warning("can't see who reads what", error=str(error) or type(error).__name__)
+                log.warning("can't see who reads what", error=told(error))
                 continue
             if unread:
                 log.info("nobody reads these partitions; joining the group anew", partitions=sorted(unread))

@@ -15,6 +15,7 @@ from aiokafka.record.util import calc_crc32c
 from shared.errors import Unreadable
 from shared.kafka.admin import DEAD_LETTERS, Topic, ensure_topics
 from shared.kafka.consumer import CommitPolicy, ConsumeLoop, ConsumerConfig
+from shared.kafka.follow import follow
 from shared.kafka.message import InMessage, OutMessage
 from shared.kafka.producer import Producer
 
@@ -31,6 +32,35 @@ async def make_topic(kafka: str, partitions: int = 1) -> str:
     name = f"test-{uuid.uuid4().hex}"
     await ensure_topics(kafka, [Topic(name, (), (), "", partitions)])
     return name
+
+
+@contextlib.asynccontextmanager
+async def producing(kafka: str) -> AsyncIterator[Producer]:
+    """A producer, while the body runs."""
+    producer = Producer(kafka, "test")
+    await producer.start()
+    try:
+        yield producer
+    finally:
+        await producer.stop()
+
+
+@contextlib.asynccontextmanager
+async def following(kafka: str, *topics: str) -> AsyncIterator[tuple[list[InMessage], asyncio.Event]]:
+    """What `follow` hears while the body runs, and whether it has caught up."""
+    seen: list[InMessage] = []
+    caught_up = asyncio.Event()
+
+    async def note(message: InMessage) -> None:
+        seen.append(message)
+
+    task = asyncio.create_task(follow(kafka, topics, note, caught_up, "test"))
+    try:
+        yield seen, caught_up
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 class Worker:

@@ -1,10 +1,10 @@
-"""The consume loop, the producer and `follow` on a real Kafka."""
+"""The consume loop and the producer on a real Kafka."""
 
 import asyncio
 import contextlib
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,25 +14,23 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
 from cli.stack import running_stack
 from shared.kafka import group, members
-from shared.kafka.admin import LABELS, MOST_BYTES, Topic, ensure_topics
+from shared.kafka.admin import LABELS, MOST_BYTES, ensure_topics
 from shared.kafka.consumer import PROMPTLY, CommitPolicy
-from shared.kafka.follow import follow
-from shared.kafka.message import InMessage, OutMessage
+from shared.kafka.message import OutMessage
 from shared.kafka.producer import Producer
-from tests.integration.kafka_helpers import Worker, committed, dead_letters_of, free_port, make_topic, send_unparsable
+from tests.integration.kafka_helpers import (
+    Worker,
+    committed,
+    dead_letters_of,
+    following,
+    free_port,
+    make_topic,
+    producing,
+    send_unparsable,
+)
 from tests.integration.stack_helpers import broker_alone, until
 
 RARELY = CommitPolicy(every_seconds=600, every_messages=1_000_000)
-
-
-@contextlib.asynccontextmanager
-async def producing(kafka: str) -> AsyncIterator[Producer]:
-    producer = Producer(kafka, "test")
-    await producer.start()
-    try:
-        yield producer
-    finally:
-        await producer.stop()
 
 
 async def send_1_003_messages(kafka: str, topic: str) -> None:
@@ -168,61 +166,6 @@ async def test_the_largest_message_of_labels_is_sent_and_read(kafka: str) -> Non
     async with producing(kafka) as producer, Worker(kafka, LABELS, LABELS, PROMPTLY).running() as worker:
         await producer.send([OutMessage(LABELS, large), OutMessage(LABELS, b"next")])
         await until(lambda: b"next" in worker.values)
-
-
-@contextlib.asynccontextmanager
-async def following(kafka: str, *topics: str) -> AsyncIterator[tuple[list[InMessage], asyncio.Event]]:
-    seen: list[InMessage] = []
-    caught_up = asyncio.Event()
-
-    async def note(message: InMessage) -> None:
-        seen.append(message)
-
-    task = asyncio.create_task(follow(kafka, topics, note, caught_up, "test"))
-    try:
-        yield seen, caught_up
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-
-
-async def test_follow_catches_up_with_an_empty_topic_and_hears_what_comes_later(kafka: str) -> None:
-    topic, other = await make_topic(kafka), await make_topic(kafka, partitions=3)
-    async with following(kafka, topic, other) as (seen, caught_up), producing(kafka) as producer:
-        async with asyncio.timeout(10):
-            await caught_up.wait()
-        assert seen == []
-        await producer.send([OutMessage(topic, b"1"), OutMessage(other, b"2", b"key"), OutMessage(topic, b"3")])
-        await until(lambda: len(seen) == 3)
-    assert [message.value for message in seen if message.topic == topic] == [b"1", b"3"]
-
-
-async def test_follow_reads_everything_there_is_before_it_has_caught_up(kafka: str) -> None:
-    topic = await make_topic(kafka, partitions=3)
-    async with producing(kafka) as producer:
-        await producer.send([OutMessage(topic, b"%d" % number) for number in range(2_000)])
-    await send_unparsable(kafka, topic)
-    async with following(kafka, topic) as (seen, caught_up):
-        async with asyncio.timeout(20):
-            await caught_up.wait()
-        assert Counter(message.value for message in seen) == Counter(
-            [None, *(b"%d" % number for number in range(2_000))]
-        )
-    for partition in range(3):
-        offsets = [message.offset for message in seen if message.partition == partition]
-        assert offsets == sorted(offsets)
-
-
-async def test_follow_waits_for_a_topic_that_is_not_there_yet(kafka: str, topic_name: str) -> None:
-    async with following(kafka, topic_name) as (seen, caught_up), producing(kafka) as producer:
-        await asyncio.sleep(1)
-        assert not caught_up.is_set()
-        await ensure_topics(kafka, [Topic(topic_name, (), (), "")])
-        await producer.send([OutMessage(topic_name, b"1")])
-        await until(lambda: len(seen) == 1)
-        async with asyncio.timeout(10):
-            await caught_up.wait()
 
 
 def quiet(line: str) -> None:

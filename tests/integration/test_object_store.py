@@ -210,9 +210,8 @@ async def test_killed_and_without_its_store_for_a_while_the_service_logs_each_ro
 ) -> None:
     monkeypatch.setenv("DRIFTLINE_TABLES", str(tables))
     stream = Stream({model: make_bundle(tmp_path, model) for model in MODELS})
-    service = Service(
-        tmp_path, kafka, DRIFTLINE_INSTANCE="one", DRIFTLINE_COMMIT_SECONDS="1", DRIFTLINE_UPKEEP_SECONDS="2"
-    )
+    often = {"DRIFTLINE_UPKEEP_SECONDS": "2", "DRIFTLINE_PROVE_SECONDS": "1"}
+    service = Service(tmp_path, kafka, DRIFTLINE_INSTANCE="one", DRIFTLINE_COMMIT_SECONDS="1", **often)
     async with producing(kafka) as producer:
         async with service.running():
             await stream.send(producer, 40)

@@ -11,7 +11,7 @@ from shared.kafka.message import InMessage
 log = get_logger()
 
 Records = dict[TopicPartition, list[ConsumerRecord]]
-_MOST_RECORDS = 500  # of a partition
+MOST_RECORDS = 500
 _PAUSE = 0.05
 _CAREFUL_PASSES = 100
 _LOG_APPEND_TIME = 1
@@ -32,11 +32,13 @@ class Reader:
     failure moves no position. After it records are read one by one for a while, and what can't be parsed (that record
     and the rest of its producer's batch) is handed out empty, without key, value and headers: whoever reads it finds
     it unreadable and says so. Of topics in `whole`, which nobody can do without a record of, the error is raised.
+    A call takes at most `most` records of a partition.
     """
 
-    def __init__(self, consumer: AIOKafkaConsumer, whole: Collection[str] = ()) -> None:
+    def __init__(self, consumer: AIOKafkaConsumer, whole: Collection[str] = (), most: int = MOST_RECORDS) -> None:
         self._consumer = consumer
         self._whole = whole
+        self._most = most
         self._careful = 0  # passes left of reading one by one
 
     async def read(self, wait_ms: int, only: Collection[TopicPartition] | None = None) -> Records:
@@ -64,7 +66,7 @@ class Reader:
 
     async def _drain(self, records: Records, partitions: Collection[TopicPartition]) -> None:
         for partition in partitions:
-            found = await self._consumer.getmany(partition, timeout_ms=0, max_records=_MOST_RECORDS)
+            found = await self._consumer.getmany(partition, timeout_ms=0, max_records=self._most)
             if found:
                 records.setdefault(partition, []).extend(found[partition])
 

@@ -1,5 +1,6 @@
 """Where the partitions stand that a consumer reads, and that its group does."""
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,11 @@ class Standing:
         """Those that this consumer reads."""
         found: Collection[TopicPartition] = self._consumer.assignment()
         return found
+
+    def heard(self) -> dict[TopicPartition, float]:
+        """What the end of each of them was when it was last heard of; infinite before that."""
+        ends = {place: self._consumer.highwater(place) for place in self.assigned}
+        return {place: math.inf if end is None else end for place, end in ends.items()}
 
     def all(self) -> set[TopicPartition]:
         """Those that the topics have, as far as is known: what is new is known within half a minute."""
@@ -44,18 +50,18 @@ class Standing:
         """The next offset of the group, whichever member reads; 0 if it has read none."""
         return {place: await self._consumer.committed(place) or 0 for place in places}
 
-    async def read(self, places: Collection[TopicPartition]) -> dict[TopicPartition, int]:
-        """The next offset to be read of each, by this consumer or by others of its group; not below the oldest."""
-        own, oldest = self._consumer.assignment(), await self.earliest(places)
-        others = await self.committed([place for place in places if place not in own])
-        return {
-            place: max(oldest[place], others[place] if place in others else await self._consumer.position(place))
-            for place in places
-        }
+    async def short(self, places: Collection[TopicPartition], milliseconds: int) -> dict[TopicPartition, int]:
+        """Those of which the group has not read all that came until then, in ms since 1970, with its next offset."""
+        if not places:
+            return {}
+        later = await self._consumer.offsets_for_times(dict.fromkeys(places, milliseconds + 1))
+        ends, oldest = await self.ends(places), await self.earliest(places)
+        goals = {place: later[place].offset if later.get(place) else ends[place] for place in places}
+        next_offsets = {place: max(oldest[place], at) for place, at in (await self.committed(places)).items()}
+        return {place: at for place, at in next_offsets.items() if at < goals[place]}
 
-    async def read_from(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Of these assigned partitions, read those again that were committed further than told."""
-        for place, committed in (await self.committed(offsets)).items():
-            if committed > (offset := offsets[place]):
-                log.warning("read again", topic=place.topic, partition=place.partition, first=offset, end=committed)
-                self._consumer.seek(place, offset)
+    def read_from(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Read these assigned partitions again, from there."""
+        for place, offset in offsets.items():
+            log.warning("read again", topic=place.topic, partition=place.partition, first=offset)
+            self._consumer.seek(place, offset)

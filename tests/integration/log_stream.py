@@ -32,8 +32,9 @@ class Stream:
     pairs, by (model, request id). A message of labels is for rows of the messages of its model before and after it.
     """
 
-    def __init__(self, digests: dict[str, str]) -> None:
+    def __init__(self, digests: dict[str, str], partitions: int = 3) -> None:
         self.digests = digests
+        self._partitions = partitions
         self.sent: Sent = Counter()
         self._number = 0
         self._predicted: set[Row] = set()
@@ -63,7 +64,7 @@ class Stream:
         for _ in range(count):
             model = MODELS[self._number % 2]
             out = self.message(model)
-            told = {"partition": self._number % 3, "headers": list(out.headers)}
+            told = {"partition": self._number % self._partitions, "headers": list(out.headers)}
             sent.append((model, out, await producer.send(out.topic, out.value, **told)))
         for model, out, future in sent:
             at = await future

@@ -79,13 +79,14 @@ async def test_two_workers_that_were_frozen_beyond_their_sessions_double_nothing
     assert verify(tmp_path) == []
 
 
-async def test_of_more_labels_than_are_remembered_each_meets_its_prediction_when_there_is_much_to_read(
+async def test_of_more_than_is_remembered_each_label_meets_its_prediction_when_there_is_much_to_read(
     tmp_path: Path,
 ) -> None:
-    stream = Stream({model: make_bundle(tmp_path, model) for model in MODELS})
+    bounds = {"DRIFTLINE_RECENT_LABELS": "400", "DRIFTLINE_RECENT_IDS": "600", "DRIFTLINE_COMMIT_ROWS": "100"}
+    stream = Stream({model: make_bundle(tmp_path, model) for model in MODELS}, partitions=1)
     async with kafka_of_its_own(tmp_path) as kafka, producing(kafka) as producer:
-        await stream.send(producer, 1_500)
-        service = Service(tmp_path, kafka, DRIFTLINE_RECENT_LABELS="80")
+        await stream.send(producer, 900)
+        service = Service(tmp_path, kafka, DRIFTLINE_COMMIT_SECONDS="5", **bounds)
         async with service.running():
             await until_all_is_committed(kafka)
             assert await service.end() == 0

@@ -1,7 +1,7 @@
 """Running the consume loop, and starting it anew when another worker was quicker."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -24,6 +24,7 @@ from shared.feature_log.opened import Source, open_log
 from shared.http import Health
 from shared.kafka.admin import LABELS, PREDICTIONS, cluster_id
 from shared.kafka.consumer import CommitPolicy, ConsumeLoop, ConsumerConfig, Hooks
+from shared.kafka.message import InMessage, OutMessage
 from shared.kafka.producer import Producer
 from shared.storage import check_exclusive
 
@@ -115,6 +116,10 @@ def _loop(settings: Settings, producer: Producer, intake: Intake, health: Health
     patience = _PATIENCE + settings.commit_seconds  # by when each worker that lives has committed what it read
     turns = Turns(lambda: intake.labels, max(1, settings.recent_labels // 4), patience)
 
+    async def handle(message: InMessage) -> Sequence[OutMessage]:
+        turns.passed(message)
+        return await intake.handle(message)
+
     async def assigned() -> None:
         standing = loop.standing
         places = standing.assigned
@@ -123,15 +128,15 @@ def _loop(settings: Settings, producer: Producer, intake: Intake, health: Health
         held = await intake.assigned(earliest, committed)
         # Asked last: who had a partition before may have written until now.
         check_offsets(held, _by_source(await _once_reached(partial(standing.ends, places))))
-        await _once_reached(partial(standing.read_from, {TopicPartition(*source): at for source, at in held.items()}))
-        turns.begin()
+        standing.read_from(_by_place({source: at for source, at in held.items() if at < committed[source]}))
+        turns.begin(_by_place({source: max(at, earliest[source]) for source, at in held.items()}))
         health.ready()
 
     policy = CommitPolicy(every_seconds=settings.commit_seconds, every_messages=settings.commit_rows)
     loop = ConsumeLoop(
         ConsumerConfig(settings.kafka_bootstrap, SERVICE, TOPICS, SERVICE, policy, settings.instance),
         producer,
-        intake.handle,
+        handle,
         Hooks(intake.flush, intake.reject, assigned, turn=lambda: turns.turn(loop.standing)),
     )
     return loop
@@ -139,6 +144,10 @@ def _loop(settings: Settings, producer: Producer, intake: Intake, health: Health
 
 def _by_source(offsets: Mapping[TopicPartition, int]) -> dict[Source, int]:
     return {(place.topic, place.partition): offset for place, offset in offsets.items()}
+
+
+def _by_place(offsets: Mapping[Source, int]) -> dict[TopicPartition, int]:
+    return {TopicPartition(*source): offset for source, offset in offsets.items()}
 
 
 async def _once_reached(work: Callable[[], Awaitable[T]]) -> T:

@@ -11,7 +11,10 @@ from shared.kafka.message import InMessage
 log = get_logger()
 
 Records = dict[TopicPartition, list[ConsumerRecord]]
-MOST_RECORDS = 500
+MOST_RECORDS = 500  # of a partition
+_MOST_OF_ALL = 3_000
+_MOST_BYTES = 6 << 20  # of all: packed they were less than 1 MiB of a partition
+_STEP = 25
 _PAUSE = 0.05
 _CAREFUL_PASSES = 100
 _LOG_APPEND_TIME = 1
@@ -32,7 +35,7 @@ class Reader:
     failure moves no position. After it records are read one by one for a while, and what can't be parsed (that record
     and the rest of its producer's batch) is handed out empty, without key, value and headers: whoever reads it finds
     it unreadable and says so. Of topics in `whole`, which nobody can do without a record of, the error is raised.
-    A call takes at most `most` records of a partition.
+    A call takes at most `most` records of a partition, and about 3,000 and 6 MiB of all.
     """
 
     def __init__(self, consumer: AIOKafkaConsumer, whole: Collection[str] = (), most: int = MOST_RECORDS) -> None:
@@ -66,9 +69,16 @@ class Reader:
 
     async def _drain(self, records: Records, partitions: Collection[TopicPartition]) -> None:
         for partition in partitions:
-            found = await self._consumer.getmany(partition, timeout_ms=0, max_records=self._most)
-            if found:
-                records.setdefault(partition, []).extend(found[partition])
+            await self._take(records, partition, len(partitions))
+
+    async def _take(self, records: Records, partition: TopicPartition, of: int) -> None:
+        most, size = max(1, min(self._most, _MOST_OF_ALL // of)), _MOST_BYTES // of
+        while size > 0 and (left := most - len(records.get(partition, ()))) > 0:
+            found = await self._consumer.getmany(partition, timeout_ms=0, max_records=min(_STEP, left))
+            if not found:
+                break
+            records.setdefault(partition, []).extend(found[partition])
+            size -= sum(len(record.value or b"") for record in found[partition])
 
     async def _one_by_one(self, partitions: Collection[TopicPartition]) -> Records:
         self._careful -= 1

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 
+from shared.kafka import reading
 from shared.kafka.reading import Reader, from_record
 from tests.unit.shared.kafka_fakes import ONE, ZERO, record
 
@@ -93,6 +94,16 @@ async def test_only_the_partitions_asked_for_are_read() -> None:
     reader = Reader(log)  # pyright: ignore[reportArgumentType]
     assert [[*await reader.read(10, [ONE])] for _ in range(2)] == [[ONE], []]
     assert log.positions == {ZERO: 0, ONE: 4}
+
+
+async def test_a_call_takes_so_many_records_or_bytes_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = Log({ZERO: 4_000, ONE: 40}, set())
+    reader = Reader(log, most=40)  # pyright: ignore[reportArgumentType]
+    assert {place: len(found) for place, found in (await reader.read(10)).items()} == {ZERO: 40, ONE: 40}
+    monkeypatch.setattr(reading, "_MOST_OF_ALL", 60)
+    assert [len(found) for found in (await reader.read(10)).values()] == [30]
+    monkeypatch.setattr(reading, "_MOST_BYTES", 2)
+    assert [len(found) for found in (await reader.read(10)).values()] == [26]
 
 
 async def test_a_topic_that_must_be_whole_is_not_read_past_such_a_record() -> None:

@@ -50,15 +50,16 @@ class Standing:
         """The next offset of the group, whichever member reads; 0 if it has read none."""
         return {place: await self._consumer.committed(place) or 0 for place in places}
 
-    async def short(self, places: Collection[TopicPartition], milliseconds: int) -> dict[TopicPartition, int]:
-        """Those of which the group has not read all that came until then, in ms since 1970, with its next offset."""
-        if not places:
-            return {}
-        later = await self._consumer.offsets_for_times(dict.fromkeys(places, milliseconds + 1))
-        ends, oldest = await self.ends(places), await self.earliest(places)
-        goals = {place: later[place].offset if later.get(place) else ends[place] for place in places}
-        next_offsets = {place: max(oldest[place], at) for place, at in (await self.committed(places)).items()}
-        return {place: at for place, at in next_offsets.items() if at < goals[place]}
+    async def until(self, places: Collection[TopicPartition], milliseconds: int) -> dict[TopicPartition, int]:
+        """The offset of the first message of each that came later than this, in ms since 1970, or of its next."""
+        later = await self._consumer.offsets_for_times(dict.fromkeys(places, max(0, milliseconds + 1)))
+        ends = await self.ends(places)
+        return {place: later[place].offset if later.get(place) else ends[place] for place in places}
+
+    async def done(self, places: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """The next offset of the group, of those that Kafka still has."""
+        oldest = await self.earliest(places)
+        return {place: max(oldest[place], at) for place, at in (await self.committed(places)).items()}
 
     def read_from(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Read these assigned partitions again, from there."""

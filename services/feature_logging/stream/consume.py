@@ -31,7 +31,8 @@ from shared.storage import check_exclusive
 log = get_logger()
 T = TypeVar("T")
 TOPICS = (PREDICTIONS, LABELS)
-_PATIENCE = 60.0  # seconds that labels wait for predictions that nobody reads
+_PATIENCE = 60.0  # seconds that one topic waits for partitions of the other that nobody reads
+_SLACK = 3.0  # commits that predictions may be ahead of other workers' labels
 _PARTING = 1.5  # seconds that the last links may take
 _BROKEN = "tables are damaged; mending them, then reading again"
 _OVERTAKEN = "another worker has written for our partitions; reading again from there"
@@ -114,7 +115,8 @@ def check_cluster(tables: Path, cluster: str) -> None:
 
 def _loop(settings: Settings, producer: Producer, intake: Intake, health: Health) -> ConsumeLoop:
     patience = _PATIENCE + settings.commit_seconds  # by when each worker that lives has committed what it read
-    turns = Turns(lambda: intake.labels, max(1, settings.recent_labels // 4), patience)
+    most = {LABELS: settings.recent_labels // 4, PREDICTIONS: settings.recent_ids // 4}
+    turns = Turns(intake.taken, most, _SLACK * settings.commit_seconds, patience)
 
     async def handle(message: InMessage) -> Sequence[OutMessage]:
         turns.passed(message)

@@ -66,10 +66,9 @@ class Intake:
         """One that takes messages into another log in the same way."""
         return Intake(feature_log, self._lookup, self._concealer)
 
-    @property
-    def labels(self) -> int:
-        """How many ever came."""
-        return self._outcomes.labels
+    def taken(self, topic: str) -> int:
+        """How many rows or labels of it ever came."""
+        return self._outcomes.taken[topic]
 
     async def handle(self, message: InMessage) -> Sequence[OutMessage]:
         """Take a message's rows, unless the log has them.

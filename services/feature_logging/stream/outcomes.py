@@ -1,5 +1,6 @@
 """Collecting what came, and saying what met once it is in the tables: each pair once, or bit for bit again."""
 
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
@@ -28,7 +29,7 @@ FORGOTTEN = Counter(
 
 class Outcomes:
     """Collects what came, and says what met once it is in the tables. `rows`: of all that came since the last flush;
-    `labels`: how many ever came.
+    `taken`: how many of each topic ever came.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class Outcomes:
         self._bundle = bundle
         self._bounds = bounds
         self._matchers: dict[str, Matcher] = {}
-        self.labels = 0
+        self.taken: dict[str, int] = defaultdict(int)
         self.forget()
 
     def forget(self) -> None:
@@ -51,12 +52,13 @@ class Outcomes:
         """A message of labels is in the tables, or waits for their next commit."""
         self._arrived.setdefault(model, Arrived()).labels.append((origin, labels))
         self.rows += len(labels)
-        self.labels += len(labels)
+        self.taken[origin.topic] += len(labels)
 
     def predictions_came(self, origin: Origin, batch: PredictionBatch) -> None:
         """A message of predictions is in the tables, or waits for their next commit."""
         self._arrived.setdefault(batch.meta.model, Arrived()).predictions.append((origin, batch))
         self.rows += len(batch)
+        self.taken[origin.topic] += len(batch)
 
     async def flush(self) -> list[OutMessage]:
         """What is to be published of all that came; it is in the tables.

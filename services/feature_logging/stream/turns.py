@@ -9,32 +9,39 @@ import time
 from collections.abc import Callable, Collection, Mapping
 
 from aiokafka import TopicPartition
-from structlog import get_logger
 
+from services.feature_logging.stream.gate import Gate
 from shared.kafka.admin import LABELS, PREDICTIONS
 from shared.kafka.message import InMessage
 from shared.kafka.standing import Standing
 
-log = get_logger()
 _OTHER = {LABELS: PREDICTIONS, PREDICTIONS: LABELS}
-_ASK_SECONDS = 0.5
+_BUSY_SECONDS = 5.0
 
 
 class Turns:
-    """Says which partitions to read: of those assigned, none whose topic is ahead of the other one. And labels only
-    where the other workers' predictions of the same time are logged, which is asked for with the first label after
-    `begin`, and after each `most` that are taken. Who makes no progress for `patience` seconds is not waited for.
+    """Says which partitions to read: of those assigned none that is ahead of the other topic, or `slack` seconds ahead
+    of its own; and of a topic no more than `most` rows ahead of the other workers. Who makes no progress for
+    `patience` seconds is not waited for.
 
-    `taken` counts the labels that were ever taken.
+    `taken` tells how many rows of a topic ever were. Predictions may be `slack` ahead of other workers' labels, which
+    has to be longer than those take to commit.
     """
 
     def __init__(
-        self, taken: Callable[[], int], most: int, patience: float, clock: Callable[[], float] = time.monotonic
+        self,
+        taken: Callable[[str], int],
+        most: Mapping[str, int],
+        slack: float,
+        patience: float,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._taken = taken
-        self._most = most
         self._patience = patience
         self._clock = clock
+        self._slack_ms = int(slack * 1000)
+        slacks = {LABELS: 0, PREDICTIONS: self._slack_ms}
+        self._gates = {topic: Gate(_OTHER[topic], most[topic], slacks[topic], patience, clock) for topic in _OTHER}
         self.begin({})
 
     def begin(self, offsets: Mapping[TopicPartition, int]) -> None:
@@ -42,8 +49,9 @@ class Turns:
         self._next = dict(offsets)
         self._times: dict[TopicPartition, int] = {}
         self._moved: dict[TopicPartition, float] = {}
-        self._counted = self._taken() + 1 - self._most
-        self._settle()
+        self._turned = self._clock()
+        for topic, gate in self._gates.items():
+            gate.begin(self._taken(topic))
 
     def passed(self, message: InMessage) -> None:
         """It was read."""
@@ -53,48 +61,35 @@ class Turns:
         self._moved[place] = self._clock()
 
     async def turn(self, standing: Standing) -> Collection[TopicPartition] | None:
-        """The assigned partitions to read now, None for all; raises KafkaError."""
-        own = standing.heard()
-        reached = self._reached(own)
-        read = {place for place in own if self._times.get(place, 0) <= reached[_OTHER[place.topic]]}
-        if self._taken() - self._counted >= self._most and not await self._is_met(standing, reached[LABELS]):
-            read = {place for place in read if place.topic == PREDICTIONS}
+        """The assigned partitions to read now, None for all."""
+        begun, ends = self._next, standing.heard()
+        unread = self._unread(ends)
+        behind = {topic: self._behind(topic, unread) for topic in _OTHER}
+        bounds = {topic: min(behind[other], behind[topic] + self._slack_ms) for topic, other in _OTHER.items()}
+        read = {place for place in ends if self._times.get(place, 0) <= bounds[place.topic]}
+        for topic, gate in self._gates.items():
+            if not await gate.is_open(standing, self._taken(topic), self._until(topic, unread)):
+                read = {place for place in read if place.topic != topic}
+        if begun is not self._next:  # partitions were assigned meanwhile
+            return ()
+        now = self._turned = self._clock()
+        self._moved |= {place: now for place in ends if place not in read}  # it could not
+        return None if len(read) == len(ends) else read
+
+    def _unread(self, ends: Mapping[TopicPartition, float]) -> set[TopicPartition]:
+        """Those that have more to read, as far as their ends were heard of, and give it."""
         now = self._clock()
-        self._moved |= {place: now for place in own if place not in read}  # it could not
-        return None if len(read) == len(own) else read
+        if now - self._turned > _BUSY_SECONDS:  # nothing was read
+            self._moved = {}
+        unread = {place for place, end in ends.items() if self._next.get(place, 0) < end}
+        self._moved |= {place: now for place in ends if place not in unread}
+        return {place for place in unread if now - self._moved.setdefault(place, now) <= self._patience}
 
-    def _reached(self, ends: Mapping[TopicPartition, float]) -> dict[str, float]:
-        """Up to when all messages of each topic's assigned partitions are read, as far as their ends were heard of."""
-        now, reached = self._clock(), dict.fromkeys(_OTHER, math.inf)
-        for place, end in ends.items():
-            if self._next.get(place, 0) >= end:
-                self._moved[place] = now
-            elif now - self._moved.setdefault(place, now) <= self._patience:
-                reached[place.topic] = min(reached[place.topic], self._times.get(place, 0))
-        return reached
+    def _behind(self, topic: str, unread: Collection[TopicPartition]) -> float:
+        return min((self._times.get(place, 0) for place in unread if place.topic == topic), default=math.inf)
 
-    def _settle(self) -> None:
-        self._asked = -math.inf
-        self._short: Mapping[TopicPartition, int] = {}
-        self._grew = self._clock()
-
-    async def _is_met(self, standing: Standing, reached: float) -> bool:
-        """Whether the others have read the predictions that came until then, or before our last label."""
-        now = self._clock()
-        if now - self._asked < _ASK_SECONDS:
-            return False
-        self._asked = now
-        predictions = {place for place in standing.all() if place.topic == PREDICTIONS}
-        if not predictions:  # it is not known yet which there are
-            return False
-        last = max((at for place, at in self._times.items() if place.topic == LABELS), default=0)
-        short = await standing.short(predictions.difference(standing.assigned), int(min(reached, last)))
-        if short != self._short:
-            self._short, self._grew = short, now
-        if short and now - self._grew <= self._patience:
-            return False
-        if short:
-            log.warning("predictions are not read; labels are, and may wait for them", unread=sorted(short))
-        self._counted = self._taken()
-        self._settle()
-        return True
+    def _until(self, topic: str, unread: Collection[TopicPartition]) -> float | None:
+        """Until when, in ms since 1970, a topic is read; None if nothing of it is."""
+        times = {place: time for place, time in self._times.items() if place.topic == topic}
+        last = max(times.values(), default=None)
+        return min((time for place, time in times.items() if place in unread), default=last)

@@ -1,4 +1,4 @@
-"""Neither predictions nor labels are read far ahead of the others, by whichever worker."""
+"""Of what is assigned to a worker neither predictions nor labels are read far ahead of the others."""
 
 from collections.abc import Collection
 
@@ -12,18 +12,15 @@ from shared.kafka.standing import Standing
 
 OWN, MORE, OTHERS = (TopicPartition(PREDICTIONS, number) for number in range(3))
 LABEL, LATE = (TopicPartition(LABELS, number) for number in range(2))
-Offsets = dict[TopicPartition, int]
 
 
 class FakeStanding(Standing):
-    """One worker's of two, whose `others` are short; `now` stands, and `taken` labels were, as the test says."""
+    """One worker's, of those of the other `others` logged the messages before a time; `now` stands as the test says."""
 
     def __init__(self, *own: TopicPartition) -> None:
         self.end: dict[TopicPartition, float] = dict.fromkeys(own, 10)
-        self.others: Offsets = {}
-        self.known = {*own, OTHERS}
-        self.now, self.taken, self.asked = 0.0, 0, 0
-        self.turns = Turns(lambda: self.taken, 100, 60, lambda: self.now)
+        self.now, self.taken, self.others = 0.0, 0, 100
+        self.turns = Turns(lambda _: self.taken, dict.fromkeys((LABELS, PREDICTIONS), 100), 3, 60, lambda: self.now)
 
     @property
     def assigned(self) -> Collection[TopicPartition]:
@@ -33,16 +30,17 @@ class FakeStanding(Standing):
         return self.end
 
     def all(self) -> set[TopicPartition]:
-        return self.known
+        return {*self.end, OTHERS}
 
-    async def short(self, places: Collection[TopicPartition], milliseconds: int) -> Offsets:
+    async def until(self, places: Collection[TopicPartition], milliseconds: int) -> dict[TopicPartition, int]:
         assert not set(places) & set(self.end)
-        self.asked = milliseconds
-        return self.others
+        return dict.fromkeys(places, milliseconds)
+
+    async def done(self, places: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(places, self.others)
 
     def read(self, place: TopicPartition, offset: int, at: int) -> None:
         self.turns.passed(InMessage(place.topic, place.partition, offset, None, None, (), at))
-        self.taken += place.topic == LABELS
 
     async def turn(self, seconds: float = 1) -> Collection[TopicPartition]:
         self.now += seconds
@@ -69,6 +67,15 @@ async def test_the_topic_that_is_behind_is_read_until_it_has_come_as_far_or_to_i
     assert await kafka.turn() == {OWN, MORE}
 
 
+async def test_partitions_of_one_topic_are_seconds_ahead_of_each_other_at_most() -> None:
+    kafka = FakeStanding(OWN, MORE)
+    kafka.read(OWN, 3, 1_000)
+    kafka.read(MORE, 3, 4_000)
+    assert await kafka.turn() == {OWN, MORE}
+    kafka.read(MORE, 4, 4_001)
+    assert await kafka.turn() == {OWN}
+
+
 @pytest.mark.parametrize("end", [10, float("inf")])
 async def test_what_has_more_and_gives_nothing_for_a_minute_is_not_waited_for(end: float) -> None:
     kafka = FakeStanding(OWN, LABEL)
@@ -87,6 +94,13 @@ async def test_what_has_more_and_gives_nothing_for_a_minute_is_not_waited_for(en
     assert await kafka.turn() == {LABEL}
 
 
+async def test_who_was_not_asked_for_a_long_time_is_waited_for() -> None:
+    kafka = FakeStanding(OWN, LABEL)
+    kafka.read(OWN, 3, 5)
+    assert await kafka.turn() == {LABEL}
+    assert await kafka.turn(3600) == {LABEL}
+
+
 async def test_partitions_that_were_logged_to_their_end_hold_nothing_up() -> None:
     kafka = FakeStanding(OWN, LABEL)
     kafka.turns.begin({LABEL: 10, OWN: 3})
@@ -96,54 +110,38 @@ async def test_partitions_that_were_logged_to_their_end_hold_nothing_up() -> Non
     assert await kafka.turn() == {OWN, LABEL}
 
 
-async def test_labels_wait_for_the_predictions_of_other_workers() -> None:
+async def test_labels_wait_for_other_workers_predictions_from_the_first_on() -> None:
     kafka = FakeStanding(OWN, LABEL)
-    kafka.others = {OTHERS: 4}
+    kafka.others = 6
     assert await kafka.turn() == {OWN, LABEL}
-    kafka.read(LABEL, 3, 7)
-    kafka.read(OWN, 3, 8)
-    assert await kafka.turn() == set()
-    assert kafka.asked == 7
-    kafka.others = {}
-    assert await kafka.turn(0.1) == set()  # Kafka isn't asked so often
-    assert await kafka.turn() == {LABEL}
-    kafka.others = {OTHERS: 5}
-    kafka.taken += 99
-    assert await kafka.turn() == {LABEL}
     kafka.taken += 1
-    assert await kafka.turn() == set()
-    kafka.end[LABEL] = 4
+    for place in (LABEL, OWN):
+        kafka.read(place, 3, 7)
     assert await kafka.turn() == {OWN}
-    assert kafka.asked == 7
-
-
-@pytest.mark.parametrize(("at", "read"), [(4, True), (5, False)])
-async def test_predictions_that_nobody_reads_hold_labels_up_for_a_minute(at: int, read: bool) -> None:
-    kafka = FakeStanding(LABEL)
-    kafka.others = {OTHERS: 4}
-    kafka.read(LABEL, 9, 7)
-    for _ in range(60):
-        assert await kafka.turn() == set()
-    kafka.others = {OTHERS: at}
-    assert (await kafka.turn(2) == {LABEL}) == read
-
-
-async def test_partitions_that_are_not_known_yet_are_not_taken_for_read() -> None:
-    kafka = FakeStanding(LABEL)
-    kafka.read(LABEL, 9, 7)
-    kafka.known = {LABEL}
+    kafka.read(LABEL, 9, 8)  # its last: others are asked of it, though more came since
+    kafka.end[LABEL] = 11
+    kafka.read(OWN, 4, 9)
     assert await kafka.turn() == set()
-    kafka.known = {LABEL, OTHERS}
+    kafka.others = 7
     assert await kafka.turn() == {LABEL}
-
-
-async def test_after_each_assignment_it_is_asked_again() -> None:
-    kafka = FakeStanding(OWN, LABEL)
-    kafka.read(LABEL, 9, 7)
-    kafka.read(OWN, 9, 7)
+    kafka.turns.begin(dict.fromkeys(kafka.end, 0))
+    kafka.others = 6
     assert await kafka.turn() == {OWN, LABEL}
-    kafka.turns.begin({OWN: 10, LABEL: 10})
-    kafka.others = {OTHERS: 4}
-    assert await kafka.turn() == {OWN, LABEL}
-    kafka.read(LABEL, 9, 7)
+    kafka.taken += 1
+    kafka.read(LABEL, 9, 8)
     assert await kafka.turn() == {OWN}
+
+
+async def test_an_answer_that_comes_after_partitions_were_assigned_says_nothing_of_them() -> None:
+    kafka = FakeStanding(LABEL)
+
+    class Rebalanced(FakeStanding):
+        async def done(self, places: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+            kafka.turns.begin({LABEL: 3})
+            return await super().done(places)
+
+    kafka.__class__ = Rebalanced
+    kafka.taken += 1
+    kafka.read(LABEL, 3, 7)
+    assert await kafka.turn() == set()
+    assert await kafka.turn() == {LABEL}

@@ -1,0 +1,100 @@
+"""Whether the other workers have come as far with the other topic."""
+
+import asyncio
+import math
+from collections.abc import Callable, Collection, Mapping
+
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+from structlog import get_logger
+
+from shared.kafka.standing import Standing
+
+log = get_logger()
+_ASK_SECONDS = 0.5
+_ANSWER_SECONDS = 2.0
+_ASK_AGAIN_SECONDS = 10.0  # after there was no answer
+_LONG_SECONDS = 20.0  # unless they were asked, it is not known that they made no progress
+
+
+class Gate:
+    """Shut when `most` rows were taken since the others had last come as far, but for `slack_ms`, with topic `other`.
+    They are asked at half of that, so that it is seldom shut. Partitions that make no progress for `patience` seconds
+    are not waited for.
+    """
+
+    def __init__(self, other: str, most: int, slack_ms: int, patience: float, clock: Callable[[], float]) -> None:
+        self._other = other
+        self._most = max(1, most)
+        self._slack_ms = slack_ms
+        self._patience = patience
+        self._clock = clock
+        self.begin(0)
+
+    def begin(self, taken: int) -> None:
+        """Partitions were assigned, after so many rows: with the next one the others are asked."""
+        self._counted = taken + 1 - self._most
+        self._begun = object()
+        self._heard = -math.inf
+        self._short: dict[TopicPartition, tuple[int, float]] = {}
+        self._given_up: set[TopicPartition] = set()
+        self._pass()
+
+    async def is_open(self, standing: Standing, taken: int, until: float | None) -> bool:
+        """Whether more rows may be taken than these; `until`, in ms since 1970, all are; None if none are."""
+        if until is None or taken - self._counted < self._most / 2:
+            return True
+        begun = self._begun
+        met = await self._is_met(standing, int(until) - self._slack_ms)
+        if begun is not self._begun:
+            return False
+        if met:
+            self._counted = taken
+            self._pass()
+        return met or taken - self._counted < self._most
+
+    def _pass(self) -> None:
+        self._goals: dict[TopicPartition, int] = {}
+        self._ask_at = -math.inf
+
+    async def _is_met(self, standing: Standing, until: int) -> bool:
+        """Whether the others have logged all that came until then."""
+        now = self._clock()
+        if now < self._ask_at:
+            return False
+        self._ask_at = now + _ASK_SECONDS
+        places = {place for place in standing.all() if place.topic == self._other}
+        if not places:  # it is not known yet which there are
+            return False
+        short = await self._asked(standing, places.difference(standing.assigned), until)
+        return not self._waited_for(short, now)
+
+    async def _asked(
+        self, standing: Standing, places: Collection[TopicPartition], until: int
+    ) -> Mapping[TopicPartition, int]:
+        """The next offsets of those that are short of it; all are if there is no answer."""
+        if not places:
+            return {}
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                goals = await standing.until(places, until)
+                done = await standing.done(places)
+        except (KafkaError, TimeoutError):
+            self._ask_at += _ASK_AGAIN_SECONDS
+            return dict.fromkeys(places, -1)
+        # What came since is not waited for, nor what is not as late as was thought.
+        self._goals = {place: min(goal, self._goals.get(place, goal)) for place, goal in goals.items()}
+        return {place: at for place, at in done.items() if at < self._goals[place]}
+
+    def _waited_for(self, short: Mapping[TopicPartition, int], now: float) -> set[TopicPartition]:
+        known = self._short
+        if now - self._heard > _LONG_SECONDS:
+            known = {place: known[place] for place in self._given_up}
+        self._heard = now
+        self._short = {place: (at, now) for place, at in short.items()}
+        self._short |= {place: known[place] for place, at in short.items() if place in known and known[place][0] == at}
+        given_up = {place for place, (_, since) in self._short.items() if now - since > self._patience}
+        if given_up - self._given_up:
+            log.warning("others do not read these; not waited for", unread=sorted(given_up))
+        self._given_up = given_up
+        return set(self._short) - given_up

@@ -72,14 +72,13 @@ class Matcher:
         self._predictions, self._pairs = (
             Reader(table_path(tables, model, kind)) for kind in ("predictions", "outcomes")
         )
-        self._bound = bounds.labels
+        self._bounds = bounds
         back = BACK * bounds.labels
         self._labels = {
             kind == "business": Follower(Reader(table_path(tables, model, kind)), LABELS, LABEL_COLUMNS, back)
             for kind in ("labels", "business")
         }
         self._times = Follower(self._predictions, PREDICTIONS_TOPIC, _TIMES, bounds.times, _untold)
-        self._times_bound = bounds.times
         self._rows_since = 0  # the times were read
         self._untold_since = False
         self._met = NewFiles(self._pairs, _MET.names, 2 * back)
@@ -119,7 +118,7 @@ class Matcher:
         for business, follower in self._labels.items():
             news = follower.news()
             if news is not None:
-                kept, passed_over = waiting_or_newest(news, met, self._bound)
+                kept, passed_over = waiting_or_newest(news, met, self._bounds.labels)
                 self.remembered.add(labels_of(kept, business=business))
                 self.remembered.passed_over(passed_over)
         if len(met):
@@ -163,7 +162,7 @@ class Matcher:
             ids = [request_id for batch in batches for request_id in batch.request_id]
             times = np.concatenate([batch.event_time.astype(np.int64) for batch in batches])
             self._untold_since = bool(untold(ids, times).any())
-        if self._untold_since and self._rows_since >= self._times_bound:
+        if self._untold_since and self._rows_since >= self._bounds.times:
             self._learn_times()
 
     def _learn_times(self) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Collection, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -15,7 +15,7 @@ from structlog import get_logger
 from shared.errors import Unreadable
 from shared.kafka.dead_letters import dead_letter
 from shared.kafka.group import PROMPTLY, RETRY_SECONDS, CommitPolicy, ConsumerConfig, Member, told
-from shared.kafka.hooks import NO_HOOKS, Handler, Hooks
+from shared.kafka.hooks import NO_HOOKS, Handler, Hooks, Turn
 from shared.kafka.members import Unread
 from shared.kafka.message import InMessage, OutMessage
 from shared.kafka.producer import HOPELESS, Producer
@@ -29,6 +29,7 @@ MESSAGES = Counter("driftline_messages_total", "Messages read, by outcome", ["to
 
 # Not retriable by aiokafka's word, for it has retried; and what a rebalance brings about.
 PASSING = (KafkaTimeoutError, IllegalStateError)
+_PROMPT_SECONDS = 1.0
 _PATIENCE = 8.0  # seconds that the last commit may take: a process has 10 between SIGTERM and SIGKILL
 
 
@@ -99,8 +100,9 @@ class ConsumeLoop:
         if self._unread.found and self._settled.is_set():
             await self._whole(self._join_anew())
         try:
-            only = await self._turn(wait)
-            records = await self._member.reader.read(int(wait * 1000), only)
+            turn = await self._turn(wait)
+            most = min(turn.most, self.config.policy.every_messages)
+            records = await self._member.reader.read(int(wait * 1000), turn.only, most)
         except KafkaError as error:
             if not (error.retriable or isinstance(error, PASSING)):
                 raise
@@ -113,15 +115,15 @@ class ConsumeLoop:
             self._member.give_back(records)
             return
         # What waits for its turn, here or with another worker, waits for the commit.
-        promptly = only is not None and not records
+        promptly = turn.only is not None and not records
         await self._whole(self._handle_all(records, self._generation, promptly=promptly))
 
-    async def _turn(self, wait: float) -> Collection[TopicPartition] | None:
+    async def _turn(self, wait: float) -> Turn:
         if not self._settled.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._settled.wait(), wait)
         # Where it is not settled yet nothing is read, but what befell the group is heard.
-        return await self._hooks.turn() if self._settled.is_set() else ()
+        return await self._hooks.turn() if self._settled.is_set() else Turn(())
 
     async def _whole(self, work: Coroutine[Any, Any, None]) -> None:
         # A task of its own, so that a cancelled loop can finish what a thread may be in the midst of writing.
@@ -135,7 +137,7 @@ class ConsumeLoop:
                     if self._stopping or generation != self._generation:
                         return  # not committed, so they are read again, by whoever has the partition then
                     await self._handle(partition, from_record(record))
-            if promptly or self._due():
+            if self._due(promptly=promptly):
                 await self._commit_or_later()
 
     async def _handle(self, partition: TopicPartition, message: InMessage) -> None:
@@ -154,10 +156,10 @@ class ConsumeLoop:
         self._outgoing.append(dead_letter(message, reason, self.config.client_id))
         await self._hooks.on_dead_letter(message, reason)
 
-    def _due(self) -> bool:
-        waited = time.monotonic() - self._committed_at
-        policy = self.config.policy
-        return bool(self._offsets) and (waited >= policy.every_seconds or self._handled >= policy.every_messages)
+    def _due(self, *, promptly: bool) -> bool:
+        waited, policy = time.monotonic() - self._committed_at, self.config.policy
+        seconds = min(_PROMPT_SECONDS, policy.every_seconds) if promptly else policy.every_seconds
+        return bool(self._offsets) and (waited >= seconds or self._handled >= policy.every_messages)
 
     async def _commit_or_later(self) -> None:
         try:

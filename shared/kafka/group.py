@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 from structlog import get_logger
 
-from shared.kafka.reading import MOST_RECORDS, Reader, Records
+from shared.kafka.reading import Reader, Records
 from shared.kafka.standing import Standing
 
 log = get_logger()
@@ -102,7 +102,7 @@ class Member:
         """Join; raises KafkaError where the broker refuses, and waits for one that is away."""
         while True:
             self.consumer = group_consumer(self._config)
-            self.reader = Reader(self.consumer, most=min(MOST_RECORDS, self._config.policy.every_messages))
+            self.reader = Reader(self.consumer)
             self.standing = Standing(self.consumer, self._config.topics)
             self.subscribe()
             try:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from aiokafka import TopicPartition
 
 from shared.kafka.message import InMessage, OutMessage
+from shared.kafka.reading import MOST_RECORDS
 
 Handler = Callable[[InMessage], Awaitable[Sequence[OutMessage]]]
 
@@ -22,8 +23,16 @@ async def _at_once() -> None:
     pass
 
 
-async def _all() -> Collection[TopicPartition] | None:
-    return None
+@dataclass(frozen=True)
+class Turn:
+    """What to read now: of `only` these of the assigned partitions, or None for all, `most` records of each."""
+
+    only: Collection[TopicPartition] | None = None
+    most: int = MOST_RECORDS
+
+
+async def _all() -> Turn:
+    return Turn()
 
 
 @dataclass(frozen=True)
@@ -32,13 +41,13 @@ class Hooks:
 
     `flush` puts what was handled on the disk before a commit, and gives what is to be sent with it; `on_dead_letter`
     notes a message that could not be read, and why; `on_assigned` is awaited before messages of newly assigned
-    partitions are handled. `turn` says which of the assigned partitions to read now: None is all of them.
+    partitions are handled. `turn` says what of the assigned partitions to read now.
     """
 
     flush: Callable[[], Awaitable[Sequence[OutMessage]]] = _nothing_to_send
     on_dead_letter: Callable[[InMessage, str], Awaitable[None]] = _not_noted
     on_assigned: Callable[[], Awaitable[None]] = _at_once
-    turn: Callable[[], Awaitable[Collection[TopicPartition] | None]] = _all
+    turn: Callable[[], Awaitable[Turn]] = _all
 
 
 NO_HOOKS = Hooks()

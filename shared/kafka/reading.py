@@ -35,17 +35,18 @@ class Reader:
     failure moves no position. After it records are read one by one for a while, and what can't be parsed (that record
     and the rest of its producer's batch) is handed out empty, without key, value and headers: whoever reads it finds
     it unreadable and says so. Of topics in `whole`, which nobody can do without a record of, the error is raised.
-    A call takes at most `most` records of a partition, and about 3,000 and 6 MiB of all.
+    A call takes about 3,000 records and 6 MiB at most.
     """
 
-    def __init__(self, consumer: AIOKafkaConsumer, whole: Collection[str] = (), most: int = MOST_RECORDS) -> None:
+    def __init__(self, consumer: AIOKafkaConsumer, whole: Collection[str] = ()) -> None:
         self._consumer = consumer
         self._whole = whole
-        self._most = most
         self._careful = 0  # passes left of reading one by one
 
-    async def read(self, wait_ms: int, only: Collection[TopicPartition] | None = None) -> Records:
-        """What has come, of all partitions or of `only` some or none; nothing after `wait_ms`.
+    async def read(
+        self, wait_ms: int, only: Collection[TopicPartition] | None = None, most: int = MOST_RECORDS
+    ) -> Records:
+        """What has come, `most` records of each of all partitions or of `only` some or none; nothing after `wait_ms`.
 
         All of it is taken without a pause, so that no rebalance comes between.
 
@@ -61,18 +62,18 @@ class Reader:
         try:
             records |= await self._consumer.getmany(*only or (), timeout_ms=wait_ms, max_records=1)
             if records:
-                await self._drain(records, only or self._consumer.assignment())
+                await self._drain(records, only or self._consumer.assignment(), most)
         except UnicodeDecodeError as error:
             log.warning("a record can't be parsed, reading one by one", error=str(error))
             self._careful = _CAREFUL_PASSES
         return records
 
-    async def _drain(self, records: Records, partitions: Collection[TopicPartition]) -> None:
+    async def _drain(self, records: Records, partitions: Collection[TopicPartition], most: int) -> None:
+        most, size = max(1, min(most, _MOST_OF_ALL // len(partitions))), _MOST_BYTES // len(partitions)
         for partition in partitions:
-            await self._take(records, partition, len(partitions))
+            await self._take(records, partition, most, size)
 
-    async def _take(self, records: Records, partition: TopicPartition, of: int) -> None:
-        most, size = max(1, min(self._most, _MOST_OF_ALL // of)), _MOST_BYTES // of
+    async def _take(self, records: Records, partition: TopicPartition, most: int, size: int) -> None:
         while size > 0 and (left := most - len(records.get(partition, ()))) > 0:
             found = await self._consumer.getmany(partition, timeout_ms=0, max_records=min(_STEP, left))
             if not found:

@@ -1,5 +1,6 @@
 """Where the partitions stand that a consumer reads, and that its group does."""
 
+import asyncio
 import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -52,14 +53,15 @@ class Standing:
 
     async def until(self, places: Collection[TopicPartition], milliseconds: int) -> dict[TopicPartition, int]:
         """The offset of the first message of each that came later than this, in ms since 1970, or of its next."""
-        later = await self._consumer.offsets_for_times(dict.fromkeys(places, max(0, milliseconds + 1)))
-        ends = await self.ends(places)
+        times = dict.fromkeys(places, max(0, milliseconds + 1))
+        # All at once: each may have to wait on its connection until a fetch has found something.
+        later, ends = await asyncio.gather(self._consumer.offsets_for_times(times), self.ends(places))
         return {place: later[place].offset if later.get(place) else ends[place] for place in places}
 
     async def done(self, places: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """The next offset of the group, of those that Kafka still has."""
-        oldest = await self.earliest(places)
-        return {place: max(oldest[place], at) for place, at in (await self.committed(places)).items()}
+        oldest, committed = await asyncio.gather(self.earliest(places), self.committed(places))
+        return {place: max(oldest[place], at) for place, at in committed.items()}
 
     def read_from(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Read these assigned partitions again, from there."""

@@ -18,9 +18,9 @@ _LONG_SECONDS = 20.0  # unless they were asked, it is not known that they made n
 
 
 class Gate:
-    """Shut when `most` rows were taken since the others had last come as far, but for `slack_ms`, with topic `other`.
-    They are asked at half of that, so that it is seldom shut. Partitions that make no progress for `patience` seconds
-    are not waited for.
+    """Shut when too many rows were taken since the others had last come as far, but for `slack_ms`, with topic `other`:
+    of one worker `most`, of several twice that together. They are asked at half of it, so that it is seldom shut.
+    Partitions that make no progress for `patience` seconds are not waited for.
     """
 
     def __init__(self, other: str, most: int, slack_ms: int, patience: float, clock: Callable[[], float]) -> None:
@@ -42,7 +42,8 @@ class Gate:
 
     async def is_open(self, standing: Standing, taken: int, until: float | None) -> bool:
         """Whether more rows may be taken than these; `until`, in ms since 1970, all are; None if none are."""
-        if until is None or taken - self._counted < self._most / 2:
+        most = self._share(standing)
+        if until is None or taken - self._counted < most / 2:
             return True
         begun = self._begun
         met = await self._is_met(standing, int(until) - self._slack_ms)
@@ -51,7 +52,14 @@ class Gate:
         if met:
             self._counted = taken
             self._pass()
-        return met or taken - self._counted < self._most
+        return met or taken - self._counted < most
+
+    def _share(self, standing: Standing) -> int:
+        """How many rows it is for this worker, by its partitions."""
+        own, of = (
+            len([place for place in each if place.topic != self._other]) for each in (standing.assigned, standing.all())
+        )
+        return max(1, min(self._most, 2 * self._most * own // max(1, of)))
 
     def _pass(self) -> None:
         self._goals: dict[TopicPartition, int] = {}
@@ -72,16 +80,15 @@ class Gate:
     async def _asked(
         self, standing: Standing, places: Collection[TopicPartition], until: int
     ) -> Mapping[TopicPartition, int]:
-        """The next offsets of those that are short of it; all are if there is no answer."""
+        """The next offsets of those that are short of it; all are, and as they were, if there is no answer."""
         if not places:
             return {}
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
-                goals = await standing.until(places, until)
-                done = await standing.done(places)
+                goals, done = await asyncio.gather(standing.until(places, until), standing.done(places))
         except (KafkaError, TimeoutError):
             self._ask_at += _ASK_AGAIN_SECONDS
-            return dict.fromkeys(places, -1)
+            return {place: self._short[place][0] if place in self._short else -1 for place in places}
         # What came since is not waited for, nor what is not as late as was thought.
         self._goals = {place: min(goal, self._goals.get(place, goal)) for place, goal in goals.items()}
         return {place: at for place, at in done.items() if at < self._goals[place]}

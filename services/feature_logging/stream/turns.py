@@ -12,7 +12,9 @@ from aiokafka import TopicPartition
 
 from services.feature_logging.stream.gate import Gate
 from shared.kafka.admin import LABELS, PREDICTIONS
+from shared.kafka.hooks import Turn
 from shared.kafka.message import InMessage
+from shared.kafka.reading import MOST_RECORDS
 from shared.kafka.standing import Standing
 
 _OTHER = {LABELS: PREDICTIONS, PREDICTIONS: LABELS}
@@ -57,11 +59,12 @@ class Turns:
         """It was read."""
         place = TopicPartition(message.topic, message.partition)
         self._next[place] = max(message.offset + 1, self._next.get(place, 0))
-        self._times[place] = max(message.timestamp_ms, self._times.get(place, 0))
+        if message.timestamp_ms > 0:  # else it could not be parsed
+            self._times[place] = max(message.timestamp_ms, self._times.get(place, 0))
         self._moved[place] = self._clock()
 
-    async def turn(self, standing: Standing) -> Collection[TopicPartition] | None:
-        """The assigned partitions to read now, None for all."""
+    async def turn(self, standing: Standing) -> Turn:
+        """What of the assigned partitions to read now; of those whose times are not known yet it is a message."""
         begun, ends = self._next, standing.heard()
         unread = self._unread(ends)
         behind = {topic: self._behind(topic, unread) for topic in _OTHER}
@@ -71,16 +74,16 @@ class Turns:
             if not await gate.is_open(standing, self._taken(topic), self._until(topic, unread)):
                 read = {place for place in read if place.topic != topic}
         if begun is not self._next:  # partitions were assigned meanwhile
-            return ()
+            return Turn(())
         now = self._turned = self._clock()
-        self._moved |= {place: now for place in ends if place not in read}  # it could not
-        return None if len(read) == len(ends) else read
+        self._moved |= {place: now for place in unread if place not in read}  # it could not
+        return Turn(None if len(read) == len(ends) else read, MOST_RECORDS if unread <= self._times.keys() else 1)
 
     def _unread(self, ends: Mapping[TopicPartition, float]) -> set[TopicPartition]:
         """Those that have more to read, as far as their ends were heard of, and give it."""
         now = self._clock()
         if now - self._turned > _BUSY_SECONDS:  # nothing was read
-            self._moved = {}
+            self._moved = {place: at for place, at in self._moved.items() if self._turned - at > self._patience}
         unread = {place for place, end in ends.items() if self._next.get(place, 0) < end}
         self._moved |= {place: now for place in ends if place not in unread}
         return {place for place in unread if now - self._moved.setdefault(place, now) <= self._patience}
@@ -89,7 +92,9 @@ class Turns:
         return min((self._times.get(place, 0) for place in unread if place.topic == topic), default=math.inf)
 
     def _until(self, topic: str, unread: Collection[TopicPartition]) -> float | None:
-        """Until when, in ms since 1970, a topic is read; None if nothing of it is."""
+        """Until when, in ms since 1970, a topic is read; None if that is not known of all of it."""
+        if any(place.topic == topic and place not in self._times for place in unread):
+            return None
         times = {place: time for place, time in self._times.items() if place.topic == topic}
         last = max(times.values(), default=None)
         return min((time for place, time in times.items() if place in unread), default=last)

@@ -13,6 +13,7 @@ from shared.kafka.admin import LABELS, PREDICTIONS
 from shared.kafka.standing import Standing
 
 OWN, OTHERS, THIRD = (TopicPartition(PREDICTIONS, number) for number in range(3))
+LABEL, *LABELS_OF_OTHERS = (TopicPartition(LABELS, number) for number in range(4))
 Offsets = dict[TopicPartition, int]
 
 
@@ -24,14 +25,14 @@ class Others(Standing):
     def __init__(self) -> None:
         self.at: Offsets = {OTHERS: 0, THIRD: 0}
         self.end = 1_000
-        self.known = {OWN, OTHERS, THIRD, TopicPartition(LABELS, 0)}
+        self.known = {OWN, OTHERS, THIRD, LABEL}
         self.error: Exception | None = None
         self.now, self.taken, self.asked = 0.0, 0, 0
         self.gate = Gate(PREDICTIONS, 100, 5, 60, lambda: self.now)
 
     @property
     def assigned(self) -> Collection[TopicPartition]:
-        return [OWN, TopicPartition(LABELS, 0)]
+        return [OWN, LABEL]
 
     def all(self) -> set[TopicPartition]:
         return self.known
@@ -75,6 +76,41 @@ async def test_they_are_asked_at_half_and_waited_for_at_the_whole() -> None:
     others.at = {OTHERS: 86, THIRD: 86}
     assert await others.open(101, 90)
     assert await others.open(150, 900)
+
+
+async def test_of_several_workers_each_takes_a_share() -> None:
+    others = Others()
+    others.at = {OTHERS: 50, THIRD: 50}
+    assert await others.open(1, 50)
+    others.known.update(LABELS_OF_OTHERS)
+    assert await others.open(50, 90)
+    assert not await others.open(51, 90)  # 50 of the 200 of all
+
+
+async def test_after_partitions_were_assigned_it_is_asked_anew_whatever_was_heard_before() -> None:
+    others = Others()
+    others.at = {OTHERS: 50, THIRD: 900}
+    for _ in range(62):
+        await others.open(1, 100)
+    assert await others.open(101, 200)
+    others.gate.begin(101)
+    assert await others.open(101, None)
+    assert not await others.open(102, 200)
+
+
+async def test_an_answer_that_comes_after_partitions_were_assigned_says_nothing_of_them() -> None:
+    others = Others()
+    others.at = {OTHERS: 900, THIRD: 900}
+    answer = others.done
+
+    async def late(places: Collection[TopicPartition]) -> Offsets:
+        others.gate.begin(50)
+        return await answer(places)
+
+    others.done = late  # type: ignore[method-assign]
+    assert not await others.open(1, 100)
+    others.done, others.at = answer, {OTHERS: 0, THIRD: 0}  # type: ignore[method-assign]
+    assert not await others.open(51, 100)
 
 
 async def test_what_came_since_is_not_waited_for_nor_what_is_not_so_late_as_was_thought() -> None:
@@ -129,9 +165,18 @@ async def test_no_answer_is_no_progress(error: Exception | None, monkeypatch: py
     assert not await others.open(201, 300)
 
 
+async def test_between_answers_no_answer_is_no_progress_either() -> None:
+    others = Others()
+    for second in range(72):
+        others.error = None if second % 30 else UnknownError("once")
+        assert not await others.open(1, 100)
+    others.error = None
+    assert await others.open(1, 100, 10)
+
+
 async def test_partitions_that_are_not_known_yet_are_not_taken_for_read() -> None:
     others = Others()
-    known, others.known = others.known, {TopicPartition(LABELS, 0)}
+    known, others.known = others.known, {LABEL}
     assert not await others.open(1, 100)
     others.known = known
     assert not await others.open(1, 100)

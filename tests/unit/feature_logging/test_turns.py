@@ -19,7 +19,7 @@ class FakeStanding(Standing):
 
     def __init__(self, *own: TopicPartition) -> None:
         self.end: dict[TopicPartition, float] = dict.fromkeys(own, 10)
-        self.now, self.taken, self.others = 0.0, 0, 100
+        self.now, self.taken, self.others, self.others_of = 0.0, 0, 100, OTHERS
         self.turns = Turns(lambda _: self.taken, dict.fromkeys((LABELS, PREDICTIONS), 100), 3, 60, lambda: self.now)
 
     @property
@@ -30,7 +30,7 @@ class FakeStanding(Standing):
         return self.end
 
     def all(self) -> set[TopicPartition]:
-        return {*self.end, OTHERS}
+        return {*self.end, self.others_of}
 
     async def until(self, places: Collection[TopicPartition], milliseconds: int) -> dict[TopicPartition, int]:
         assert not set(places) & set(self.end)
@@ -45,8 +45,9 @@ class FakeStanding(Standing):
     async def turn(self, seconds: float = 1) -> Collection[TopicPartition]:
         self.now += seconds
         turn = await self.turns.turn(self)
-        assert turn is None or len(turn) < len(self.end)
-        return set(self.end) if turn is None else set(turn)
+        assert turn.only is None or len(turn.only) < len(self.end)
+        self.most = turn.most
+        return set(self.end) if turn.only is None else set(turn.only)
 
 
 async def test_the_topic_that_is_behind_is_read_until_it_has_come_as_far_or_to_its_end() -> None:
@@ -65,6 +66,19 @@ async def test_the_topic_that_is_behind_is_read_until_it_has_come_as_far_or_to_i
     assert await kafka.turn() == {OWN, MORE, LABEL, LATE}
     kafka.end[MORE] = 11
     assert await kafka.turn() == {OWN, MORE}
+
+
+async def test_a_message_is_read_of_each_until_it_is_known_when_they_came() -> None:
+    kafka = FakeStanding(OWN, LABEL, LATE)
+    assert (await kafka.turn(), kafka.most) == ({OWN, LABEL, LATE}, 1)
+    kafka.read(OWN, 3, 5)
+    kafka.read(LABEL, 3, 9)
+    assert (await kafka.turn(), kafka.most) == ({LATE}, 1)
+    kafka.end[LATE] = 0
+    assert (await kafka.turn(), kafka.most) == ({OWN, LATE}, 500)
+    kafka.turns.begin({})
+    await kafka.turn()
+    assert kafka.most == 1
 
 
 async def test_partitions_of_one_topic_are_seconds_ahead_of_each_other_at_most() -> None:
@@ -130,6 +144,59 @@ async def test_labels_wait_for_other_workers_predictions_from_the_first_on() -> 
     kafka.taken += 1
     kafka.read(LABEL, 9, 8)
     assert await kafka.turn() == {OWN}
+
+
+async def test_predictions_wait_for_other_workers_labels_but_for_seconds() -> None:
+    kafka = FakeStanding(OWN)
+    kafka.others_of = LATE
+    kafka.others = 5_000
+    kafka.taken += 1
+    kafka.read(OWN, 3, 8_001)
+    assert await kafka.turn() == set()
+    kafka.others = 5_001
+    assert await kafka.turn() == {OWN}
+
+
+async def test_the_others_are_asked_once_all_partitions_have_given_something_or_are_at_their_end() -> None:
+    kafka = FakeStanding(LABEL, LATE)
+    kafka.others = 6
+    kafka.taken += 1
+    kafka.read(LABEL, 3, 7)
+    assert await kafka.turn() == {LABEL, LATE}
+    kafka.read(LATE, 9, 5)
+    assert await kafka.turn() == set()
+    kafka.others = 7
+    assert await kafka.turn() == {LABEL, LATE}
+    kafka.turns.begin({LATE: 10})
+    kafka.others = 6
+    kafka.read(LABEL, 9, 7)
+    kafka.taken += 1
+    assert await kafka.turn() == set()
+
+
+async def test_what_gives_nothing_for_a_minute_is_not_waited_for_again_whatever_it_is_held_up_by() -> None:
+    kafka = FakeStanding(OWN, LABEL)
+    kafka.others_of, kafka.others = LATE, -5_000
+    kafka.read(OWN, 3, 5)
+    for _ in range(62):
+        kafka.others += 1
+        await kafka.turn()
+    assert await kafka.turn() == {OWN, LABEL}
+    assert await kafka.turn(30) == {OWN, LABEL}  # a commit took so long
+    kafka.taken += 1
+    kafka.others += 1
+    kafka.read(OWN, 4, 7_000)
+    assert OWN not in await kafka.turn()
+    kafka.others = 7_000
+    assert await kafka.turn() == {OWN, LABEL}
+
+
+async def test_a_message_without_a_time_tells_none() -> None:
+    kafka = FakeStanding(OWN, LABEL)
+    kafka.read(OWN, 3, 5)
+    kafka.read(LABEL, 3, 0)
+    assert await kafka.turn() == {LABEL}
+    assert await kafka.turn() == {LABEL}
 
 
 async def test_an_answer_that_comes_after_partitions_were_assigned_says_nothing_of_them() -> None:

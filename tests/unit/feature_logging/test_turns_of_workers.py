@@ -53,8 +53,8 @@ class Worker(Standing):
     async def poll(self) -> None:
         turn = await self.turns.turn(self)
         began = self.now
-        for place in self.own if turn is None else turn:
-            for offset in range(self.at[place], min(self.at[place] + STEP, len(KAFKA[place]))):
+        for place in self.own if turn.only is None else turn.only:
+            for offset in range(self.at[place], min(self.at[place] + min(turn.most, STEP), len(KAFKA[place]))):
                 self.turns.passed(message(place, offset))
                 self.taken[place.topic] += ROWS
                 self.at[place] += 1

@@ -1,7 +1,6 @@
 from collections.abc import Sequence
 
 import pytest
-from aiokafka import TopicPartition
 from aiokafka.errors import (
     CommitFailedError,
     IllegalStateError,
@@ -13,6 +12,7 @@ from aiokafka.errors import (
 
 from shared.errors import Unreadable
 from shared.kafka.consumer import CommitPolicy
+from shared.kafka.hooks import Turn
 from shared.kafka.message import InMessage, OutMessage
 from tests.unit.shared.consume_bench import AT_THE_END, EVERY_MESSAGE, Bench, running
 from tests.unit.shared.kafka_fakes import ONE, ZERO, record
@@ -59,8 +59,8 @@ async def test_what_others_wait_for_is_committed_as_soon_as_no_more_comes(
 ) -> None:
     bench = Bench(monkeypatch, {ZERO: [record(0)]}, {ZERO: [record(1)]})
 
-    async def turn() -> list[TopicPartition] | None:
-        return [ZERO] if ("handle", 0, 1) in bench.said else None
+    async def turn() -> Turn:
+        return Turn([ZERO] if ("handle", 0, 1) in bench.said else None)
 
     async with running(bench.loop(AT_THE_END, turn=turn)):
         await bench.until(lambda: bench.commits() == [{ZERO: 1}, {ZERO: 2}])

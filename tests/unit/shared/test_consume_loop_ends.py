@@ -17,6 +17,7 @@ from aiokafka.errors import (
     NodeNotReadyError,
 )
 
+from shared.kafka.hooks import Turn
 from shared.kafka.message import InMessage, OutMessage
 from tests.unit.shared.consume_bench import AT_THE_END, Bench, running
 from tests.unit.shared.kafka_fakes import ZERO, record
@@ -204,10 +205,11 @@ async def test_what_is_taken_before_on_assigned_is_done_is_read_again_where_it_s
     sought: list[tuple[TopicPartition, int]] = []
     monkeypatch.setattr(bench.consumer, "seek", lambda *where: sought.append(where), raising=False)
 
-    async def turn() -> None:
+    async def turn() -> Turn:
         if not sought:  # a rebalance comes while records are waited for, and brings some
             await loop.revoked()
             bench.consumer.coming.append({ZERO: [record(7), record(8)]})
+        return Turn()
 
     loop = bench.loop(turn=turn)
     async with running(loop):
@@ -225,9 +227,10 @@ async def test_a_broker_that_long_does_not_answer_is_waited_for(monkeypatch: pyt
     monkeypatch.setattr("shared.kafka.consumer.RETRY_SECONDS", 0.01)
     failing: list[KafkaError] = [KafkaTimeoutError(), IllegalStateError("not assigned")]
 
-    async def turn() -> None:
+    async def turn() -> Turn:
         if failing:
             raise failing.pop()
+        return Turn()
 
     async with running(bench.loop(turn=turn)):
         await bench.until(lambda: ("handle", 0, 0) in bench.said)

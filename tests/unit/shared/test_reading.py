@@ -98,12 +98,19 @@ async def test_only_the_partitions_asked_for_are_read() -> None:
 
 async def test_a_call_takes_so_many_records_or_bytes_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     log = Log({ZERO: 4_000, ONE: 40}, set())
-    reader = Reader(log, most=40)  # pyright: ignore[reportArgumentType]
-    assert {place: len(found) for place, found in (await reader.read(10)).items()} == {ZERO: 40, ONE: 40}
+    reader = Reader(log)  # pyright: ignore[reportArgumentType]
+    assert {place: len(found) for place, found in (await reader.read(10, most=40)).items()} == {ZERO: 40, ONE: 40}
     monkeypatch.setattr(reading, "_MOST_OF_ALL", 60)
-    assert [len(found) for found in (await reader.read(10)).values()] == [30]
-    monkeypatch.setattr(reading, "_MOST_BYTES", 2)
-    assert [len(found) for found in (await reader.read(10)).values()] == [26]
+    assert [len(found) for found in (await reader.read(10, most=40)).values()] == [30]
+    log.lengths[ONE] = 80
+    monkeypatch.setattr(reading, "_MOST_OF_ALL", 6_000)
+    monkeypatch.setattr(reading, "_MOST_BYTES", 2 * 26)  # each value has a byte
+    assert {place: len(found) for place, found in (await reader.read(10, most=40)).items()} == {ZERO: 40, ONE: 40}
+    log.lengths[ONE] = 120
+    monkeypatch.setattr(reading, "_MOST_BYTES", 2 * 25)
+    assert {place: len(found) for place, found in (await reader.read(10, most=40)).items()} == {ZERO: 26, ONE: 25}
+    monkeypatch.setattr(reading, "_MOST_OF_ALL", 1)
+    assert [len(found) for found in (await reader.read(10, most=40)).values()] == [1, 1]
 
 
 async def test_a_topic_that_must_be_whole_is_not_read_past_such_a_record() -> None:

@@ -43,10 +43,15 @@ async def _write(tables: Path, rows: int) -> None:
         (message,) = messages([number], SIZE, ROWS_A_DAY)
         await intake.handle(message)
         if number % EVERY == EVERY - 1:
-            print(json.dumps(Sample((number + 1) * SIZE, _megabytes())))
+            _tell((number + 1) * SIZE)
     await intake.flush()
-    print(json.dumps(Sample(rows // SIZE * SIZE, _megabytes())))
+    _tell(rows // SIZE * SIZE)
     await log.at_rest()
+
+
+def _tell(rows: int) -> None:
+    # In one piece: a compaction's thread prints, too.
+    sys.stdout.write(json.dumps(Sample(rows, _megabytes())) + "\n")
 
 
 def _megabytes() -> float:

@@ -195,8 +195,20 @@ async def test_a_message_without_a_time_tells_none() -> None:
     kafka = FakeStanding(OWN, LABEL)
     kafka.read(OWN, 3, 5)
     kafka.read(LABEL, 3, 0)
+    assert (await kafka.turn(), kafka.most) == ({LABEL}, 1)
     assert await kafka.turn() == {LABEL}
-    assert await kafka.turn() == {LABEL}
+
+
+async def test_what_gives_nothing_is_not_waited_for_again_after_its_topic_was_held_up() -> None:
+    kafka = FakeStanding(OWN, LABEL)
+    kafka.read(LABEL, 3, 5)
+    kafka.read(OWN, 3, 6)
+    for _ in range(62):
+        await kafka.turn()
+    assert await kafka.turn() == {OWN, LABEL}
+    kafka.taken, kafka.others = 200, 1
+    assert await kafka.turn() == {OWN}
+    assert await kafka.turn() == {OWN}
 
 
 async def test_an_answer_that_comes_after_partitions_were_assigned_says_nothing_of_them() -> None:

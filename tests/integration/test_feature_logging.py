@@ -54,8 +54,8 @@ async def until_all_is_handled(workers: Sequence[Service], stream: Stream) -> No
 
 async def test_two_workers_that_were_frozen_beyond_their_sessions_double_nothing(tmp_path: Path) -> None:
     stream = Stream({model: make_bundle(tmp_path, model) for model in MODELS})
-    # They hold rows back for long, so that they freeze with full buffers.
-    slow = {"DRIFTLINE_COMMIT_SECONDS": "60", "DRIFTLINE_COMMIT_ROWS": "100000"}
+    # They hold rows back, so that they freeze with full buffers; one may wait for as long until the other commits.
+    slow = {"DRIFTLINE_COMMIT_SECONDS": "20", "DRIFTLINE_COMMIT_ROWS": "100000"}
     async with kafka_of_its_own(tmp_path) as kafka, producing(kafka) as producer:
         frozen = [Service(tmp_path, kafka, **slow) for _ in range(2)]
         async with frozen[0].running(), frozen[1].running():

@@ -2,19 +2,17 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
-from structlog import get_logger
 
+from services.feature_logging.stream.patience import Patience
 from shared.kafka.standing import Standing
 
-log = get_logger()
 _ASK_SECONDS = 0.5
 _ANSWER_SECONDS = 2.0
 _ASK_AGAIN_SECONDS = 10.0  # after there was no answer
-_LONG_SECONDS = 20.0  # unless they were asked, it is not known that they made no progress
 
 
 class Gate:
@@ -27,7 +25,7 @@ class Gate:
         self._other = other
         self._most = max(1, most)
         self._slack_ms = slack_ms
-        self._patience = patience
+        self._patience = Patience(patience, clock)
         self._clock = clock
         self.begin(0)
 
@@ -35,9 +33,8 @@ class Gate:
         """Partitions were assigned, after so many rows: with the next one the others are asked."""
         self._counted = taken + 1 - self._most
         self._begun = object()
-        self._heard = -math.inf
-        self._short: dict[TopicPartition, tuple[int, float]] = {}
-        self._given_up: set[TopicPartition] = set()
+        self._short: dict[TopicPartition, int] = {}
+        self._patience.begin()
         self._pass()
 
     async def is_open(self, standing: Standing, taken: int, until: float | None) -> bool:
@@ -74,12 +71,12 @@ class Gate:
         places = {place for place in standing.all() if place.topic == self._other}
         if not places:  # it is not known yet which there are
             return False
-        short = await self._asked(standing, places.difference(standing.assigned), until)
-        return not self._waited_for(short, now)
+        self._short = await self._asked(standing, places.difference(standing.assigned), until)
+        return not self._patience.waited_for(self._short)
 
     async def _asked(
         self, standing: Standing, places: Collection[TopicPartition], until: int
-    ) -> Mapping[TopicPartition, int]:
+    ) -> dict[TopicPartition, int]:
         """The next offsets of those that are short of it; all are, and as they were, if there is no answer."""
         if not places:
             return {}
@@ -88,20 +85,7 @@ class Gate:
                 goals, done = await asyncio.gather(standing.until(places, until), standing.done(places))
         except (KafkaError, TimeoutError):
             self._ask_at += _ASK_AGAIN_SECONDS
-            return {place: self._short[place][0] if place in self._short else -1 for place in places}
+            return {place: self._short.get(place, -1) for place in places}
         # What came since is not waited for, nor what is not as late as was thought.
         self._goals = {place: min(goal, self._goals.get(place, goal)) for place, goal in goals.items()}
         return {place: at for place, at in done.items() if at < self._goals[place]}
-
-    def _waited_for(self, short: Mapping[TopicPartition, int], now: float) -> set[TopicPartition]:
-        known = self._short
-        if now - self._heard > _LONG_SECONDS:
-            known = {place: known[place] for place in self._given_up}
-        self._heard = now
-        self._short = {place: (at, now) for place, at in short.items()}
-        self._short |= {place: known[place] for place, at in short.items() if place in known and known[place][0] == at}
-        given_up = {place for place, (_, since) in self._short.items() if now - since > self._patience}
-        if given_up - self._given_up:
-            log.warning("others do not read these; not waited for", unread=sorted(given_up))
-        self._given_up = given_up
-        return set(self._short) - given_up

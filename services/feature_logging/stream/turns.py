@@ -6,11 +6,13 @@ time. After a stop there may be much more to read of one than of the other, and 
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 
 from aiokafka import TopicPartition
 
 from services.feature_logging.stream.gate import Gate
+from services.feature_logging.stream.patience import Patience
 from shared.kafka.admin import LABELS, PREDICTIONS
 from shared.kafka.hooks import Turn
 from shared.kafka.message import InMessage
@@ -18,7 +20,6 @@ from shared.kafka.reading import MOST_RECORDS
 from shared.kafka.standing import Standing
 
 _OTHER = {LABELS: PREDICTIONS, PREDICTIONS: LABELS}
-_BUSY_SECONDS = 5.0
 
 
 class Turns:
@@ -39,8 +40,7 @@ class Turns:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._taken = taken
-        self._patience = patience
-        self._clock = clock
+        self._patience = Patience(patience, clock)
         self._slack_ms = int(slack * 1000)
         slacks = {LABELS: 0, PREDICTIONS: self._slack_ms}
         self._gates = {topic: Gate(_OTHER[topic], most[topic], slacks[topic], patience, clock) for topic in _OTHER}
@@ -50,8 +50,8 @@ class Turns:
         """Partitions were assigned, of which these are the next offsets to be logged."""
         self._next = dict(offsets)
         self._times: dict[TopicPartition, int] = {}
-        self._moved: dict[TopicPartition, float] = {}
-        self._turned = self._clock()
+        self._moves = Counter[TopicPartition]()
+        self._patience.begin()
         for topic, gate in self._gates.items():
             gate.begin(self._taken(topic))
 
@@ -61,12 +61,12 @@ class Turns:
         self._next[place] = max(message.offset + 1, self._next.get(place, 0))
         if message.timestamp_ms > 0:  # else it could not be parsed
             self._times[place] = max(message.timestamp_ms, self._times.get(place, 0))
-        self._moved[place] = self._clock()
+        self._moves[place] += 1
 
     async def turn(self, standing: Standing) -> Turn:
         """What of the assigned partitions to read now; of those whose times are not known yet it is a message."""
         begun, ends = self._next, standing.heard()
-        unread = self._unread(ends)
+        unread = self._patience.waited_for(self._unread(ends))
         behind = {topic: self._behind(topic, unread) for topic in _OTHER}
         bounds = {topic: min(behind[other], behind[topic] + self._slack_ms) for topic, other in _OTHER.items()}
         read = {place for place in ends if self._times.get(place, 0) <= bounds[place.topic]}
@@ -75,18 +75,12 @@ class Turns:
                 read = {place for place in read if place.topic != topic}
         if begun is not self._next:  # partitions were assigned meanwhile
             return Turn(())
-        now = self._turned = self._clock()
-        self._moved |= {place: now for place in unread if place not in read}  # it could not
+        self._moves.update(unread - read)  # as if they did: they could not
         return Turn(None if len(read) == len(ends) else read, MOST_RECORDS if unread <= self._times.keys() else 1)
 
-    def _unread(self, ends: Mapping[TopicPartition, float]) -> set[TopicPartition]:
-        """Those that have more to read, as far as their ends were heard of, and give it."""
-        now = self._clock()
-        if now - self._turned > _BUSY_SECONDS:  # nothing was read
-            self._moved = {place: at for place, at in self._moved.items() if self._turned - at > self._patience}
-        unread = {place for place, end in ends.items() if self._next.get(place, 0) < end}
-        self._moved |= {place: now for place in ends if place not in unread}
-        return {place for place in unread if now - self._moved.setdefault(place, now) <= self._patience}
+    def _unread(self, ends: Mapping[TopicPartition, float]) -> dict[TopicPartition, int]:
+        """Those that have more to read, as far as their ends were heard of, with how often they gave something."""
+        return {place: self._moves[place] for place, end in ends.items() if self._next.get(place, 0) < end}
 
     def _behind(self, topic: str, unread: Collection[TopicPartition]) -> float:
         return min((self._times.get(place, 0) for place in unread if place.topic == topic), default=math.inf)

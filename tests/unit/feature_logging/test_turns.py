@@ -224,3 +224,14 @@ async def test_an_answer_that_comes_after_partitions_were_assigned_says_nothing_
     kafka.read(LABEL, 3, 7)
     assert await kafka.turn() == set()
     assert await kafka.turn() == {LABEL}
+
+
+async def test_after_partitions_were_assigned_all_are_waited_for() -> None:
+    kafka = FakeStanding(OWN, LABEL)
+    kafka.read(OWN, 3, 5)
+    for _ in range(62):
+        await kafka.turn()
+    assert await kafka.turn() == {OWN, LABEL}
+    kafka.turns.begin({})
+    kafka.read(OWN, 3, 5)
+    assert await kafka.turn() == {LABEL}

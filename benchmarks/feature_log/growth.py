@@ -16,6 +16,7 @@ from typing import NamedTuple
 from benchmarks.feature_log.data import COMMIT_ROWS, messages, new_log
 from benchmarks.feature_log.throughput import SIZE
 from benchmarks.rows import Row, at_most
+from services.feature_logging.store.memory import use_system_allocator
 
 ROWS_A_DAY = 1_024_000  # whole messages
 COMPACT_COMMITS = 2  # so that of the first commits, too, some are compacted
@@ -38,6 +39,7 @@ def write(tables: Path, rows: int) -> list[Sample]:
 
 
 async def _write(tables: Path, rows: int) -> None:
+    use_system_allocator()
     log, intake = new_log(tables, COMPACT_COMMITS)
     for number in range(rows // SIZE):
         (message,) = messages([number], SIZE, ROWS_A_DAY)

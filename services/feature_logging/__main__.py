@@ -21,6 +21,7 @@ from services.feature_logging.store.history import import_history
 from services.feature_logging.store.keystore import KeyStore
 from services.feature_logging.store.labels.matcher import Bounds
 from services.feature_logging.store.log import FeatureLog, Limits
+from services.feature_logging.store.memory import use_system_allocator
 from services.feature_logging.store.restating import Book
 from services.feature_logging.store.table import Damaged
 from services.feature_logging.store.upkeep.cycle import Kept, Upkeep
@@ -71,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
 def run_service(settings: Settings, _: argparse.Namespace) -> int:
     """Serve and consume until SIGTERM."""
     configure(SERVICE, settings.log_level)
+    use_system_allocator()
     asyncio.run(_serve(settings))
     return 0
 

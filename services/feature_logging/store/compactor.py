@@ -11,6 +11,7 @@ from prometheus_client import Gauge
 from structlog import get_logger
 
 from services.feature_logging.store.compaction import checkpoint, compact
+from services.feature_logging.store.memory import give_back
 from services.feature_logging.store.place import Place
 from services.feature_logging.store.table import Fenced, LogTable, NotDurable
 
@@ -77,6 +78,7 @@ def _compact(opened: Callable[[], LogTable], name: str) -> None:
         merged = compact(table)
         checkpoint(table)
         FILES.labels(name).set(len(table.delta.file_uris()))
+        give_back()
         log.info("compacted", table=name, files=merged)
     except Fenced:
         log.info("another worker compacts", table=name)

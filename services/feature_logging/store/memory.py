@@ -1,0 +1,13 @@
+"""Arrow's memory: what is free goes back to the system."""
+
+import pyarrow as pa
+
+
+def use_system_allocator() -> None:
+    """Arrow's own allocator, its default, keeps ever more pages of which some is free; the system's does not."""
+    pa.set_memory_pool(pa.system_memory_pool())
+
+
+def give_back() -> None:
+    """What is free now, and would be kept for what comes."""
+    pa.default_memory_pool().release_unused()

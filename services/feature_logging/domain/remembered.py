@@ -46,6 +46,9 @@ class RememberedLabels:
         self._met = _Held()
         self._predicted: dict[RowKey, set[int]] = {}
 
+    def __len__(self) -> int:
+        return self._waiting.count + self._met.count
+
     @property
     def waiting(self) -> int:
         """How many labels wait."""
@@ -97,7 +100,7 @@ class RememberedLabels:
         self._forgotten += len(self._waiting.take_oldest(self._excess()))
 
     def _excess(self) -> int:
-        return self._waiting.count + self._met.count - self._bound
+        return len(self) - self._bound
 
 
 class RecentTimes:
@@ -109,7 +112,7 @@ class RecentTimes:
         self._forgotten = 0
         self._bound = bound
         self._count = 0
-        self._times: dict[bytes, list[int]] = {}
+        self._times: dict[bytes, int | Sequence[int]] = {}
 
     def __len__(self) -> int:
         return self._count
@@ -121,18 +124,28 @@ class RecentTimes:
 
     def of(self, request_id: bytes) -> Sequence[int]:
         """When its rows were predicted, ascending; empty if that is not known."""
-        return self._times.get(request_id, ())
+        known = self._times.get(request_id, [])
+        return [known] if isinstance(known, int) else known
 
     def add(self, ids: Sequence[bytes], times: Sequence[int]) -> None:
         """Remember when each was predicted."""
         for request_id, time in zip(ids, times, strict=True):
-            known = self._times.setdefault(request_id, [])
-            place = bisect_left(known, time)
-            if known[place : place + 1] != [time]:
-                known.insert(place, time)
+            if request_id in self._times:
+                self._another(request_id, time)
+            else:  # nearly always, so it is quick: lists would be gone through by Python's garbage collector
+                self._times[request_id] = time
                 self._count += 1
         for request_id in list(islice(self._times, max(0, self._count - self._bound))):
             if self._count > self._bound:
-                gone = len(self._times.pop(request_id))
+                gone = len(self.of(request_id))
+                del self._times[request_id]
                 self._count -= gone
                 self._forgotten += gone
+
+    def _another(self, request_id: bytes, time: int) -> None:
+        known = [*self.of(request_id)]
+        place = bisect_left(known, time)
+        if known[place : place + 1] != [time]:
+            known.insert(place, time)
+            self._times[request_id] = known
+            self._count += 1

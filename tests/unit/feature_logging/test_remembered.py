@@ -89,7 +89,7 @@ def test_much_is_forgotten_at_once_in_little_time() -> None:
     times.add(keys, range(len(keys)))
     assert time.process_time() - began < 1
     assert (held.waiting, held.forgotten(), len(times), times.forgotten()) == (10, 59_990, 10, 59_990)
-    assert (times.of(keys[0]), times.of(keys[-1])) == ((), [59_999])
+    assert (times.of(keys[0]), times.of(keys[-1])) == ([], [59_999])
 
 
 def test_each_time_of_an_id_counts_once_and_all_of_an_id_go_together() -> None:
@@ -97,7 +97,7 @@ def test_each_time_of_an_id_counts_once_and_all_of_an_id_go_together() -> None:
     times.add([b"a", b"b", b"a", b"a", b"b"], [3, 1, 2, 3, 5])
     assert (times.of(b"a"), times.of(b"b"), len(times)) == ([2, 3], [1, 5], 4)
     times.add([b"c"], [7])
-    assert (times.of(b"a"), times.of(b"b"), len(times), times.forgotten()) == ((), [1, 5], 3, 2)
+    assert (times.of(b"a"), times.of(b"b"), len(times), times.forgotten()) == ([], [1, 5], 3, 2)
 
 
 async def test_labels_beyond_the_bound_are_counted_and_the_others_still_wait(tmp_path: Path) -> None:

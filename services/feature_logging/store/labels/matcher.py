@@ -105,7 +105,7 @@ class Matcher:
         found = [
             Meeting(origin, label, prediction) for origin, label in came for prediction in answers.get(label.key, ())
         ]
-        for origin, batch in arrived.predictions:
+        for origin, batch in arrived.predictions if len(self.remembered) else ():
             found += self._waited_for(origin, batch)
         self.remembered.meet((meeting.label.key, meeting.prediction["event_time"]) for meeting in found)
         self.remembered.forget_oldest()
@@ -169,9 +169,8 @@ class Matcher:
         self._rows_since, self._untold_since = 0, False
         news = self._times.news()
         if news is not None:
-            self.recent.add(
-                news.column("request_id").to_pylist(), news.column("event_time").cast(pa.int64()).to_pylist()
-            )
+            ids, times = news.column("request_id"), news.column("event_time").cast(pa.int64())
+            self.recent.add(ids.to_numpy().tolist(), times.to_numpy().tolist())
 
     def _waited_for(self, origin: Origin, batch: PredictionBatch) -> Iterator[Meeting]:
         # By the row, not by a set made of all that is remembered: messages are many and mostly small.
@@ -187,7 +186,7 @@ class Matcher:
 def _untold(rows: pa.Table) -> pa.Table:
     """Of rows of `predictions` those that may make pairs and don't lie on the day that their id tells."""
     rows = rows.filter(pc.call_function("invert", [rows.column("repeat")]))
-    ids, times = rows.column("request_id").to_pylist(), rows.column("event_time").cast(pa.int64()).to_numpy()
+    ids, times = rows.column("request_id").to_numpy().tolist(), rows.column("event_time").cast(pa.int64()).to_numpy()
     return rows.filter(pa.array(untold(ids, times)))
 
 

@@ -80,12 +80,15 @@ class Gate:
         """The next offsets of those that are short of it; all are, and as they were, if there is no answer."""
         if not places:
             return {}
+        begun = self._begun
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 goals, done = await asyncio.gather(standing.until(places, until), standing.done(places))
         except (KafkaError, TimeoutError):
             self._ask_at += _ASK_AGAIN_SECONDS
             return {place: self._short.get(place, -1) for place in places}
+        if begun is not self._begun:  # partitions were assigned meanwhile: these goals are of no use to them
+            return {}
         # What came since is not waited for, nor what is not as late as was thought.
         self._goals = {place: min(goal, self._goals.get(place, goal)) for place, goal in goals.items()}
         return {place: at for place, at in done.items() if at < self._goals[place]}

@@ -108,8 +108,8 @@ async def test_an_answer_that_comes_after_partitions_were_assigned_says_nothing_
         return await answer(places)
 
     others.done = late  # type: ignore[method-assign]
-    assert not await others.open(1, 100)
-    others.done, others.at = answer, {OTHERS: 0, THIRD: 0}  # type: ignore[method-assign]
+    assert not await others.open(1, 15)
+    others.done, others.at = answer, {OTHERS: 60, THIRD: 60}  # type: ignore[method-assign]
     assert not await others.open(51, 100)
 
 

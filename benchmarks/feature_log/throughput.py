@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from benchmarks.feature_log.data import COMMIT_ROWS, arrow_rows, messages, new_log
 from benchmarks.rows import Row, at_least
 from services.feature_logging.store.files import write_parquet
+from services.feature_logging.store.memory import use_system_allocator
 from shared.feature_log.schema import INDEXED
 from shared.kafka.message import InMessage
 
@@ -38,7 +39,10 @@ def measure(rounds: int, rows: int, size: int) -> list[Speeds]:
 
 def _round(stream: Sequence[InMessage], table: pa.Table) -> Speeds:
     def ours(folder: Path) -> None:
+        default = pa.default_memory_pool()
+        use_system_allocator()  # as the service does
         asyncio.run(log_all(folder, stream))
+        pa.set_memory_pool(default)
 
     def plain(folder: Path) -> None:
         for number, part in enumerate(_parts(table)):

@@ -2,9 +2,20 @@
 
 import subprocess
 import sys
+from argparse import Namespace
+from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
+from services.feature_logging import __main__ as main
+from services.feature_logging.settings import Settings
+from services.feature_logging.store import compactor
+from services.feature_logging.store.place import Place
+from services.feature_logging.store.table import LogTable
+from shared.feature_log.schema import LABELS
+
+ROOT = Path(__file__).parents[3]
 # 200 MB in pieces of 64 KiB, of which every second is kept, then none.
 CODE = """
 import os
@@ -35,8 +46,30 @@ print(full - before, half - before, megabytes() - before)
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_what_arrow_has_freed_goes_back_whatever_lies_between() -> None:
     command = [sys.executable, "-c", CODE]
-    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    told = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT).stdout
     full, half, empty = map(float, told.split())
     assert full > 190
     assert half < 120
     assert empty < 20
+
+
+def test_the_service_takes_memory_from_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    default, seen = pa.default_memory_pool(), []
+
+    async def serve(_: Settings) -> None:
+        seen.append(pa.default_memory_pool().backend_name)
+
+    monkeypatch.setattr(main, "_serve", serve)
+    try:
+        assert main.run_service(Settings(state=tmp_path), Namespace()) == 0
+    finally:
+        pa.set_memory_pool(default)
+    assert seen == ["system"]
+
+
+def test_a_compaction_gives_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[int] = []
+    monkeypatch.setattr(compactor, "give_back", lambda: given.append(1))
+    table = LogTable(Place(tmp_path / "labels", LABELS))
+    compactor.Compactor(1, lambda error: pytest.fail(str(error))).compact(table.place, "labels")
+    assert given == [1]

@@ -33,6 +33,7 @@ from tests.unit.governance.world import (
 )
 
 CHROMIUM = find_chromium()
+expect.set_options(timeout=30_000)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH and none named by CHROMIUM")
 
 

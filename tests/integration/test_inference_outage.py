@@ -68,7 +68,7 @@ async def test_what_was_spooled_survives_kill_9_and_a_stop_without_a_broker(tmp_
                 for number in range(first, last):
                     posted = await service.client.post("/v2/models/small/infer", json=request(number))
                     assert posted.status_code == 200
-                await asyncio.sleep(0.2)  # gathered and written
+                await asyncio.sleep(1)  # gathered and written
 
             await broker.stop()
             await answer(0, 50)

@@ -180,7 +180,7 @@ async def test_a_service_killed_while_it_trains_goes_on_and_makes_one_challenger
     service = Service(stand, kafka)
 
     async def trains() -> bool:
-        return diary.exists()
+        return diary.exists() and diary.read_text().endswith("\n")
 
     async with service.running(end=signal.SIGKILL):
         await service.tell(drift(incident(stand.champion, model=model), stand))

@@ -157,7 +157,7 @@ async def on_a_small_disk(disk: Path, megabytes: int, script: str, *argv: str) -
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, err = await asyncio.wait_for(process.communicate(), 90)
+    out, err = await asyncio.wait_for(process.communicate(), 300)
     return process.returncode, out.decode(), err.decode()
 
 

@@ -101,7 +101,7 @@ async def test_when_kafka_refuses_the_client_is_told_to_come_again(service: Serv
     assert (await service.client.post(LABELS, json=[label(1)])).status_code == 202
 
 
-@pytest.mark.parametrize("label_patience", [2.0])
+@pytest.mark.parametrize("label_patience", [4.0])
 async def test_when_kafka_does_not_answer_the_client_is_not_kept_waiting(service: Service) -> None:
     gone = asyncio.Event()
     service.kafka.hold = gone

@@ -91,9 +91,13 @@ async def test_a_champion_that_does_not_verify_fails_the_run(tmp_path: Path) -> 
 def alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", maxsplit=1)[1].split()[0] != "Z"
+    except (ProcessLookupError, FileNotFoundError):
         return False
-    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", maxsplit=1)[1].split()[0] != "Z"
+
+
+def is_written(diary: Path) -> bool:
+    return diary.exists() and diary.read_text().endswith("\n")
 
 
 async def run_until_killed(settings: Settings, enough: Callable[[], bool]) -> None:
@@ -114,7 +118,7 @@ async def test_a_service_that_is_killed_while_it_trains_leaves_no_worker_and_goe
     stand = Stand(tmp_path / "state", diary=str(diary), wait_for=str(go))
     with contextlib.closing(open_journal(stand.settings)) as journal:
         note_incident(stand, journal)
-    await run_until_killed(stand.settings, diary.exists)
+    await run_until_killed(stand.settings, lambda: is_written(diary))
     (worker,) = map(int, diary.read_text().split())
     until(lambda: not alive(worker), 10)
     journal = open_journal(stand.settings)
@@ -137,7 +141,7 @@ async def test_a_cancelled_runner_takes_its_worker_with_it_and_the_run_goes_on_l
     journal = open_journal(stand.settings)
     note_incident(stand, journal)
     async with running(stand.settings, journal):
-        await asyncio.to_thread(until, diary.exists)
+        await asyncio.to_thread(until, lambda: is_written(diary))
     assert not alive(int(diary.read_text()))
     assert journal.runs()[0].state == "running"
     go.touch()

@@ -71,8 +71,7 @@ def test_sigterm_finishes_the_request_in_hand_and_the_tasks_and_exits_with_0() -
         )
         posting.start()
         assert process.stdout is not None
-        while "in hand" not in process.stdout.readline():
-            pass
+        assert any("in hand" in line for line in iter(process.stdout.readline, ""))
         process.send_signal(signal.SIGTERM)
         posting.join(timeout=10)
         assert process.wait(timeout=10) == 0

@@ -3,7 +3,8 @@
 import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -28,7 +29,7 @@ from shared.definition import NAME
 from shared.errors import Unreadable
 from shared.events import LabelsReceived
 from shared.feature_log.opened import Source
-from shared.feature_log.schema import LABELS, PREDICTIONS, REJECTED, rejected_path, table_path
+from shared.feature_log.schema import LABELS, PREDICTIONS, REJECTED, TableKind, rejected_path, table_path
 from shared.kafka.admin import PREDICTIONS as PREDICTIONS_TOPIC
 from shared.kafka.dead_letters import short_reason
 from shared.kafka.message import InMessage, OutMessage
@@ -163,7 +164,7 @@ class Intake:
         batch = decode_batch(value)
         if not re.match(NAME, batch.meta.model):
             raise Unreadable("prediction batch: metadata `model` is no model's name")
-        place = Place(table_path(self._log.tables, batch.meta.model, "predictions"), PREDICTIONS)
+        place = _place(self._log.tables, batch.meta.model, "predictions")
         if not await self._log.holds(place, origin):
             known = await self._bundle(batch.meta.digest)
             known.check(batch)
@@ -189,7 +190,7 @@ class Intake:
             raise Unreadable(f"{event.type}: is no LabelsReceived")
         parts = label_rows(event, origin)
         for kind, rows in parts.items():
-            place = Place(table_path(self._log.tables, event.model, kind), LABELS)
+            place = _place(self._log.tables, event.model, kind)
             if not await self._log.holds(place, origin):
                 days = frozenset(rows.column("event_day").cast(pa.int32()).unique().to_pylist())
                 came = Came(event.model, rows)
@@ -197,6 +198,12 @@ class Intake:
                 await self._log.add(place, unmade, origin)
         labels = [label for kind, rows in parts.items() for label in labels_of(rows, business=kind == "business")]
         self._outcomes.labels_came(event.model, origin, labels)
+
+
+@lru_cache(maxsize=1_000)
+def _place(tables: Path, model: str, kind: TableKind) -> Place:
+    # Kept, since it is asked for with each message, and a path is slow to make and to compare with another.
+    return Place(table_path(tables, model, kind), PREDICTIONS if kind == "predictions" else LABELS)
 
 
 def _readable(message: InMessage) -> PredictionBatch | None:

@@ -1,6 +1,5 @@
 import asyncio
 import contextlib
-import os
 import signal
 import sys
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from services.retrain_trigger.domain.runs import STEPS
 from services.retrain_trigger.settings import Settings
 from shared.bundle import open_bundle
 from shared.events import ChallengerEvaluated, RetrainingDecided, RetrainingFailed, RetrainingStarted
+from tests.integration.stack_helpers import lives
 from tests.unit.retrain_trigger.run_helpers import ended, note_incident, open_journal, running, said, until
 from tests.unit.retrain_trigger.stand import LABELLED_AT, WAIT_UNTIL, Stand
 
@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[3]
 SCRIPT = """
 import asyncio
 from pathlib import Path
+from tests.integration.stack_helpers import lives
 from tests.unit.retrain_trigger.run_helpers import open_journal, runner
 from services.retrain_trigger.settings import Settings
 async def main():
@@ -88,14 +89,6 @@ async def test_a_champion_that_does_not_verify_fails_the_run(tmp_path: Path) -> 
     assert run.reason.startswith("pin: digest:")
 
 
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", maxsplit=1)[1].split()[0] != "Z"
-    except (ProcessLookupError, FileNotFoundError):
-        return False
-
-
 def is_written(diary: Path) -> bool:
     return diary.exists() and diary.read_text().endswith("\n")
 
@@ -120,7 +113,7 @@ async def test_a_service_that_is_killed_while_it_trains_leaves_no_worker_and_goe
         note_incident(stand, journal)
     await run_until_killed(stand.settings, lambda: is_written(diary))
     (worker,) = map(int, diary.read_text().split())
-    until(lambda: not alive(worker), 10)
+    until(lambda: not lives(worker), 10)
     journal = open_journal(stand.settings)
     (before,) = journal.runs()
     assert before.state == "running"
@@ -142,7 +135,7 @@ async def test_a_cancelled_runner_takes_its_worker_with_it_and_the_run_goes_on_l
     note_incident(stand, journal)
     async with running(stand.settings, journal):
         await asyncio.to_thread(until, lambda: is_written(diary))
-    assert not alive(int(diary.read_text()))
+    assert not lives(int(diary.read_text()))
     assert journal.runs()[0].state == "running"
     go.touch()
     assert (await ended(stand.settings, journal)).state == "evaluated"
